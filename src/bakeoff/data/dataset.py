@@ -1,0 +1,49 @@
+"""What a data set is to the engine: images and labels in named splits, with a fingerprint."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Resident:
+    """Images of one size, all in memory."""
+
+    images: Tensor  # (N, C, H, W) uint8
+    labels: Tensor  # (N,) int64
+    names: tuple[str, ...] = ()  # where each image comes from, if it has a name
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True)
+class Files:
+    """Images that are decoded when they are needed."""
+
+    paths: tuple[Path, ...]
+    labels: Tensor  # (N,) int64
+    channels: int
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+Images = Resident | Files
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A task's data. Every image is in one split at most.
+
+    splits: `train` to learn from, `select` for all tuning, `report` for what is stated, and where there is one the
+    official `test`, opened only by `bakeoff evaluate --split test`.
+    """
+
+    classes: tuple[str, ...]
+    splits: Mapping[str, Images]
+    mean: tuple[float, ...]  # per channel, of the training split, in [0, 1]
+    std: tuple[float, ...]
+    fingerprint: str  # of pixels (or files), labels and splits: 16 hexadecimal digits

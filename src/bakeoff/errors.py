@@ -1,0 +1,24 @@
+"""Errors that are for people: one line that says what was wrong, where, and what would be right."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class BakeoffError(Exception):
+    """The work failed. Exit status 1."""
+
+    status = 1
+
+
+class RequestError(BakeoffError):
+    """The request was wrong. Exit status 2."""
+
+    status = 2
+
+
+def unknown(what: str, name: str, known: Iterable[str]) -> RequestError:
+    """The error for a name that doesn't exist, with the nearest ones that do."""
+    known = list(known)
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(known)}"
+    return RequestError(f"unknown {what} '{name}'; {hint}")

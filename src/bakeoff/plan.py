@@ -1,0 +1,319 @@
+"""The Plan: everything that decides how one classifier is trained and evaluated, as plain data.
+
+A Plan has a few typed slots. Techniques change slots; the engine reads them; neither knows the other. Plans are
+immutable, survive a round trip through JSON, and are identified by a digest of that JSON.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+Positive = Annotated[float, Field(gt=0.0)]
+Pixels = Annotated[int, Field(ge=1)]
+Interval = tuple[Positive, Positive]
+
+
+class Value(BaseModel):
+    """An immutable value with checked fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Model(Value):
+    """A network by name, with the shape of its input and output."""
+
+    name: str  # small nets of bakeoff.models, any torchvision model, or "timm:NAME"
+    classes: Annotated[int, Field(ge=2)]
+    channels: Literal[1, 3]
+    px: Pixels  # side of the image that the network is built for
+    knobs: dict[str, int | float | bool | str] = {}
+    sync_batchnorm: bool = False
+
+
+class Shuffle(Value):
+    """Every image once per pass, in a new order each pass."""
+
+    kind: Literal["shuffle"] = "shuffle"
+    copies: ClassVar[int] = 1
+
+
+class Repeated(Value):
+    """Every image `copies` times in a row per pass, each copy augmented differently."""
+
+    kind: Literal["repeated"] = "repeated"
+    copies: Annotated[int, Field(ge=2)]
+
+
+Sampler = Annotated[Shuffle | Repeated, Field(discriminator="kind")]
+
+
+class PadCrop(Value):
+    """A window of `train_px` at the image's own scale, its centre shifted by up to `shift` of the image's side."""
+
+    kind: Literal["pad_crop"] = "pad_crop"
+    family: ClassVar[str] = "crop"
+    shift: Fraction = 0.125  # 4 of 32 px
+
+
+class ResizedCrop(Value):
+    """A random part of the image, resized to `train_px` (the Inception crop)."""
+
+    kind: Literal["resized_crop"] = "resized_crop"
+    family: ClassVar[str] = "crop"
+    area: Interval = (0.08, 1.0)  # share of the image's area
+    aspect: Interval = (3 / 4, 4 / 3)  # width / height, drawn log-uniformly
+
+
+class HorizontalFlip(Value):
+    """Mirror left and right with probability `p`."""
+
+    kind: Literal["horizontal_flip"] = "horizontal_flip"
+    family: ClassVar[str] = "flip"
+    p: Fraction = 0.5
+
+
+class Policy(Value):
+    """What the automatic augmentations share: the limits that the task puts on geometric operations."""
+
+    family: ClassVar[str] = "policy"
+    max_rotation: Annotated[float, Field(ge=0.0, le=180.0)] = 180.0  # degrees
+    max_shear: Annotated[float, Field(ge=0.0)] = 1.0  # tangent of the angle
+
+
+class TrivialAugment(Policy):
+    """One operation per image, drawn uniformly from 14, at a strength drawn uniformly from `bins` (ta_wide)."""
+
+    kind: Literal["trivial_augment"] = "trivial_augment"
+    bins: Annotated[int, Field(ge=2)] = 31
+    shift: Fraction = 32 / 224  # largest translation, as a share of the side
+    strength: Fraction = 1.0  # scales every magnitude; 0 leaves images as they are
+
+
+class RandAugment(Policy):
+    """`ops` operations per image, one after the other, all at strength `magnitude` of `bins`."""
+
+    kind: Literal["rand_augment"] = "rand_augment"
+    ops: Annotated[int, Field(ge=0)] = 2
+    magnitude: Annotated[int, Field(ge=0)] = 9
+    bins: Annotated[int, Field(ge=2)] = 31
+
+
+class AutoAugment(Policy):
+    """One of the 25 sub-policies that were searched on ImageNet per image."""
+
+    kind: Literal["auto_augment"] = "auto_augment"
+    policy: Literal["imagenet"] = "imagenet"
+
+
+class RandomErasing(Value):
+    """Set a random rectangle of the normalised image to 0, its mean, with probability `p`."""
+
+    kind: Literal["random_erasing"] = "random_erasing"
+    family: ClassVar[str] = "erase"
+    p: Fraction = 0.1
+    area: Interval = (0.02, 0.33)
+    aspect: Interval = (0.3, 3.3)
+
+
+ImageOp = Annotated[
+    PadCrop | ResizedCrop | HorizontalFlip | TrivialAugment | RandAugment | AutoAugment | RandomErasing,
+    Field(discriminator="kind"),
+]
+FAMILIES = ("crop", "flip", "policy", "erase")  # the order in which operations are applied; one of each at most
+
+
+class Mixup(Value):
+    """Blend two images and their targets with a weight drawn from Beta(alpha, alpha)."""
+
+    kind: Literal["mixup"] = "mixup"
+    alpha: Positive
+
+
+class Cutmix(Value):
+    """Paste a rectangle of one image into another; targets mix by area, drawn from Beta(alpha, alpha)."""
+
+    kind: Literal["cutmix"] = "cutmix"
+    alpha: Positive
+
+
+Mixer = Annotated[Mixup | Cutmix, Field(discriminator="kind")]
+
+
+class EvalView(Value):
+    """How an image is shown at evaluation: shorter side to `resize_px`, then the central square of `crop_px`."""
+
+    resize_px: Pixels
+    crop_px: Pixels
+
+
+class Loss(Value):
+    """Cross-entropy against soft targets; smoothing moves `label_smoothing` of the mass to all classes alike."""
+
+    label_smoothing: Fraction = 0.0
+
+
+class SGD(Value):
+    """Stochastic gradient descent with momentum."""
+
+    kind: Literal["sgd"] = "sgd"
+    lr_ratio: Positive = 1.0  # learning rate relative to the `lr` slot, which is in SGD's units
+    momentum: Fraction = 0.9
+    nesterov: bool = False
+
+
+class Adam(Value):
+    """Adam; with `decoupled`, weight decay acts on the weights and not through the gradient (AdamW)."""
+
+    kind: Literal["adam"] = "adam"
+    lr_ratio: Positive = 0.01
+    betas: tuple[Fraction, Fraction] = (0.9, 0.999)
+    eps: Positive = 1e-8
+    decoupled: bool = False
+
+
+class RMSProp(Value):
+    """RMSProp with momentum; `eps` and `alpha` as in torchvision's reference."""
+
+    kind: Literal["rmsprop"] = "rmsprop"
+    lr_ratio: Positive = 0.01
+    momentum: Fraction = 0.9
+    alpha: Fraction = 0.9
+    eps: Positive = 0.0316
+
+
+Optimizer = Annotated[SGD | Adam | RMSProp, Field(discriminator="kind")]
+
+
+class Schedule(Value):
+    """Learning rate over training. Peak = `per_256` x batch size / 256 x the optimizer's `lr_ratio`.
+
+    `warmup` is the share of training over which the rate rises linearly from `warmup_start` x peak. After it:
+    `constant`; `step` multiplies by `gamma` at each third of the rest; `cosine` falls to 0; `exponential` falls to
+    `gamma` x peak.
+    """
+
+    per_256: Positive
+    shape: Literal["constant", "step", "cosine", "exponential"] = "step"
+    gamma: Positive = 0.1
+    warmup: Fraction = 0.0
+    warmup_start: Fraction = 0.01
+
+
+class DecayRule(Value):
+    """L2 weight decay, and what it is for the parameters of normalisation layers and for biases (None: the same)."""
+
+    weight_decay: Annotated[float, Field(ge=0.0)]
+    norm: Annotated[float, Field(ge=0.0)] | None = None
+    bias: Annotated[float, Field(ge=0.0)] | None = None
+
+
+class Average(Value):
+    """Exponential moving average of the weights; its half-life is a share of the whole training."""
+
+    half_life: Positive = 0.027  # 0.99998 as torchvision's reference adjusts it on ImageNet: ln 2 / (2e-5 x 1,281,167)
+
+
+class Precision(Value):
+    """Number format and memory layout. `auto`: bf16 where the device computes in it natively, else fp32."""
+
+    dtype: Literal["fp32", "bf16", "auto"] = "fp32"
+    channels_last: bool = True
+    compile: bool = False
+
+
+class Plan(Value):
+    """One classifier, fully described. Slots are read by the engine and changed by techniques."""
+
+    model: Model
+    examples_seen: Annotated[int, Field(ge=1)]  # images shown in training, copies counted
+    batch_size: Annotated[int, Field(ge=1)]  # images per optimizer step, over all devices
+    sampler: Sampler = Shuffle()
+    image_ops: tuple[ImageOp, ...] = ()
+    mixers: tuple[Mixer, ...] = ()
+    train_px: Pixels
+    eval_view: EvalView
+    interpolation: Literal["bilinear", "bicubic", "nearest"] = "bilinear"
+    loss: Loss = Loss()
+    optimizer: Optimizer = SGD()
+    lr: Schedule
+    decay: DecayRule
+    average: Average | None = None  # evaluate the averaged weights
+    precision: Precision = Precision()
+
+    @field_validator("image_ops")
+    @classmethod
+    def _one_op_per_family(cls, ops: tuple[ImageOp, ...]) -> tuple[ImageOp, ...]:
+        families = [op.family for op in ops]
+        if len(set(families)) < len(families):
+            raise ValueError(f"two image operations of one family: {', '.join(op.kind for op in ops)}")
+        return tuple(sorted(ops, key=lambda op: FAMILIES.index(op.family)))
+
+    @field_validator("mixers")
+    @classmethod
+    def _one_mixer_per_kind(cls, mixers: tuple[Mixer, ...]) -> tuple[Mixer, ...]:
+        kinds = [mixer.kind for mixer in mixers]
+        if len(set(kinds)) < len(kinds):
+            raise ValueError(f"two mixers of one kind: {', '.join(kinds)}")
+        return tuple(sorted(mixers, key=lambda mixer: mixer.kind))
+
+    @property
+    def steps(self) -> int:
+        """Optimizer steps: every step sees a full batch, and there is at least one."""
+        return max(1, round(self.examples_seen / self.batch_size))
+
+    @property
+    def peak_lr(self) -> float:
+        """Learning rate at the schedule's peak."""
+        return self.lr.per_256 * self.batch_size / 256 * self.optimizer.lr_ratio
+
+    @property
+    def digest(self) -> str:
+        """Identity of the whole plan: 16 hexadecimal digits."""
+        return _digest(self.model_dump(mode="json"))
+
+    @property
+    def training_digest(self) -> str:
+        """Identity of what decides the trained weights.
+
+        The evaluation view is left out, and so is whether the averaged weights are the ones evaluated: every run
+        keeps both, so both levels of either are read from the same run.
+        """
+        data = self.model_dump(mode="json", exclude={"eval_view"})
+        data["average"] = self.tracked_average.model_dump(mode="json")
+        return _digest(data)
+
+    @property
+    def tracked_average(self) -> Average:
+        """The average that is kept during training, whether or not it is the one evaluated."""
+        return self.average or Average()
+
+    def op(self, family: str) -> Any:
+        """The image operation of one family, or None."""
+        return next((op for op in self.image_ops if op.family == family), None)
+
+
+SLOTS = tuple(Plan.model_fields)
+
+
+def diff(a: Plan, b: Plan) -> dict[str, tuple[Any, Any]]:
+    """Slots in which two plans differ, each with its value in `a` and in `b`."""
+    pairs = {slot: (getattr(a, slot), getattr(b, slot)) for slot in SLOTS}
+    return {slot: pair for slot, pair in pairs.items() if pair[0] != pair[1]}
+
+
+def leaves(data: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Path and value of everything that is not a mapping in nested mappings."""
+    if isinstance(data, dict) and data:
+        for key, value in data.items():
+            yield from leaves(value, f"{path}.{key}" if path else key)
+    else:
+        yield path, data
+
+
+def _digest(data: Any) -> str:
+    text = json.dumps(data, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

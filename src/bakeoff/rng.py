@@ -1,0 +1,76 @@
+"""Randomness as an argument: every draw is a function of (seed, stream, what it is for, counters).
+
+Nothing here has state, so a result can't depend on the number of workers, on what other techniques draw, or on where
+a run was interrupted. Streams: `init`, `order`, `augment`, `mix`, `drop`.
+
+Per-image draws come from a counter-based hash on int64 tensors (SplitMix64's finalizer, Steele et al. 2014,
+https://doi.org/10.1145/2660193.2660195, once per counter), the same on every device; per-batch draws and orders come
+from NumPy's Philox (Salmon et al. 2011, https://doi.org/10.1145/2063384.2063405).
+"""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+_GOLDEN = 0x9E3779B97F4A7C15
+_MIX1 = 0xBF58476D1CE4E5B9
+_MIX2 = 0x94D049BB133111EB
+
+
+def key(*parts: int | str) -> int:
+    """A 64-bit key for a purpose, such as `key(seed, "augment", "flip")`."""
+    text = "\0".join(f"{type(part).__name__}:{part}" for part in parts)
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
+
+
+def generator(*parts: int | str) -> np.random.Generator:
+    """A NumPy generator of its own for one purpose."""
+    return np.random.Generator(np.random.Philox(key=key(*parts)))
+
+
+@contextmanager
+def torch_seeded(*parts: int | str) -> Iterator[None]:
+    """Code that draws from torch's global CPU and CUDA generators does so from here, and leaves them as they were."""
+    with torch.random.fork_rng():
+        torch.manual_seed(key(*parts) % 2**63)
+        yield
+
+
+@dataclass(frozen=True)
+class Draws:
+    """Uniform random numbers for a batch of images, one row per image.
+
+    seed: the run's seed. rows: (N, 3) int64, the pass, index and copy that tell one showing of an image from another.
+    """
+
+    seed: int
+    rows: Tensor
+
+    def __call__(self, purpose: str, lanes: int) -> Tensor:
+        """(N, lanes) float32 in [0, 1), independent of every other purpose."""
+        state = torch.full_like(self.rows[:, 0], _signed(key(self.seed, "augment", purpose)))
+        for counter in self.rows.unbind(1):
+            state = _mix(state + _signed(_GOLDEN) + counter)
+        lane = torch.arange(1, lanes + 1, device=state.device) * _signed(_GOLDEN)
+        bits = _shift(_mix(state[:, None] + lane), 40)  # the upper 24 bits: all that float32 can hold
+        return bits.to(torch.float32) * 2.0**-24
+
+
+def _signed(value: int) -> int:
+    value &= 2**64 - 1
+    return value - 2**64 if value >= 2**63 else value
+
+
+def _shift(x: Tensor, bits: int) -> Tensor:
+    return (x >> bits) & ((1 << (64 - bits)) - 1)  # torch shifts int64 arithmetically; this is the logical shift
+
+
+def _mix(x: Tensor) -> Tensor:
+    x = (x ^ _shift(x, 30)) * _signed(_MIX1)
+    x = (x ^ _shift(x, 27)) * _signed(_MIX2)
+    return x ^ _shift(x, 31)

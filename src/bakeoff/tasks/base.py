@@ -1,0 +1,58 @@
+"""What a Task is: a data set with its splits, a model, a training budget, and what keeps its labels."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from bakeoff.data.dataset import Dataset
+from bakeoff.plan import DecayRule, EvalView, HorizontalFlip, Model, PadCrop, Plan, Precision, ResizedCrop, Schedule
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Which augmentations leave an image in its class."""
+
+    flip: bool = True  # mirroring left and right
+    max_rotation: float = 180.0  # degrees
+    max_shear: float = 1.0  # tangent
+
+
+@dataclass(frozen=True)
+class Task:
+    """A classification problem and the baseline that the post's baseline becomes on it.
+
+    On `imagenet` every value is the post's own. Elsewhere lengths, sizes and strengths are the task's, and techniques
+    state the post's values relative to them.
+    """
+
+    name: str
+    about: str  # one line
+    classes: int
+    channels: int
+    px: int  # side of the square that is cropped at evaluation; the model is built for it
+    resize_px: int  # side to which the shorter side is resized before that crop
+    train_examples: int
+    epochs: float  # baseline training length
+    batch_size: int
+    large_batch_size: int  # batch size that lr_optimizations goes to
+    model: str
+    crop: PadCrop | ResizedCrop
+    limits: Limits
+    load: Callable[[Path], Dataset]  # data folder -> splits
+    lr_per_256: float = 0.1
+    weight_decay: float = 1e-4
+    precision: Precision = Precision()
+
+    def base_plan(self, model: str | None = None) -> Plan:
+        """The post's baseline on this task: step schedule, weight decay on everything, crop, flip where allowed."""
+        return Plan(
+            model=Model(name=model or self.model, classes=self.classes, channels=self.channels, px=self.px),
+            examples_seen=round(self.epochs * self.train_examples),
+            batch_size=self.batch_size,
+            image_ops=(self.crop, HorizontalFlip()) if self.limits.flip else (self.crop,),
+            train_px=self.px,
+            eval_view=EvalView(resize_px=self.resize_px, crop_px=self.px),
+            lr=Schedule(per_256=self.lr_per_256),
+            decay=DecayRule(weight_decay=self.weight_decay),
+            precision=self.precision,
+        )

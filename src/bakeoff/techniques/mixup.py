@@ -1,0 +1,34 @@
+"""mixup: train on blends of two images and their targets."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field
+
+from bakeoff import plan
+from bakeoff.cards import Card
+from bakeoff.plan import Plan
+from bakeoff.recipe import Technique
+from bakeoff.tasks.base import Task
+
+
+class Mixup(Technique):
+    """Zhang et al. 2018, https://arxiv.org/abs/1710.09412."""
+
+    name: ClassVar = "mixup"
+    slots: ClassVar = ("mixers",)
+    zero: ClassVar = {"alpha": 0.0}
+    card: ClassVar = Card(
+        title="mixup",
+        what="Blend two images of the batch pixel by pixel, and their targets by the same weight.",
+        why="The network learns to behave linearly between examples, which smooths its decision boundaries and keeps "
+        "it from memorising single images.",
+        equation="lambda ~ Beta(alpha, alpha);  x = lambda x_i + (1 - lambda) x_j;  y = lambda y_i + (1 - lambda) y_j",
+        scaling="alpha = 0.2 as in the post, on every task: it has no unit.",
+        interacts={"cutmix": "one of the two is drawn per batch, so adding cutmix halves the dose of mixup"},
+    )
+
+    alpha: Annotated[float, Field(ge=0.0)] = 0.2  # 0 leaves every image alone
+
+    def edit(self, base: Plan, task: Task) -> Mapping[str, Any]:
+        return {"mixers": plan.Mixup(alpha=self.alpha)} if self.alpha else {}
