@@ -1,0 +1,45 @@
+# Everything runs in .venv, which is made when it's missing or older than pyproject.toml.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+# One thread per test process: two such processes beat one with two threads.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+
+.PHONY: demo test fast check lint format types bench clean
+.DEFAULT_GOAL := test
+
+demo: $(READY)  ## train the digits classifier with all twelve techniques
+	$(BIN)/bakeoff train --task digits --recipe torchvision-2021
+
+test: $(READY)  ## every test
+	$(PYTEST)
+
+fast: $(READY)  ## the tests that take under a minute together
+	$(PYTEST) -m "not slow"
+
+check: lint format types
+
+lint: $(READY)
+	$(BIN)/ruff check
+
+format: $(READY)
+	$(BIN)/ruff format --check
+
+types: $(READY)
+	$(BIN)/mypy
+
+bench: $(READY)  ## ratios against what they replace, on this machine
+	$(BIN)/python -m bench
+
+clean:
+	rm -rf .venv dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find src tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(READY): pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "bakeoff needs Python >= 3.11; '$(PYTHON)' is not on the PATH" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("bakeoff needs Python >= 3.11 and $(PYTHON) is %d.%d; say which to use: make PYTHON=python3.12" % sys.version_info[:2])'
+	@echo "Making .venv: PyTorch is several gigabytes, so the first time takes a few minutes."
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --disable-pip-version-check $(if $(CI),--quiet) --editable '.[test]'
+	@touch $@
