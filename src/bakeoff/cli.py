@@ -1,0 +1,275 @@
+"""The command line: parse, call, print."""
+
+import json
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from typer.exceptions import TyperException
+
+from bakeoff.errors import BakeoffError, RequestError
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+techniques_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+runs_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+data_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(techniques_app, name="techniques", help="The training techniques and their cards.")
+app.add_typer(runs_app, name="runs", help="What is in the store.")
+app.add_typer(data_app, name="data", help="Look at data before training on it.")
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, all else on standard error.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Results only: no progress.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+StoreDir = Annotated[Path | None, typer.Option("--store", help="Folder of results [$BAKEOFF_STORE, else runs/].")]
+DataDir = Annotated[Path | None, typer.Option("--data", help="Folder of data sets [$BAKEOFF_DATA, else a cache].")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")]
+Workers = Annotated[int | None, typer.Option(min=0, help="Processes that decode files [one per core].")]
+TaskName = Annotated[str, typer.Option("--task", help="A task by name, or folder:PATH for class folders.")]
+
+
+@app.command()
+def train(
+    task: TaskName = "digits",
+    recipe: Annotated[str, typer.Option(help="A recipe by name, or a recipe file.")] = "baseline",
+    with_: Annotated[list[str] | None, typer.Option("--with", help="Techniques to add: A,B.")] = None,
+    without: Annotated[list[str] | None, typer.Option(help="Techniques to leave out: A,B.")] = None,
+    settings: Annotated[list[str] | None, typer.Option("--set", help="TECHNIQUE.KNOB=VALUE or SLOT=VALUE.")] = None,
+    model: Annotated[str | None, typer.Option(help="A network by name [the task's].")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of all randomness.")] = 0,
+    length: Annotated[float, typer.Option(help="Multiple of the training length.")] = 1.0,
+    device: Device = "auto",
+    workers: Workers = None,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Go on without images that can't be read.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
+    store: StoreDir = None,
+    data: DataDir = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Train a classifier, or go on with it; a run that the store has is not trained again."""
+    from bakeoff import api
+    from bakeoff.report import runs
+    from bakeoff.report.progress import progress
+
+    job = api.plan_job(
+        task, recipe, with_=_names(with_), without=_names(without), settings=settings or (), model=model,
+        length=length, data=data, skip_bad=skip_bad,
+    )  # fmt: skip
+    out, err = _consoles(as_json)
+    compiled = job.compiled
+    if dry_run:
+        if as_json:
+            _print_json(
+                {"plan": job.plan.model_dump(mode="json"), "plan_digest": job.plan.digest, "steps": job.plan.steps,
+                 "set_by": dict(compiled.owners), "skipped": dict(compiled.skipped)}
+            )  # fmt: skip
+        else:
+            runs.show_plan(out, job.plan, compiled.owners, compiled.skipped)
+        return
+    if not quiet:
+        runs.show_skipped(err, compiled.skipped)
+    with progress(Console(quiet=True) if quiet else err) as report:
+        record = api.train_job(
+            job, seed=seed, device=device, workers=workers, data=data, store=store, report=report
+        )
+    if as_json:
+        _print_json(record.as_json())
+    else:
+        runs.show_record(out, record, api.Store(store or api.default_store()).folder(record.run_id))
+    if record.status != "done":
+        raise BakeoffError(f"run {record.run_id} {record.status}: {record.reason}")
+
+
+@app.command()
+def evaluate(
+    run: Annotated[str, typer.Argument(help="Id of a run, or its first characters.")],
+    split: Annotated[str, typer.Option(help="select, report, or test where the data set has one.")] = "report",
+    topk: Annotated[str, typer.Option(help="Which Acc@k.")] = "1,5",
+    ema: Annotated[bool | None, typer.Option("--ema/--no-ema", help="Averaged or last weights [as planned].")] = None,
+    resize: Annotated[int | None, typer.Option(min=1, help="Shorter side at inference, in pixels.")] = None,
+    crop: Annotated[int | None, typer.Option(min=1, help="Side of the central crop, in pixels.")] = None,
+    device: Device = "auto",
+    workers: Workers = None,
+    store: StoreDir = None,
+    data: DataDir = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Evaluate a trained run on a split."""
+    from bakeoff import api
+    from bakeoff.plan import Plan
+    from bakeoff.report import runs
+
+    view = api.evaluate(
+        run, split=split, topk=_numbers(topk, "--topk"), ema=ema, resize_px=resize, crop_px=crop, device=device,
+        workers=workers, data=data, store=store,
+    )  # fmt: skip
+    results = api.Store(store or api.default_store())
+    record = results.read(results.find(run))
+    assert record is not None
+    out, _ = _consoles(as_json)
+    if as_json:
+        _print_json({"run_id": record.run_id, "classes": record.classes, **view.as_json()})
+    else:
+        runs.show_views(out, [view], Plan.model_validate(record.plan))
+        if not quiet:
+            runs.show_classes(out, view, record.classes)
+
+
+@app.command()
+def predict(
+    run: Annotated[str, typer.Argument(help="Id of a run, or its first characters.")],
+    images: Annotated[list[Path], typer.Argument(help="Image files.")],
+    topk: Annotated[int, typer.Option(min=1, help="How many classes to name.")] = 5,
+    device: Device = "auto",
+    store: StoreDir = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Name the most likely classes of images."""
+    from bakeoff import api
+
+    out, _ = _consoles(as_json)
+    answers = []
+    for path, best in api.predict(run, images, topk=topk, device=device, store=store):
+        answers.append({"image": str(path), "classes": [{"class": name, "probability": p} for name, p in best]})
+        if not as_json:
+            words = ", ".join(f"{name} {100 * p:.1f} %" for name, p in best)
+            out.print(f"{path}: {words}", soft_wrap=True, highlight=False, markup=False)
+    if as_json:
+        _print_json(answers)
+
+
+@techniques_app.command("list")
+def techniques_list(as_json: Json = False, quiet: Quiet = False, debug: Debug = False) -> None:
+    """All techniques, in the order of the post's table."""
+    from bakeoff.report import cards
+
+    _print_json(cards.list_json()) if as_json else cards.render_list(_consoles(False)[0])
+
+
+@techniques_app.command("show")
+def techniques_show(
+    name: Annotated[str, typer.Argument(help="Name of a technique.")],
+    as_json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """The card of a technique: what it does, who claims what for it, and whether that was checked."""
+    from bakeoff.report import cards
+
+    _print_json(cards.card_json(name)) if as_json else cards.render_card(_consoles(False)[0], name)
+
+
+@runs_app.command("list")
+def runs_list(store: StoreDir = None, as_json: Json = False, quiet: Quiet = False, debug: Debug = False) -> None:
+    """All runs, oldest first."""
+    from bakeoff import api
+    from bakeoff.report import runs
+
+    results = api.Store(store or api.default_store())
+    records = [record for run in results.ids() if (record := results.read(run))]
+    if as_json:
+        _print_json([record.as_json() for record in records])
+    elif records:
+        runs.show_runs(_consoles(False)[0], records)
+    else:
+        _consoles(False)[0].print(f"no runs in {results.root}; start with: bakeoff train --task digits")
+
+
+@runs_app.command("show")
+def runs_show(
+    run: Annotated[str, typer.Argument(help="Id of a run, or its first characters.")],
+    store: StoreDir = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """One run: its plan, every evaluation of it, and where its files are."""
+    from bakeoff import api
+    from bakeoff.plan import Plan
+    from bakeoff.report import runs
+
+    results = api.Store(store or api.default_store())
+    record = results.read(results.find(run))
+    assert record is not None
+    if as_json:
+        _print_json(record.as_json())
+    else:
+        out, _ = _consoles(False)
+        runs.show_record(out, record, results.folder(record.run_id))
+        out.print()
+        runs.show_plan(out, Plan.model_validate(record.plan), {}, {})
+
+
+@data_app.command("check")
+def data_check(
+    task: TaskName = "digits",
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Go on without images that can't be read.")] = False,
+    data: DataDir = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """What is in a data set: classes, sizes, splits, duplicates, files that can't be read."""
+    from bakeoff import api, tasks
+    from bakeoff.data import check
+
+    folder = data or api.default_data()
+    report = check.check(tasks.get(task, folder, skip_bad=skip_bad), folder)
+    _print_json(report.as_json()) if as_json else check.show(_consoles(False)[0], report)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit status: 0 done, 1 failed, 2 wrong request, 130 interrupted."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        status = int(app(arguments, prog_name="bakeoff", standalone_mode=False) or 0)
+        if status == 130:
+            _complain(f"interrupted, the state is kept; go on with: {shlex.join(['bakeoff', *arguments])}", status)
+        return status
+    except BakeoffError as error:
+        if "--debug" in arguments:
+            raise
+        return _complain(str(error), error.status)
+    except TyperException as error:
+        return _complain(error.format_message() or f"no command; try: {shlex.join(['bakeoff', *arguments, '--help'])}", 2)
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of our output left; Python would complain about the flush at exit
+        return 1
+    except Exception as error:
+        if "--debug" in arguments:
+            raise
+        return _complain(f"internal error, please report it: {type(error).__name__}: {error} (--debug shows where)", 1)
+
+
+def _complain(message: str, status: int) -> int:
+    print("bakeoff:", " ".join(message.split()), file=sys.stderr)
+    return status
+
+
+def _consoles(as_json: bool) -> tuple[Console, Console]:
+    """(for results, for everything else); with --json results go to standard output by other ways."""
+    return Console(stderr=as_json, highlight=False), Console(stderr=True, highlight=False)
+
+
+def _print_json(data: Any) -> None:
+    print(json.dumps(data, indent=1))
+
+
+def _names(values: Sequence[str] | None) -> list[str]:
+    return [name.strip() for value in values or () for name in value.split(",") if name.strip()]
+
+
+def _numbers(text: str, option: str) -> list[int]:
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise RequestError(f"{option} takes whole numbers such as 1,5, not '{text}'") from None

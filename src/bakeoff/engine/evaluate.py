@@ -1,0 +1,99 @@
+"""Evaluation: every image exactly once, at the plan's view, with plain cross-entropy whatever the training loss was."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from bakeoff.data import augment, stream
+from bakeoff.data.dataset import Dataset, Images, Resident
+from bakeoff.engine.device import autocast
+from bakeoff.plan import EvalView, Plan
+
+_BATCH_VALUES = 256 * 32 * 32  # pixels per batch: what stays in the caches of a CPU, and fills a GPU well enough
+_ECE_BINS = 15
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How well a classifier does on a split.
+
+    acc: k -> Acc@k in percent. per_class: Acc@1 in percent per class, None for a class without images.
+    hits: k -> (N,) bool, whether the true class is among the k most likely, in the split's order.
+    """
+
+    acc: dict[int, float]
+    cross_entropy: float
+    ece: float  # expected calibration error, in [0, 1]
+    n: int
+    per_class: tuple[float | None, ...]
+    hits: dict[int, npt.NDArray[np.bool_]]
+
+
+@torch.inference_mode()
+def evaluate(
+    model: nn.Module,
+    split: Images,
+    dataset: Dataset,
+    plan: Plan,
+    view: EvalView,
+    device: torch.device,
+    *,
+    topk: Sequence[int] = (1, 5),
+    workers: int = 0,
+) -> Evaluation:
+    """Evaluate a model on a split.
+
+    topk: the k of each Acc@k; one that exceeds the number of classes becomes it (trap 24).
+    """
+    ks = sorted({min(k, len(dataset.classes)) for k in (1, *topk)})
+    model.eval()
+    hits, confidence, losses = [], [], []
+    start = 0
+    for images in _images(split, dataset, plan, view, device, workers):
+        labels = split.labels[start : start + len(images)].to(device)
+        start += len(images)
+        with autocast(plan.precision, device):
+            logits = model(images).float()
+        hits.append((logits.topk(ks[-1], dim=1).indices == labels[:, None]).cpu())
+        confidence.append(logits.softmax(1).amax(1).cpu())
+        losses.append(F.cross_entropy(logits, labels, reduction="none").double().cpu())
+    found = torch.cat(hits)
+    by_k = {k: found[:, :k].any(1).numpy() for k in ks}
+    labels_np = split.labels.numpy()
+    return Evaluation(
+        acc={k: 100.0 * float(hit.mean()) for k, hit in by_k.items()},
+        cross_entropy=float(torch.cat(losses).mean()),
+        ece=expected_calibration_error(torch.cat(confidence).numpy(), by_k[1]),
+        n=len(labels_np),
+        per_class=tuple(
+            100.0 * float(by_k[1][mask].mean()) if (mask := labels_np == label).any() else None
+            for label in range(len(dataset.classes))
+        ),
+        hits=by_k,
+    )
+
+
+def expected_calibration_error(confidence: npt.NDArray[np.float32], correct: npt.NDArray[np.bool_]) -> float:
+    """Mean gap between confidence and accuracy over 15 equal bins of confidence (Guo et al. 2017, arXiv 1706.04599)."""
+    bins = np.minimum((confidence * _ECE_BINS).astype(int), _ECE_BINS - 1)
+    gaps = np.bincount(bins, weights=confidence.astype(np.float64) - correct, minlength=_ECE_BINS)
+    return float(np.abs(gaps).sum() / len(correct))
+
+
+def _images(
+    split: Images, dataset: Dataset, plan: Plan, view: EvalView, device: torch.device, workers: int
+) -> Iterator[Tensor]:
+    mean, std = (torch.tensor(values, device=device) for values in (dataset.mean, dataset.std))
+    batch = max(1, _BATCH_VALUES // view.crop_px**2)
+    shown: Iterator[Tensor]
+    if isinstance(split, Resident):
+        shown = (augment.eval_view(p.to(device), view, plan.interpolation) for p in split.images.split(batch))
+    else:
+        shown = (i.to(device) for i in stream.eval_images(split, view, plan.interpolation, batch, workers))
+    for images in shown:
+        yield augment.normalize(images, mean, std, channels_last=plan.precision.channels_last)

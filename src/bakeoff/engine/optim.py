@@ -1,0 +1,66 @@
+"""The optimizer and schedule slots of a plan as torch objects and a function of the step."""
+
+import math
+
+import torch
+from torch import nn
+
+from bakeoff.plan import Adam, DecayRule, Plan, RMSProp, Schedule
+
+_NORMS = (
+    nn.modules.batchnorm._NormBase,
+    nn.GroupNorm,
+    nn.LayerNorm,
+    nn.RMSNorm,
+)
+
+
+def parameter_groups(model: nn.Module, rule: DecayRule) -> list[dict[str, object]]:
+    """Parameters grouped by the weight decay that the rule gives them: by module type, not by name (trap 9).
+
+    Parameters of normalisation layers take `rule.norm`; biases of all other layers `rule.bias`; the rest
+    `rule.weight_decay`.
+    """
+    norm = rule.weight_decay if rule.norm is None else rule.norm
+    bias = rule.weight_decay if rule.bias is None else rule.bias
+    decay_of: dict[nn.Parameter, float] = {}
+    for module in model.modules():
+        for name, parameter in module.named_parameters(recurse=False):
+            decay = norm if isinstance(module, _NORMS) else bias if name.endswith("bias") else rule.weight_decay
+            decay_of.setdefault(parameter, decay)
+    groups: dict[float, list[nn.Parameter]] = {}
+    for parameter in model.parameters():
+        groups.setdefault(decay_of[parameter], []).append(parameter)
+    return [{"params": parameters, "weight_decay": decay} for decay, parameters in groups.items()]
+
+
+def build_optimizer(model: nn.Module, plan: Plan) -> torch.optim.Optimizer:
+    """The plan's optimizer over the model's parameters; its learning rate is set before each step."""
+    groups, slot, lr = parameter_groups(model, plan.decay), plan.optimizer, plan.peak_lr
+    fused = next(model.parameters()).device.type in ("cpu", "cuda")
+    if isinstance(slot, Adam):
+        kind = torch.optim.AdamW if slot.decoupled else torch.optim.Adam
+        return kind(groups, lr=lr, betas=slot.betas, eps=slot.eps, fused=fused)
+    if isinstance(slot, RMSProp):
+        return torch.optim.RMSprop(groups, lr=lr, alpha=slot.alpha, eps=slot.eps, momentum=slot.momentum)
+    return torch.optim.SGD(groups, lr=lr, momentum=slot.momentum, nesterov=slot.nesterov, fused=fused)
+
+
+def lr_factor(schedule: Schedule, step: int, steps: int) -> float:
+    """Learning rate at a step (0-based, of `steps`) relative to the peak.
+
+    Warm-up and cosine equal torch's SequentialLR(LinearLR, CosineAnnealingLR), stepped after every batch.
+    """
+    warmup = round(schedule.warmup * steps)
+    if step < warmup:
+        return schedule.warmup_start + (1.0 - schedule.warmup_start) * step / warmup
+    progress = (step - warmup) / (steps - warmup)
+    match schedule.shape:
+        case "constant":
+            return 1.0
+        case "step":
+            return schedule.gamma ** math.floor(progress * 3 + 1e-9)
+        case "cosine":
+            return (1.0 + math.cos(math.pi * progress)) / 2
+        case "exponential":
+            return schedule.gamma**progress

@@ -1,0 +1,152 @@
+"""The training loop. It reads a Plan from top to bottom and knows no technique by name."""
+
+import math
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from bakeoff import models, rng
+from bakeoff.data import loader, mix
+from bakeoff.data.dataset import Dataset
+from bakeoff.engine.device import autocast
+from bakeoff.engine.interrupt import interruptible
+from bakeoff.engine.memory import check_memory
+from bakeoff.engine.optim import build_optimizer, lr_factor
+from bakeoff.engine.state import State
+from bakeoff.plan import Plan
+
+# Part of a run's identity: raised by every change after which the same plan and seed give other bits.
+ENGINE_VERSION = 1
+
+_LOOK_EVERY = 8  # steps between two looks at the loss: a look waits for the device
+_EXPLODED = 100.0  # a loss this many times that of guessing never came back in a run that we saw
+_CHECKPOINT_SECONDS = float(os.environ.get("BAKEOFF_CHECKPOINT_SECONDS", 30))  # tests write them sooner
+_REPORT_SECONDS = 0.1
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run stands, for people."""
+
+    step: int
+    steps: int
+    loss: float
+    acc1: float  # percent, of the last training batch as the network saw it
+    images_per_second: float
+    seconds_left: float
+    data_wait: float  # share of the time spent waiting for data
+
+
+class Diverged(Exception):
+    """The loss exploded. The message says where, and what to try."""
+
+
+def train(
+    plan: Plan,
+    dataset: Dataset,
+    seed: int,
+    device: torch.device,
+    *,
+    checkpoint: Path,
+    workers: int = 0,
+    report: Callable[[Progress], None] = lambda progress: None,
+) -> State:
+    """Train one classifier; go on from `checkpoint` if it is there, and leave the final state in it.
+
+    workers: processes that decode files; data in memory need none. report: called ten times a second at most.
+
+    Raises Diverged when the loss is no longer finite or has exploded, BakeoffError when the plan doesn't fit in
+    memory. An interrupt lets the step end and saves the state before it is raised as KeyboardInterrupt.
+    """
+    # --- Model, optimizer, average --------------------------------------------------------------------------------
+    layout = torch.channels_last if plan.precision.channels_last else torch.contiguous_format
+    with rng.torch_seeded(seed, "init"):
+        model = models.build(plan.model)
+    check_memory(model, plan, dataset, device)
+    model = model.to(device=device, memory_format=layout).train()
+    state = State(model, build_optimizer(model, plan), plan)
+    if checkpoint.exists():
+        state.load(checkpoint)
+    forward = torch.compile(model) if plan.precision.compile else model
+
+    # --- Loop -----------------------------------------------------------------------------------------------------
+    steps, classes = plan.steps, plan.model.classes
+    drop_key = rng.key(seed, "drop") % 2**62
+    unseen: list[Tensor] = []  # losses that are still on the device
+    first, seconds_before = state.step, state.seconds
+    began = saved = reported = time.perf_counter()
+
+    def look() -> None:
+        for loss in torch.stack(unseen).tolist() if unseen else ():
+            state.losses.append(loss)
+            if not loss < _EXPLODED * math.log(classes):  # NaN is caught as well
+                raise Diverged(_advice(plan, state.step, loss))
+        unseen.clear()
+        state.seconds = seconds_before + time.perf_counter() - began
+
+    with torch.random.fork_rng(), interruptible() as interrupt:
+        batches = loader.batches(dataset, plan, seed, first, device, workers)
+        for step in range(first, steps):
+            waited = time.perf_counter()
+            images, labels = next(batches)
+            state.data_wait += time.perf_counter() - waited
+
+            targets = labels
+            if plan.mixers:
+                targets = F.one_hot(labels, classes).to(images.dtype)
+                images, targets = mix.mix(images, targets, plan.mixers, seed, step)
+            images = images.contiguous(memory_format=layout)
+
+            for group in state.optimizer.param_groups:
+                group["lr"] = plan.peak_lr * lr_factor(plan.lr, step, steps)
+            torch.manual_seed(drop_key + step)  # for what the network itself draws: dropout, stochastic depth
+            with autocast(plan.precision, device):
+                logits = forward(images).float()
+            loss = F.cross_entropy(logits, targets, label_smoothing=plan.loss.label_smoothing)
+            state.optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            state.optimizer.step()
+            state.average.update(step + 1)
+            unseen.append(loss.detach())
+
+            if len(unseen) == _LOOK_EVERY or interrupt.is_set():
+                look()
+                now = time.perf_counter()
+                if now - reported > _REPORT_SECONDS:
+                    report(_progress(state, plan, logits, labels, first, now - began))
+                    reported = now
+                if now - saved > _CHECKPOINT_SECONDS or interrupt.is_set():
+                    state.save(checkpoint)
+                    saved = now
+                if interrupt.is_set():
+                    batches.close()
+                    raise KeyboardInterrupt
+        look()
+    state.save(checkpoint)
+    return state
+
+
+def _progress(state: State, plan: Plan, logits: Tensor, labels: Tensor, first: int, seconds: float) -> Progress:
+    done, recent = state.step - first, state.losses[-50:]
+    return Progress(
+        step=state.step,
+        steps=plan.steps,
+        loss=sum(recent) / len(recent),
+        acc1=100.0 * (logits.argmax(1) == labels).float().mean().item(),
+        images_per_second=done * plan.batch_size / seconds,
+        seconds_left=(plan.steps - state.step) * seconds / done,
+        data_wait=state.data_wait / state.seconds,
+    )
+
+
+def _advice(plan: Plan, step: int, loss: float) -> str:
+    return (
+        f"the loss was {loss:.3g} at step {step} of {plan.steps}; try a lower learning rate "
+        f"(--set lr.per_256={plan.lr.per_256 / 4:.3g}, now {plan.lr.per_256:.3g}) or a longer warm-up"
+    )

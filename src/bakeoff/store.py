@@ -1,0 +1,212 @@
+"""Results, one folder per trained run, written so that a reader or a kill at any moment finds nothing half done.
+
+    RUN_ID/run.json              what was run and how it ended; immutable once the status is done or diverged
+    RUN_ID/weights.safetensors   the weights (`model.*`) and their moving average (`average.*`)
+    RUN_ID/views/VIEW.json       one evaluation of those weights; VIEW.npz holds correctness per example
+    RUN_ID/checkpoint.safetensors  the state of a run that isn't finished
+    splits/FINGERPRINT.json      which images are in which split
+
+A run is identified by what decides its weights: training part of the plan, seed, data, engine version. What is only
+read from the weights, the average instead of the last weights or another inference size, is a view.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import numpy as np
+import numpy.typing as npt
+from filelock import FileLock, Timeout
+
+from bakeoff.errors import BakeoffError, RequestError, unknown
+from bakeoff.plan import EvalView, Plan
+
+Status = Literal["done", "diverged", "crashed", "interrupted"]
+
+
+@dataclass(frozen=True)
+class View:
+    """One evaluation of a run: a split, with or without weight averaging, at an inference size."""
+
+    split: str
+    ema: bool
+    resize_px: int
+    crop_px: int
+    acc: dict[str, float]  # "acc1", "acc5", ... in percent
+    cross_entropy: float
+    ece: float
+    n: int
+    per_class: tuple[float | None, ...]
+
+    @property
+    def name(self) -> str:
+        """File name in the run's folder."""
+        return view_name(self.split, self.ema, EvalView(resize_px=self.resize_px, crop_px=self.crop_px))
+
+    def metrics(self) -> dict[str, Any]:
+        """What is reported of it."""
+        return {**self.acc, "cross_entropy": self.cross_entropy, "ece": self.ece, "n": self.n}
+
+    def as_json(self) -> dict[str, Any]:
+        """The view as plain data, accuracies at the top level."""
+        data = asdict(self)
+        return data | data.pop("acc")
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One run: what was asked, what came out. Times in seconds, accuracies in percent."""
+
+    run_id: str
+    status: Status
+    reason: str  # why a run that isn't done isn't
+    task: str
+    recipe: list[dict[str, Any]]
+    plan: dict[str, Any]
+    plan_digest: str
+    seed: int
+    data_fingerprint: str
+    engine_version: int
+    classes: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    examples_seen: int = 0
+    steps: int = 0
+    seconds: float = 0.0
+    data_wait_seconds: float = 0.0
+    images_per_second: float = 0.0
+    device: str = ""
+    threads: int = 0
+    versions: dict[str, str] = field(default_factory=dict)
+    started: str = ""
+    finished: str = ""
+    losses: tuple[tuple[int, float], ...] = ()  # (step, mean training loss since the one before)
+    metrics: dict[str, dict[str, Any]] = field(default_factory=dict)  # split -> what the plan evaluates
+    views: tuple[View, ...] = ()  # everything that was evaluated
+
+    def as_json(self) -> dict[str, Any]:
+        """The record as plain data."""
+        return {**asdict(self), "views": [view.as_json() for view in self.views]}
+
+    def for_plan(self, plan: Plan, recipe: list[dict[str, Any]]) -> Self:
+        """The same run as the answer to a plan that shares its training part: its metrics are the plan's views."""
+        names = {view_name(split, plan.average is not None, plan.eval_view): split for split in ("select", "report")}
+        metrics = {names[view.name]: view.metrics() for view in self.views if view.name in names}
+        return replace(
+            self, recipe=recipe, plan=plan.model_dump(mode="json"), plan_digest=plan.digest, metrics=metrics
+        )
+
+
+def view_name(split: str, ema: bool, view: EvalView) -> str:
+    """The name under which an evaluation is kept."""
+    return f"{split}-{'ema' if ema else 'raw'}-{view.resize_px}-{view.crop_px}"
+
+
+def run_id(plan: Plan, seed: int, fingerprint: str, engine_version: int) -> str:
+    """12 hexadecimal digits that identify a trained run."""
+    text = f"{plan.training_digest} {seed} {fingerprint} {engine_version}"
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+class Store:
+    """A folder of runs."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def prepare(self) -> None:
+        """Make the folder, and raise RequestError if nothing can be written there."""
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            probe = self.root / f".probe-{os.getpid()}"
+            probe.touch()
+            probe.unlink()
+        except OSError as error:
+            raise RequestError(f"can't write to the store {self.root}: {error.strerror}; choose one with --store") from None
+
+    def folder(self, run: str) -> Path:
+        """Where a run keeps its files."""
+        return self.root / run
+
+    def find(self, prefix: str) -> str:
+        """The run whose id starts with `prefix`. Raises RequestError if there is none or more than one."""
+        ids = self.ids()
+        found = [run for run in ids if run.startswith(prefix)]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise RequestError(f"run '{prefix}' is ambiguous in {self.root}: {', '.join(found)}")
+        if not ids:
+            raise RequestError(f"no runs in {self.root}; start with: bakeoff train --task digits")
+        raise unknown(f"run in {self.root}", prefix, ids)
+
+    def ids(self) -> list[str]:
+        """All runs, oldest first."""
+        files = sorted(self.root.glob("*/run.json"), key=lambda path: (path.stat().st_mtime, path))
+        return [path.parent.name for path in files]
+
+    def read(self, run: str) -> RunRecord | None:
+        """What is known of a run, with all its views; None if it was never started."""
+        path = self.folder(run) / "run.json"
+        if not path.exists():
+            return None
+        data = json.loads(path.read_text())
+        for name in ("classes", "mean", "std"):
+            data[name] = tuple(data[name])
+        data["losses"] = tuple((step, loss) for step, loss in data["losses"])
+        record = RunRecord(**data)
+        views = sorted((self.folder(run) / "views").glob("*.json"))
+        record = replace(record, views=tuple(_view(json.loads(view.read_text())) for view in views))
+        return record.for_plan(Plan.model_validate(record.plan), record.recipe)
+
+    def write(self, record: RunRecord) -> None:
+        """Write a run's record; one that is done or diverged is never replaced."""
+        known = self.read(record.run_id)
+        if known and known.status in ("done", "diverged"):
+            raise BakeoffError(f"run {record.run_id} in {self.root} has ended and can't be changed")
+        data = {k: v for k, v in asdict(record).items() if k not in ("metrics", "views")}
+        write_json(self.folder(record.run_id) / "run.json", data)
+
+    def add_view(self, run: str, view: View, hits: dict[int, npt.NDArray[np.bool_]]) -> None:
+        """Keep an evaluation with its correctness per example."""
+        folder = self.folder(run) / "views"
+        folder.mkdir(exist_ok=True)
+        partial = folder / f"{view.name}.partial.npz"
+        np.savez_compressed(partial, **{f"hit{k}": np.packbits(hit) for k, hit in hits.items()}, n=view.n)
+        os.replace(partial, folder / f"{view.name}.npz")
+        write_json(folder / f"{view.name}.json", asdict(view))
+
+    def hits(self, run: str, view: str, k: int = 1) -> npt.NDArray[np.bool_]:
+        """(N,) whether each example of a view was right at Acc@k, in the split's order."""
+        with np.load(self.folder(run) / "views" / f"{view}.npz") as data:
+            return np.unpackbits(data[f"hit{k}"], count=int(data["n"])).astype(bool)
+
+    @contextmanager
+    def locked(self, run: str) -> Iterator[None]:
+        """Hold a run alone; a process that dies lets go. Raises BakeoffError if another process holds it."""
+        self.folder(run).mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self.folder(run) / "lock", timeout=0)
+        try:
+            with lock:
+                yield
+        except Timeout:
+            raise BakeoffError(f"run {run} is being trained by another process; wait for it") from None
+
+
+def write_json(path: Path, data: Any) -> None:
+    """Write JSON in one piece: a reader sees the old file or the new one."""
+    partial = path.with_suffix(f".partial-{os.getpid()}")
+    with open(partial, "w") as file:
+        json.dump(data, file, indent=1)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(partial, path)
+
+
+def _view(data: dict[str, Any]) -> View:
+    return View(**{**data, "per_class": tuple(data["per_class"])})

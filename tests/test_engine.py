@@ -1,0 +1,306 @@
+"""The loop: same seed same bits, resume bit-equal, honest endings, for any size of data and batch."""
+
+import ast
+import os
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import bakeoff.engine.train as engine
+from bakeoff import plan as slots
+from bakeoff.engine.evaluate import evaluate, expected_calibration_error
+from bakeoff.engine.memory import bytes_needed
+from bakeoff.engine.train import Diverged, train
+from bakeoff.errors import BakeoffError
+from bakeoff.models import build
+from tests.helpers import small_data, small_plan
+
+CPU = torch.device("cpu")
+SOURCE = Path(engine.__file__).parents[1]
+EVERYTHING = {
+    "sampler": slots.Repeated(copies=2),
+    "image_ops": (slots.PadCrop(), slots.HorizontalFlip(), slots.TrivialAugment(), slots.RandomErasing(p=0.5)),
+    "mixers": (slots.Mixup(alpha=0.2), slots.Cutmix(alpha=1.0)),
+    "loss": slots.Loss(label_smoothing=0.1),
+    "average": slots.Average(half_life=0.1),
+}
+
+
+def weights(path: Path) -> dict[str, torch.Tensor]:
+    return load_file(path)
+
+
+def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+def test_learns(tmp_path: Path) -> None:
+    data = small_data(train=60)
+    plan = small_plan(examples_seen=1600)
+    state = train(plan, data, 0, CPU, checkpoint=tmp_path / "c.safetensors")
+    assert state.step == plan.steps == len(state.losses) == 200
+    assert sum(state.losses[-10:]) < 0.5 * sum(state.losses[:10])
+    found = evaluate(state.model, data.splits["report"], data, plan, plan.eval_view, CPU)
+    assert found.acc[1] > 80
+
+
+@pytest.mark.parametrize("extra", [{}, EVERYTHING], ids=["plain", "everything"])
+def test_same_seed_same_bits_and_another_seed_others(tmp_path: Path, extra) -> None:
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        train(small_plan(**extra), small_data(), seed, CPU, checkpoint=tmp_path / f"{name}.safetensors")
+    a, b, c = (weights(tmp_path / f"{name}.safetensors") for name in "abc")
+    assert same(a, b)
+    assert not same(a, c)
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        {},
+        EVERYTHING,
+        {"optimizer": slots.SGD(momentum=0.0)},
+        {"optimizer": slots.Adam(), "precision": slots.Precision(channels_last=False)},
+        {"optimizer": slots.RMSProp(lr_ratio=0.001)},
+    ],
+    ids=["plain", "everything", "no-momentum", "adam", "rmsprop"],
+)
+@pytest.mark.parametrize("stop", [1, 2])
+def test_resume_is_bit_equal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, extra, stop: int) -> None:
+    """Trap 11: RNG, order, average and optimizer are all there after a resume."""
+    plan, data = small_plan(**extra), small_data()
+    train(plan, data, 3, CPU, checkpoint=tmp_path / "whole.safetensors")
+    monkeypatch.setattr(engine, "_REPORT_SECONDS", -1.0)
+    monkeypatch.setattr(engine, "_CHECKPOINT_SECONDS", -1.0)
+    looks = 0
+
+    def die(progress: engine.Progress) -> None:
+        nonlocal looks
+        looks += 1
+        if looks > stop:
+            raise RuntimeError("killed")
+
+    parts = tmp_path / "parts.safetensors"
+    with pytest.raises(RuntimeError, match="killed"):
+        train(plan, data, 3, CPU, checkpoint=parts, report=die)
+    assert len(load_file(parts)["losses"]) == 8 * stop
+    train(plan, data, 3, CPU, checkpoint=parts)
+    assert same(weights(tmp_path / "whole.safetensors"), weights(parts))
+
+
+def test_a_finished_state_is_not_trained_on(tmp_path: Path) -> None:
+    path = tmp_path / "c.safetensors"
+    train(small_plan(), small_data(), 0, CPU, checkpoint=path)
+    before = weights(path)
+    train(small_plan(), small_data(), 0, CPU, checkpoint=path)
+    assert same(before, weights(path))
+
+
+def test_an_interrupt_lets_the_step_end_and_keeps_the_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "_REPORT_SECONDS", -1.0)
+    path = tmp_path / "c.safetensors"
+    handler = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        train(
+            small_plan(), small_data(), 0, CPU, checkpoint=path, report=lambda p: os.kill(os.getpid(), signal.SIGINT)
+        )
+    assert signal.getsignal(signal.SIGINT) is handler
+    assert len(load_file(path)["losses"]) == 9  # the report came after step 8, the interrupt is seen after the next
+    train(small_plan(), small_data(), 0, CPU, checkpoint=path)
+    train(small_plan(), small_data(), 0, CPU, checkpoint=tmp_path / "whole.safetensors")
+    assert same(weights(tmp_path / "whole.safetensors"), weights(path))
+
+
+def test_divergence_is_found_at_once(tmp_path: Path) -> None:
+    plan = small_plan(
+        lr=slots.Schedule(per_256=1e12, shape="constant"), model=small_plan().model.model_copy(update={"name": "mlp", "knobs": {}})
+    )
+    with pytest.raises(Diverged, match=r"the loss was .* at step \d+ of 24; try a lower learning rate") as error:
+        train(plan, small_data(), 0, CPU, checkpoint=tmp_path / "c.safetensors")
+    assert int(str(error.value).split("at step ")[1].split()[0]) <= 8
+    assert not (tmp_path / "c.safetensors").exists()
+
+
+@pytest.mark.parametrize(("train_size", "batch"), [(30, 1), (3, 8), (5, 64), (31, 7), (3, 3)])
+@pytest.mark.parametrize("extra", [{}, EVERYTHING], ids=["plain", "everything"])
+def test_any_size_and_batch(tmp_path: Path, train_size: int, batch: int, extra) -> None:
+    """Traps 7 and 22: n smaller than the batch, a batch of one, sizes that don't divide."""
+    plan = small_plan(batch_size=batch, examples_seen=3 * batch, lr=slots.Schedule(per_256=0.1), **extra)
+    state = train(plan, small_data(train=train_size), 0, CPU, checkpoint=tmp_path / "c.safetensors")
+    assert state.step == 3
+    assert np.isfinite(state.losses).all()
+
+
+def test_fewer_examples_than_a_batch_is_one_step() -> None:
+    assert small_plan(examples_seen=1, batch_size=64).steps == 1
+
+
+def test_three_channels_and_other_sizes(tmp_path: Path) -> None:
+    plan = small_plan(
+        model=slots.Model(name="cnn", classes=3, channels=3, px=12, knobs={"width": 4}),
+        train_px=9,
+        eval_view=slots.EvalView(resize_px=14, crop_px=12),
+        image_ops=(slots.ResizedCrop(area=(0.5, 1.0)), slots.TrivialAugment()),
+    )
+    data = small_data(channels=3, px=12)
+    state = train(plan, data, 0, CPU, checkpoint=tmp_path / "c.safetensors")
+    assert evaluate(state.model, data.splits["report"], data, plan, plan.eval_view, CPU).n == 25
+
+
+def test_global_generator_is_left_alone(tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    before = torch.get_rng_state()
+    train(small_plan(**EVERYTHING), small_data(), 0, CPU, checkpoint=tmp_path / "c.safetensors")
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_dropout_is_seeded_by_the_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def with_dropout(spec):
+        return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Dropout(0.5), torch.nn.Linear(64, 3))
+
+    monkeypatch.setattr(engine.models, "build", with_dropout)
+    for name in "ab":
+        torch.manual_seed(ord(name))
+        train(small_plan(), small_data(), 0, CPU, checkpoint=tmp_path / f"{name}.safetensors")
+    assert same(weights(tmp_path / "a.safetensors"), weights(tmp_path / "b.safetensors"))
+
+
+def test_smoothing_and_mixing_smooth_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trap 4: the loss is cross-entropy against (1 - e) * mix + e / K."""
+    seen = []
+    original = engine.F.cross_entropy
+
+    def spy(logits, targets, label_smoothing):
+        loss = original(logits, targets, label_smoothing=label_smoothing)
+        soft = (1 - label_smoothing) * targets + label_smoothing / 3
+        seen.append((loss.item(), -(soft * logits.log_softmax(1)).sum(1).mean().item()))
+        assert torch.allclose(targets.sum(1), torch.ones(len(targets)))
+        return loss
+
+    monkeypatch.setattr(engine.F, "cross_entropy", spy)
+    train(small_plan(**EVERYTHING), small_data(), 0, CPU, checkpoint=tmp_path / "c.safetensors")
+    assert len(seen) == 24
+    for ours, slow in seen:
+        assert ours == pytest.approx(slow, abs=1e-5)
+
+
+def test_a_plan_that_cannot_fit_says_so(tmp_path: Path) -> None:
+    plan = small_plan(batch_size=10**10, examples_seen=10**10)
+    with pytest.raises(BakeoffError, match=r"needs at least .* GiB of memory .* try --set batch_size="):
+        train(plan, small_data(), 0, CPU, checkpoint=tmp_path / "c.safetensors")
+
+
+def test_memory_bound_grows_with_the_batch() -> None:
+    data, model = small_data(), build(small_plan().model)
+    small, large = (bytes_needed(model, small_plan(batch_size=b), data) for b in (1, 101))
+    assert (large - small) % 100 == 0
+    assert large > small > 0
+
+
+# --- Evaluation -------------------------------------------------------------------------------------------------------
+
+
+class Fixed(torch.nn.Module):
+    """Logits that are a given function of the (normalised) first pixel."""
+
+    def __init__(self, table: torch.Tensor, mean: float, std: float) -> None:
+        super().__init__()
+        self.table, self.mean, self.std = table, mean, std
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        index = ((images[:, 0, 0, 0] * self.std + self.mean) * 255).round().long()
+        return self.table[index]
+
+
+def test_every_example_counts_once_and_metrics_equal_slow_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trap 1, and Acc@k, cross-entropy, ECE and per-class accuracy by hand."""
+    from bakeoff.data.dataset import Resident
+
+    monkeypatch.setattr("bakeoff.engine.evaluate._BATCH_VALUES", 7 * 64)  # 23 examples in batches of 7
+    generator = torch.Generator().manual_seed(0)
+    table = torch.randn(23, 6, generator=generator) * 3
+    labels = torch.randint(0, 5, (23,), generator=generator)  # class 5 has no image
+    images = torch.arange(23, dtype=torch.uint8)[:, None, None, None].expand(23, 1, 8, 8).contiguous()
+    data = small_data(classes=6)
+    found = evaluate(
+        Fixed(table, 0.3, 0.25), Resident(images, labels), data, small_plan(), small_plan().eval_view, CPU, topk=(1, 3, 5)
+    )
+    order = table.argsort(1, descending=True)
+    for k in (1, 3, 5):
+        hits = [labels[i].item() in order[i, :k].tolist() for i in range(23)]
+        assert found.hits[k].tolist() == hits
+        assert found.acc[k] == pytest.approx(100 * sum(hits) / 23)
+    probability = table.double().softmax(1)
+    assert found.cross_entropy == pytest.approx(-probability[range(23), labels].log().mean().item(), rel=1e-5)
+    assert found.n == 23
+    for label in range(5):
+        own = [found.hits[1][i] for i in range(23) if labels[i] == label]
+        assert found.per_class[label] == pytest.approx(100 * sum(own) / len(own))
+    assert found.per_class[5] is None
+
+
+def test_k_is_at_most_the_number_of_classes(tmp_path: Path) -> None:
+    """Trap 24."""
+    data = small_data()
+    found = evaluate(build(small_plan().model), data.splits["report"], data, small_plan(), small_plan().eval_view, CPU)
+    assert set(found.acc) == {1, 3}
+    assert found.acc[3] == 100.0
+
+
+def test_calibration_error_by_hand() -> None:
+    confidence = np.array([0.95, 0.95, 0.55, 0.55, 1.0], dtype=np.float32)
+    correct = np.array([True, False, True, True, True])
+    # bins of 1/15: 0.95 and 1.0 share the last one, 0.55 is alone with itself
+    expected = (abs(0.95 + 0.95 + 1.0 - 2) + abs(1.1 - 2)) / 5
+    assert expected_calibration_error(confidence, correct) == pytest.approx(expected, abs=1e-6)
+
+
+# --- Architecture -----------------------------------------------------------------------------------------------------
+
+
+def imports(path: Path) -> set[str]:
+    tree = ast.parse(path.read_text())
+    nodes = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom | ast.Import)]
+    names = {f"{n.module}.{a.name}" for n in nodes if isinstance(n, ast.ImportFrom) for a in n.names}
+    return names | {a.name for n in nodes if isinstance(n, ast.Import) for a in n.names}
+
+
+@pytest.mark.parametrize(
+    ("room", "never"),
+    [
+        ("plan.py", "bakeoff"),
+        ("rng.py", "bakeoff"),
+        ("engine", "bakeoff.techniques"),
+        ("engine", "bakeoff.recipe"),
+        ("engine", "bakeoff.tasks"),
+        ("data", "bakeoff.engine"),
+        ("data", "bakeoff.techniques"),
+        ("models", "bakeoff.engine"),
+        ("techniques", "bakeoff.engine"),
+        ("report", "bakeoff.engine"),
+        ("store.py", "torch"),
+        ("study", "torch"),
+    ],
+)
+def test_arrows_run_one_way(room: str, never: str) -> None:
+    path = SOURCE / room
+    files = [path] if path.suffix else list(path.glob("*.py"))
+    for file in files:
+        text = file.read_text()
+        if room == "report":
+            text = text.split("if TYPE_CHECKING:")[0]
+        found = [name for name in imports(file) if name == never or name.startswith(f"{never}.")]
+        if room == "report" and file.name == "progress.py":
+            found = []  # a type only
+        assert not found, f"{file.name} imports {found}"
+
+
+def test_the_loop_is_short_and_names_no_technique() -> None:
+    text = Path(engine.__file__).read_text()
+    assert text.count("\n") <= 220
+    for file in (SOURCE / "techniques").glob("*.py"):
+        if not file.name.startswith("_"):
+            assert file.stem not in text

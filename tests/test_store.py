@@ -1,0 +1,133 @@
+"""The store: immutable ends, atomic writes, found by prefix, correctness per example."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from filelock import FileLock
+
+from bakeoff.errors import BakeoffError, RequestError
+from bakeoff.plan import Average, EvalView
+from bakeoff.store import RunRecord, Store, View, run_id, write_json
+from tests.helpers import small_plan
+
+
+def record(run: str = "abc123", **fields) -> RunRecord:
+    plan = small_plan()
+    base = RunRecord(
+        run_id=run,
+        status="done",
+        reason="",
+        task="digits",
+        recipe=[{"mixup": {"alpha": 0.2}}],
+        plan=plan.model_dump(mode="json"),
+        plan_digest=plan.digest,
+        seed=0,
+        data_fingerprint="f" * 16,
+        engine_version=1,
+        classes=("a", "b", "c"),
+        mean=(0.3,),
+        std=(0.2,),
+        losses=((1, 0.5), (2, 0.25)),
+    )
+    return replace(base, **fields)
+
+
+def view(split: str = "report", ema: bool = False, px: int = 8, acc1: float = 50.0) -> View:
+    return View(split, ema, px, px, {"acc1": acc1, "acc3": 100.0}, 0.5, 0.1, 4, (50.0, None, 50.0))
+
+
+def test_round_trip(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    with store.locked("abc123"):
+        store.write(record())
+    store.add_view("abc123", view(), {1: np.array([True, False, True, False]), 3: np.ones(4, bool)})
+    read = store.read("abc123")
+    assert read is not None
+    assert read.losses == ((1, 0.5), (2, 0.25))
+    assert read.views == (view(),)
+    assert read.metrics == {"report": {"acc1": 50.0, "acc3": 100.0, "cross_entropy": 0.5, "ece": 0.1, "n": 4}}
+    assert json.loads(json.dumps(read.as_json()))["views"][0]["acc1"] == 50.0
+    assert store.hits("abc123", view().name).tolist() == [True, False, True, False]
+
+
+def test_one_run_answers_plans_that_differ_in_evaluation(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    with store.locked("abc123"):
+        store.write(record())
+    for ema, px, acc1 in ((False, 8, 50.0), (True, 8, 60.0), (True, 9, 70.0)):
+        store.add_view("abc123", view(ema=ema, px=px, acc1=acc1), {1: np.ones(4, bool)})
+    found = store.read("abc123")
+    assert found is not None
+    averaged = small_plan(average=Average())
+    bigger = small_plan(average=Average(), eval_view=EvalView(resize_px=9, crop_px=9))
+    assert small_plan().training_digest == averaged.training_digest == bigger.training_digest
+    answers = [found.for_plan(plan, []) for plan in (small_plan(), averaged, bigger)]
+    assert [answer.metrics["report"]["acc1"] for answer in answers] == [50.0, 60.0, 70.0]
+    assert len({answer.plan_digest for answer in answers}) == 3
+
+
+def test_another_half_life_is_another_run() -> None:
+    plans = [small_plan(), small_plan(average=Average(half_life=0.1))]
+    assert len({run_id(plan, 0, "f", 1) for plan in plans}) == 2
+
+
+def test_identity_is_plan_seed_data_and_engine() -> None:
+    plan, other = small_plan(), small_plan(batch_size=4)
+    ids = [run_id(plan, 0, "f", 1), run_id(other, 0, "f", 1), run_id(plan, 1, "f", 1), run_id(plan, 0, "g", 1)]
+    assert len({*ids, run_id(plan, 0, "f", 2)}) == 5
+
+
+@pytest.mark.parametrize("status", ["done", "diverged"])
+def test_what_has_ended_is_not_changed(tmp_path: Path, status: str) -> None:
+    store = Store(tmp_path)
+    store.folder("abc123").mkdir()
+    store.write(record(status="interrupted"))
+    store.write(record(status="crashed"))
+    store.write(record(status=status))
+    with pytest.raises(BakeoffError, match="has ended"):
+        store.write(record(seed=5))
+
+
+def test_find_by_prefix(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    with pytest.raises(RequestError, match="no runs in .*start with: bakeoff train"):
+        store.find("a")
+    for run in ("abc123", "abd456"):
+        store.folder(run).mkdir()
+        store.write(record(run))
+    assert store.find("abc") == "abc123"
+    with pytest.raises(RequestError, match="ambiguous"):
+        store.find("ab")
+    with pytest.raises(RequestError, match="did you mean abc123"):
+        store.find("abc124")
+
+
+def test_a_run_is_held_by_one_process(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.folder("abc123").mkdir()
+    with (
+        FileLock(store.folder("abc123") / "lock"),
+        pytest.raises(BakeoffError, match="being trained by another process"),
+        store.locked("abc123"),
+    ):
+        pass
+    with store.locked("abc123"):
+        pass
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
+    write_json(path, {"a": 1})
+    with pytest.raises(TypeError):
+        write_json(path, {"a": object()})
+    assert json.loads(path.read_text()) == {"a": 1}
+
+
+def test_a_store_that_cannot_be_written_is_a_wrong_request(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    with pytest.raises(RequestError, match=r"can't write to the store .*; choose one with --store"):
+        Store(file / "runs").prepare()
