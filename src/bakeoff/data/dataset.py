@@ -1,7 +1,7 @@
 """What a data set is to the engine: images and labels in named splits, with a fingerprint."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from torch import Tensor
@@ -13,7 +13,7 @@ class Resident:
 
     images: Tensor  # (N, C, H, W) uint8
     labels: Tensor  # (N,) int64
-    names: tuple[str, ...] = ()  # where each image comes from, if it has a name
+    names: tuple[str, ...] = ()  # what each image is called in its source
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -26,6 +26,7 @@ class Files:
     paths: tuple[Path, ...]
     labels: Tensor  # (N,) int64
     channels: int
+    names: tuple[str, ...] = ()  # paths relative to the data set's folder
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -47,3 +48,4 @@ class Dataset:
     mean: tuple[float, ...]  # per channel, of the training split, in [0, 1]
     std: tuple[float, ...]
     fingerprint: str  # of pixels (or files), labels and splits: 16 hexadecimal digits
+    skipped: Mapping[str, str] = field(default_factory=dict)  # files left out on request -> why they can't be read

@@ -1,0 +1,79 @@
+"""From splits to a Dataset: the statistics of its pixels, and a fingerprint of all that a result depends on."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from bakeoff.data.dataset import Dataset, Images, Resident
+
+Moments = NDArray[np.float64]  # (N, C, 2): mean and mean square of each channel of each image, in [0, 1]
+Statistics = tuple[tuple[float, ...], tuple[float, ...]]  # mean and standard deviation per channel
+
+_VALUES = 2**20  # that are widened to 32 bits at a time
+
+# Of ImageNet's training images, as published with torchvision's models.
+IMAGENET_STATISTICS: Statistics = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+
+
+def assemble(
+    classes: Sequence[str],
+    splits: Mapping[str, Images],
+    statistics: Statistics | None = None,
+    skipped: Mapping[str, str] = MappingProxyType({}),
+) -> Dataset:
+    """A Dataset of these splits. statistics: of the training split; None computes them, which needs it in memory."""
+    if statistics is None:
+        train = splits["train"]
+        if not isinstance(train, Resident):
+            raise TypeError("the statistics of files are not computed here")
+        statistics = mean_std(moments(train.images))
+    return Dataset(tuple(classes), dict(splits), *statistics, fingerprint(classes, splits), dict(skipped))
+
+
+def fingerprint(classes: Sequence[str], splits: Mapping[str, Images]) -> str:
+    """SHA-256 of classes, splits, labels and pixels; of names and sizes instead of pixels where files are streamed."""
+    digest = hashlib.sha256()
+
+    def put(what: Any) -> None:
+        digest.update(json.dumps(what).encode() + b"\n")
+
+    put(list(classes))
+    for name, images in splits.items():
+        put([name, len(images)])
+        digest.update(images.labels.numpy().astype("<i8").tobytes())
+        if isinstance(images, Resident):
+            put(list(images.images.shape))
+            digest.update(images.images.contiguous().numpy().data)
+        else:
+            put(images.channels)
+            for file, path in zip(images.names, images.paths, strict=True):
+                put([file, path.stat().st_size])
+    return digest.hexdigest()[:16]
+
+
+def moments(images: Tensor) -> Moments:
+    """Mean and mean square of each channel of each image. images: (N, C, H, W) uint8."""
+    flat = images.flatten(2)
+    sums = torch.zeros(*flat.shape[:2], 2, dtype=torch.int64)
+    together = max(1, _VALUES // (flat.shape[1] * flat.shape[2]))
+    for block, total in zip(flat.split(together), sums.split(together), strict=True):
+        for strip in block.split(_VALUES, dim=2):
+            total[..., 0] += strip.sum(2, dtype=torch.int64)
+            total[..., 1] += strip.to(torch.int32).square().sum(2)
+    scale = flat.shape[2] * np.array([255.0, 255.0**2])
+    return np.asarray(sums.numpy() / scale, np.float64)
+
+
+def mean_std(values: Moments) -> Statistics:
+    """Mean and standard deviation per channel over images that count alike, whatever their sizes."""
+    mean, square = values.mean(axis=0).T
+    std = np.sqrt(np.maximum(square - mean**2, 0.0))
+    std = np.where(std < 1 / 255, 1.0, std)  # images of one flat color are not blown up
+    return tuple(mean.tolist()), tuple(std.tolist())

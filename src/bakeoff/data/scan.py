@@ -1,0 +1,130 @@
+"""One look at every file of a folder: which are bad, how large they are, their statistics, and small ones' pixels.
+
+It decodes everything, so what it finds is kept in the user's cache folder (`$BAKEOFF_CACHE`, or the system's place for
+it) until a file changes. Only decoded pixels are kept, never transformed ones.
+"""
+
+import hashlib
+import logging
+import os
+import zipfile
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import PIL
+from numpy.typing import NDArray
+from platformdirs import user_cache_dir
+
+from bakeoff.data import images
+from bakeoff.data.fingerprint import Moments, moments
+
+SMALL_PX = 96  # largest side of images that are kept in memory
+SMALL_BYTES = 4 * 2**30  # most that they may take together, as RGB
+_FORMAT = 1  # of the cache; raise it when the meaning of what is kept changes
+_TOGETHER = 256  # files: what an interrupt waits for
+
+_log = logging.getLogger("bakeoff")
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What was found. Rows are files in the order asked for; those of bad files hold zeros."""
+
+    sizes: NDArray[np.int32]  # (N, 2) height and width, upright
+    gray: NDArray[np.bool_]  # (N,) all pixels have R = G = B
+    moments: Moments  # (N, 3, 2)
+    reasons: NDArray[np.str_]  # (N,) why a file can't be read; empty where it can
+    pixels: NDArray[np.uint8] | None  # (N, 3, H, W) where all good images have one small size
+
+    @property
+    def good(self) -> NDArray[np.bool_]:
+        """(N,) which files can be read."""
+        return np.array(self.reasons == "", np.bool_)
+
+
+def scan(root: Path, names: Sequence[str]) -> Scan:
+    """Look at the files `names` of the folder `root`, or recall what was seen when they were last looked at."""
+    kept = cache_folder() / "folders" / f"{_key(root, names)}.npz"
+    found = _recall(kept)
+    if found is None:
+        _log.info("reading %d images of %s once", len(names), root)
+        found = _look(root, names)
+        _keep(kept, found)
+    return found
+
+
+def cache_folder() -> Path:
+    """Where things are kept that can be made again."""
+    return Path(os.environ.get("BAKEOFF_CACHE") or user_cache_dir("bakeoff"))
+
+
+def _look(root: Path, names: Sequence[str]) -> Scan:
+    n = len(names)
+    sizes = np.zeros((n, 2), np.int32)
+    gray = np.zeros(n, np.bool_)
+    stats = np.zeros((n, 3, 2))
+    reasons = [""] * n
+    pixels: NDArray[np.uint8] | None = None
+    alike = True
+    with ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as pool:
+        for start in range(0, n, _TOGETHER):
+            paths = [root / name for name in names[start : start + _TOGETHER]]
+            for row, seen in enumerate(pool.map(_one, paths), start):
+                if isinstance(seen, images.BadImage):
+                    reasons[row] = seen.reason
+                    continue
+                sizes[row], gray[row], stats[row], small = seen
+                if alike and pixels is None and small is not None and n * small.size <= SMALL_BYTES:
+                    pixels = np.zeros((n, *small.shape), np.uint8)
+                if pixels is not None and small is not None and pixels.shape[1:] == small.shape:
+                    pixels[row] = small
+                else:
+                    alike, pixels = False, None
+    return Scan(sizes, gray, stats, np.array(reasons, np.str_), pixels)
+
+
+def _one(path: Path) -> Any:
+    try:
+        image = images.read(path, 3)
+    except images.BadImage as bad:
+        return bad
+    _, height, width = image.shape
+    gray = bool((image[0] == image[1]).all() and (image[1] == image[2]).all())
+    small = image.numpy() if max(height, width) <= SMALL_PX else None
+    return (height, width), gray, moments(image[None])[0], small
+
+
+def _key(root: Path, names: Sequence[str]) -> str:
+    digest = hashlib.sha256(f"{_FORMAT} {PIL.__version__} {root.resolve()}".encode(errors="surrogateescape"))
+    for name in names:
+        facts = (root / name).stat()
+        digest.update(f"\0{name}\0{facts.st_size}\0{facts.st_mtime_ns}".encode(errors="surrogateescape"))
+    return digest.hexdigest()[:32]
+
+
+def _recall(path: Path) -> Scan | None:
+    try:
+        with np.load(path) as kept:
+            values = {name: kept[name] for name in ("sizes", "gray", "moments", "reasons")}
+            return Scan(**values, pixels=kept.get("pixels"))
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None
+
+
+def _keep(path: Path, found: Scan) -> None:
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    arrays = {name: value for name, value in vars(found).items() if value is not None}
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with draft.open("wb") as file:
+            np.savez(file, **arrays)
+        os.replace(draft, path)
+    except OSError as error:  # a full or read-only disk: the next call looks again
+        _log.info("can't keep what was read in %s: %s", path.parent, error.strerror)
+        with suppress(OSError):
+            draft.unlink()

@@ -1,0 +1,121 @@
+"""Splits: exact, stratified, the same every time, and kept beside the results."""
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bakeoff import rng
+from bakeoff.data.dataset import Dataset, Images
+from bakeoff.errors import BakeoffError, RequestError
+
+Indices = NDArray[np.int64]
+
+
+def stratified(labels: Sequence[int] | Indices, parts: Sequence[int] | Sequence[float], seed: int) -> list[Indices]:
+    """Disjoint parts of a data set with the classes in proportion; a pure function of its arguments.
+
+    labels: (N,) class of each example. parts: sizes, as numbers of examples (integers: each part has exactly that
+    many, and each class its share to within one per part) or as shares of every class (floats: each class is divided
+    alike). Rounding is by largest remainder; what is not asked for is left out.
+
+    Returns sorted indices, one array per part. Raises RequestError when the parts hold more than there is.
+    """
+    labels = np.asarray(labels, dtype=np.int64)
+    sizes = np.bincount(labels)
+    table = np.zeros((len(parts), len(sizes)), dtype=np.int64)  # examples of each class in each part
+    if all(isinstance(part, int) for part in parts):
+        if sum(parts) > len(labels):
+            raise RequestError(f"parts of {', '.join(map(str, parts))} examples don't fit in {len(labels)}")
+        for row, count in enumerate(parts):
+            left = sizes - table.sum(axis=0)
+            table[row] = _largest_remainder(left * (count / max(1, left.sum())), int(count))
+    else:
+        if sum(parts) > 1 + 1e-9:
+            raise RequestError(f"shares of {', '.join(map(str, parts))} are more than the whole")
+        shares = np.array([*parts, max(0.0, 1.0 - sum(parts))])
+        for column, size in enumerate(sizes):
+            table[:, column] = _largest_remainder(shares * size, int(size))[:-1]
+    return _deal(labels, table, seed)
+
+
+def balanced(labels: Sequence[int] | Indices, per_class: int, seed: int) -> Indices:
+    """Sorted indices of `per_class` examples of every class; RequestError where a class has fewer."""
+    labels = np.asarray(labels, dtype=np.int64)
+    sizes = np.bincount(labels)
+    if sizes.min() < per_class:
+        raise RequestError(f"class {sizes.argmin()} has {sizes.min()} examples, {per_class} are needed")
+    return _deal(labels, np.full((1, len(sizes)), per_class), seed)[0]
+
+
+def fewest(shares: Sequence[float]) -> int:
+    """How many examples a class needs so that each part gets one, by these shares that add up to 1."""
+    return next(n for n in range(1, 10_000) if _largest_remainder(np.array(shares) * n, n).all())
+
+
+def _largest_remainder(quotas: NDArray[np.float64], total: int) -> Indices:
+    """Whole numbers that add up to `total`, each within one of its quota. Ties go to the first."""
+    quotas = quotas.round(9)  # 0.7 * 10 is 7 and not a little less
+    whole = np.floor(quotas).astype(np.int64)
+    first = np.argsort(whole - quotas, kind="stable")
+    whole[first[: total - whole.sum()]] += 1
+    return whole
+
+
+def _deal(labels: Indices, table: Indices, seed: int) -> list[Indices]:
+    shuffled = np.argsort(rng.generator(seed, "split").random(len(labels)), kind="stable")
+    hands: list[list[Indices]] = [[] for _ in table]
+    for label, column in enumerate(table.T):
+        own = shuffled[labels[shuffled] == label]
+        for hand, piece in zip(hands, np.split(own, column.cumsum()), strict=False):
+            hand.append(piece)
+    return [np.sort(np.concatenate(hand)) for hand in hands]
+
+
+def save_splits(store: Path, task: str, dataset: Dataset) -> Path:
+    """Write down which example is in which split, once: STORE/splits/FINGERPRINT.json.
+
+    Raises BakeoffError when the file is there and says something else.
+    """
+    path = store / "splits" / f"{dataset.fingerprint}.json"
+    content = {
+        "fingerprint": dataset.fingerprint,
+        "classes": list(dataset.classes),
+        "splits": {name: _summary(images, len(dataset.classes)) for name, images in dataset.splits.items()},
+    }
+    if path.exists():
+        _verify(path, content)
+        return path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft.write_text(json.dumps({"task": task, **content}, indent=2))
+    os.replace(draft, path)  # two processes at once write the same
+    return path
+
+
+def _summary(images: Images, classes: int) -> dict[str, Any]:
+    names = images.names or ("",) * len(images)
+    lines = "\n".join(f"{label} {name}" for label, name in zip(images.labels.tolist(), names, strict=True))
+    return {
+        "count": len(images),
+        "per_class": images.labels.bincount(minlength=classes).tolist(),
+        "sha256": hashlib.sha256(lines.encode(errors="surrogateescape")).hexdigest(),  # of "LABEL NAME" lines
+    }
+
+
+def _verify(path: Path, content: dict[str, Any]) -> None:
+    try:
+        found = json.loads(path.read_text())
+    except ValueError:
+        found = {}
+    different = [key for key, value in content.items() if found.get(key) != value]
+    if different:
+        raise BakeoffError(
+            f"{path} has other {different[0]} than the data that is read now; "
+            f"results of this store belong to those splits: use another --store, or move the file away"
+        )

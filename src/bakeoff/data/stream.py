@@ -1,0 +1,169 @@
+"""Images that don't fit in memory: decoded, cropped and resized in worker processes, ahead of their use.
+
+What comes out depends on the files and the arguments only: every random number is a function of the row that an image
+is shown for, so any number of workers gives the same bits.
+"""
+
+import multiprocessing
+import os
+import warnings
+from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader
+from torch.utils.data import Dataset as TorchDataset
+
+from bakeoff import rng
+from bakeoff.data import augment, geometry, images
+from bakeoff.data.dataset import Files
+from bakeoff.errors import BakeoffError
+from bakeoff.plan import EvalView, PadCrop, ResizedCrop
+
+_PIECE = 32  # images that a worker hands over at once: keeps the memory small, whatever the batch size
+
+Rows = NDArray[np.int64]
+_Index = tuple[Rows, bool]  # what to show, and whether a batch ends with it
+_Piece = tuple[Tensor | images.BadImage, bool]
+
+
+def train_crops(
+    files: Files,
+    batches: Iterable[Tensor],
+    op: PadCrop | ResizedCrop | None,
+    px: int,
+    interpolation: str,
+    seed: int,
+    workers: int,
+) -> Generator[Tensor]:
+    """Random crops of images, batch by batch.
+
+    batches: (B, 3) int64 each, the pass, image and copy of every example. op, px, interpolation: as for
+    `augment.crop`. workers: processes that decode; 0 decodes in this one.
+
+    Yields (B, C, px, px) uint8. Raises BakeoffError naming a file that can't be read.
+    """
+    show = _TrainCrop(op, px, interpolation, seed)
+    return _stream(files, show, px, (rows.numpy() for rows in batches), workers)
+
+
+def eval_images(files: Files, view: EvalView, interpolation: str, batch_size: int, workers: int) -> Generator[Tensor]:
+    """Every image once, in order, as evaluation shows it.
+
+    Yields (B, C, crop_px, crop_px) uint8; the last batch may be smaller. Raises BakeoffError naming a file that can't
+    be read.
+    """
+    rows = np.stack([np.zeros(len(files), np.int64), np.arange(len(files)), np.zeros(len(files), np.int64)], axis=1)
+    batches = (rows[start : start + batch_size] for start in range(0, len(files), batch_size))
+    return _stream(files, _EvalView(view, interpolation), view.crop_px, batches, workers)
+
+
+@dataclass(frozen=True)
+class _TrainCrop:
+    op: PadCrop | ResizedCrop | None
+    px: int
+    interpolation: str
+    seed: int
+
+    def __call__(self, image: Tensor, row: Tensor) -> Tensor:
+        draws = rng.Draws(self.seed, row[None])
+        if not isinstance(self.op, ResizedCrop):
+            return augment.crop(image[None].contiguous(), self.op, draws, self.px, self.interpolation)[0]
+        height, width = (torch.tensor([side]) for side in image.shape[1:])
+        top, left, h, w = geometry.resized_crop_boxes(self.op, draws, height, width)[0].tolist()
+        return _resize(image[:, top : top + h, left : left + w], self.px, self.interpolation)
+
+
+@dataclass(frozen=True)
+class _EvalView:
+    view: EvalView
+    interpolation: str
+
+    def __call__(self, image: Tensor, row: Tensor) -> Tensor:
+        return augment.eval_view(image[None], self.view, self.interpolation)[0]
+
+
+def _resize(image: Tensor, px: int, interpolation: str) -> Tensor:
+    # The backend of augment.eval_view, ten times as fast for one large image as the batched geometry.resample, and
+    # within one gray level of it.
+    if interpolation == "nearest":
+        return F.interpolate(image[None], (px, px), mode="nearest-exact")[0]
+    return F.interpolate(image[None], (px, px), mode=interpolation, antialias=True)[0]
+
+
+class _Decoder(TorchDataset[_Piece]):
+    def __init__(self, files: Files, show: Callable[[Tensor, Tensor], Tensor], px: int) -> None:
+        self.paths = np.array([os.fsencode(path.absolute()) for path in files.paths])  # one block, small to send
+        self.channels = files.channels
+        self.show = show
+        self.px = px
+
+    def __getitem__(self, index: _Index) -> _Piece:
+        rows, last = index
+        shown = torch.empty(len(rows), self.channels, self.px, self.px, dtype=torch.uint8)
+        for out, row in zip(shown, torch.from_numpy(rows), strict=True):
+            try:
+                image = images.read(os.fsdecode(self.paths[row[1]]), self.channels)
+            except images.BadImage as bad:  # raised where it is received: a worker would add its traceback
+                return bad, last
+            out.copy_(self.show(image, row))
+        return shown, last
+
+
+def _stream(
+    files: Files,
+    show: Callable[[Tensor, Tensor], Tensor],
+    px: int,
+    batches: Iterable[Rows],
+    workers: int,
+) -> Generator[Tensor]:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="This DataLoader will create")  # more workers than cores
+        loader = DataLoader(
+            _Decoder(files, show, px),
+            sampler=_cut(batches),
+            batch_size=None,
+            collate_fn=_as_it_is,
+            num_workers=workers,
+            multiprocessing_context=_context() if workers else None,
+            generator=torch.Generator(),  # else it draws from the global one
+        )
+    parts: list[Tensor] = []
+    try:
+        for piece, last in loader:
+            if isinstance(piece, images.BadImage):
+                raise piece
+            parts.append(piece)
+            if last:
+                yield parts[0] if len(parts) == 1 else torch.cat(parts)
+                parts = []
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        raise BakeoffError(
+            "a process that decodes images died, most likely for lack of (shared) memory; use fewer (--workers)"
+        ) from error
+
+
+def _cut(batches: Iterable[Rows]) -> Iterator[_Index]:
+    for rows in batches:
+        for start in range(0, len(rows), _PIECE):
+            yield rows[start : start + _PIECE], start + _PIECE >= len(rows)
+
+
+def _as_it_is(piece: Any) -> Any:
+    return piece
+
+
+def _context() -> multiprocessing.context.BaseContext:
+    """Processes that inherit no threads of this one, and share one import of torch where the system lets them."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    return context
