@@ -25,10 +25,18 @@ class Mixup(Technique):
         "it from memorising single images.",
         equation="lambda ~ Beta(alpha, alpha);  x = lambda x_i + (1 - lambda) x_j;  y = lambda y_i + (1 - lambda) y_j",
         scaling="alpha = 0.2 as in the post, on every task: it has no unit.",
-        interacts={"cutmix": "one of the two is drawn per batch, so adding cutmix halves the dose of mixup"},
+        interacts={
+            "cutmix": "one of the two is drawn per batch, so adding cutmix halves the dose of mixup",
+            "label_smoothing": "mixed targets are smoothed once, after mixing",
+            "long_training": "it pays with length: compare its authors' 90 and 200 epochs",
+            "weight_decay_tuning": "mixing regularises, so the best weight decay is lower with it",
+            "repeated_augmentation": "partners are drawn by a permutation; a neighbour could be a copy of the image",
+        },
     )
 
-    alpha: Annotated[float, Field(ge=0.0)] = 0.2  # 0 leaves every image alone
+    alpha: Annotated[
+        float, Field(ge=0.0, description="of the Beta distribution; small: mostly one image, 0: leave images alone")
+    ] = 0.2
 
     def edit(self, base: Plan, task: Task) -> Mapping[str, Any]:
         return {"mixers": plan.Mixup(alpha=self.alpha)} if self.alpha else {}

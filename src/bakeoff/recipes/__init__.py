@@ -1,0 +1,168 @@
+"""Recipes by name or from a file, and what `--with`, `--without` and `--set` make of them."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
+
+import yaml
+from pydantic import BaseModel
+
+from bakeoff import techniques
+from bakeoff.errors import RequestError, unknown
+from bakeoff.plan import Plan
+from bakeoff.recipe import Recipe
+
+_RECIPES: dict[str, tuple[str, ...]] = {
+    "baseline": (),
+    # the post's final recipe, https://pytorch.org/blog/how-to-train-state-of-the-art-models-using-torchvision-latest-primitives/
+    "torchvision-2021": (
+        "lr_optimizations",
+        "trivialaugment",
+        "long_training",
+        "random_erasing",
+        "label_smoothing",
+        "mixup",
+        "cutmix",
+        "weight_decay_tuning",
+        "fixres",
+        "ema",
+        "inference_resize",
+        "repeated_augmentation",
+    ),
+}
+NAMES = tuple(_RECIPES)
+
+
+def get(name: str) -> Recipe:
+    """The recipe of a name, or of a file if the name ends in .yaml.
+
+    A file reads {name: ..., techniques: [{mixup: {alpha: 0.4}}, cutmix, ...]}. Raises RequestError.
+    """
+    if name.endswith((".yaml", ".yml")):
+        return _load(Path(name))
+    if name not in _RECIPES:
+        raise unknown("recipe", name, NAMES)
+    return Recipe(name, tuple(techniques.make(technique) for technique in _RECIPES[name]))
+
+
+def build(
+    recipe: str, with_: Sequence[str], without: Sequence[str], settings: Sequence[str]
+) -> tuple[Recipe, dict[str, Any]]:
+    """A recipe as changed by a request, and values for the plan that its techniques start from.
+
+    recipe: as for `get`. with_, without: techniques to add, at their defaults, and to leave out. settings:
+    "technique.knob=value" for a technique of the recipe, "slot=value" or "slot.field=value" for the plan, values in
+    YAML. The plan's come back as {"lr.per_256": 0.2}; whether a value fits its slot shows when it is put there.
+
+    Raises RequestError.
+    """
+    chosen = get(recipe)
+    for name in with_:
+        if name in without:
+            raise RequestError(f"technique '{name}' is both added and left out (--with and --without)")
+        chosen = chosen.plus(techniques.make(name))
+    for name in without:
+        techniques.get(name)
+        if name not in chosen:
+            raise RequestError(f"technique '{name}' isn't in recipe '{chosen.name}', so it can't be left out")
+        chosen = chosen.minus(name)
+    knobs: dict[str, dict[str, Any]] = {}
+    overrides: dict[str, Any] = {}
+    for setting in settings:
+        path, value = _parse(setting)
+        head, _, rest = path.partition(".")
+        if head in techniques.NAMES:
+            if head not in chosen:
+                raise RequestError(f"'{setting}' sets a technique that isn't in the recipe; add it (--with {head})")
+            if not rest:
+                raise RequestError(f"'{setting}' names no knob; it should read {head}.KNOB=VALUE")
+            knobs.setdefault(head, {})[rest] = value
+        else:
+            _check_path(path)
+            overrides[path] = value
+    for technique in chosen.techniques:
+        if technique.name in knobs:
+            chosen = chosen.plus(techniques.make(technique.name, **{**technique.model_dump(), **knobs[technique.name]}))
+    changes = [*(f"+{name}" for name in with_), *(f"-{name}" for name in without), *settings]
+    return Recipe(" ".join((chosen.name, *changes)), chosen.techniques), overrides
+
+
+def _load(path: Path) -> Recipe:
+    try:
+        data = yaml.safe_load(path.read_text("utf-8"))
+    except OSError as error:
+        raise RequestError(f"recipe file '{path}': {(error.strerror or str(error)).lower()}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise RequestError(f"recipe file '{path}' is not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(data, dict) or set(data) != {"name", "techniques"} or not isinstance(data["techniques"], list):
+        raise RequestError(
+            f"recipe file '{path}' should read {{name: NAME, techniques: [{{TECHNIQUE: {{KNOB: VALUE}}}}]}}"
+        )
+    try:
+        return Recipe(
+            str(data["name"]), tuple(techniques.make(name, **knobs) for name, knobs in map(_item, data["techniques"]))
+        )
+    except RequestError as error:
+        raise RequestError(f"recipe file '{path}': {error}") from None
+
+
+def _item(item: Any) -> tuple[str, dict[str, Any]]:
+    if isinstance(item, str):
+        return item, {}
+    if isinstance(item, dict) and len(item) == 1:
+        ((name, knobs),) = item.items()
+        if isinstance(name, str) and (knobs is None or isinstance(knobs, dict)):
+            return name, {str(knob): value for knob, value in (knobs or {}).items()}
+    raise RequestError(f"{item!r} is not a technique; it should read TECHNIQUE or {{TECHNIQUE: {{KNOB: VALUE}}}}")
+
+
+def _parse(setting: str) -> tuple[str, Any]:
+    path, equals, text = setting.partition("=")
+    path = path.strip()
+    if not path or not equals:
+        raise RequestError(f"'{setting}' should read TECHNIQUE.KNOB=VALUE or SLOT=VALUE")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise RequestError(f"the value in '{setting}' is not YAML") from None
+    if isinstance(value, str):
+        with suppress(ValueError):
+            value = float(value)  # YAML 1.1 takes 1e-4 for a word
+    return path, value
+
+
+def _check_path(path: str) -> None:
+    """Raise RequestError unless a path such as "lr.per_256" leads to a slot of Plan or a field in one."""
+    known: Mapping[str, Any] | None = {name: field.annotation for name, field in Plan.model_fields.items()}
+    parents: list[str] = []
+    for name in path.split("."):
+        if known is None:
+            return  # a free-form mapping, such as the knobs of a model
+        if name not in known:
+            if not parents:
+                raise unknown("technique or slot of the plan", name, (*techniques.NAMES, *known))
+            if not known:
+                raise RequestError(f"'{'.'.join(parents)}' has no fields (got '{path}')")
+            raise unknown(f"field of {'.'.join(parents)}", name, known)
+        parents.append(name)
+        known = _fields(known[name])
+
+
+def _fields(annotation: Any) -> Mapping[str, Any] | None:
+    """Fields of the value types in an annotation, those of all members of a union; None for a free-form mapping."""
+    origin = get_origin(annotation)
+    if origin is dict:
+        return None
+    if origin is Annotated:
+        return _fields(get_args(annotation)[0])
+    if origin in (Union, UnionType):
+        return _merged(_fields(member) for member in get_args(annotation))
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return {name: field.annotation for name, field in annotation.model_fields.items()}
+    return {}
+
+
+def _merged(members: Iterable[Mapping[str, Any] | None]) -> Mapping[str, Any]:
+    return {name: annotation for member in members if member for name, annotation in member.items()}

@@ -1,0 +1,152 @@
+"""Cards: complete, every number with where it stands, and nothing shown as better checked than it is."""
+
+import io
+import json
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from rich.cells import cell_len
+from rich.console import Console
+
+from bakeoff import cards, techniques
+from bakeoff.errors import RequestError
+from bakeoff.report import cards as report
+
+EVERY = pytest.mark.parametrize("name", techniques.NAMES)
+
+
+def shown(name: str | None, width: int) -> str:
+    console = Console(file=io.StringIO(), width=width, color_system=None)
+    report.render_card(console, name) if name else report.render_list(console)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def squeezed(text: str) -> str:
+    return "".join(text.split())
+
+
+def entry(name: str) -> dict[str, Any] | None:
+    wanted = techniques.get(name).card.published or name
+    return next((e for e in cards.published()["techniques"] if e["id"] == wanted), None)
+
+
+@EVERY
+def test_a_card_is_complete(name: str) -> None:
+    technique = techniques.get(name)
+    card = technique.card
+    assert all((card.title, card.what, card.why, card.equation, card.scaling))
+    assert card.interacts
+    assert set(card.interacts) <= set(techniques.NAMES) - {name}
+    assert card.published is None or entry(name)
+    assert all(field.description for field in technique.model_fields.values())
+    assert technique.__doc__
+
+
+@EVERY
+def test_every_claim_stands_as_it_is_written(name: str) -> None:
+    written = entry(name) or {"paper_gains": [], "other_gains": []}
+    rows = [*written["paper_gains"], *written["other_gains"]]
+    claims = cards.claims(name)
+    assert len(claims) == len(rows)
+    for claim, row in zip(claims, rows, strict=True):
+        assert (claim.baseline, claim.value, claim.gain) == (row["baseline"], row["with"], row["gain"])
+        assert claim.status == row["status"]
+        assert claim.status.startswith(("verified: ", "from memory"))
+        assert claim.verified != claim.status.startswith("from memory")
+        assert claim.by_authors == (row in written["paper_gains"])
+        assert "%" in claim.metric  # points, so that gains can stand beside ours
+
+
+@EVERY
+def test_a_gain_is_the_difference_in_the_direction_of_better(name: str) -> None:
+    for claim in cards.claims(name):
+        if claim.gain is not None and claim.baseline is not None and claim.value is not None:
+            sign = -1 if "error" in claim.metric else 1
+            assert claim.gain == pytest.approx(sign * (claim.value - claim.baseline), abs=1e-6)
+
+
+def test_the_adopted_have_an_increment_and_the_others_a_finding() -> None:
+    rows = {row["technique_id"]: row for row in cards.published()["blog_table"]["rows"] if row["technique_id"]}
+    listed = {name for item in cards.published()["not_adopted"]["items"] for name in item["technique_ids"]}
+    assert set(rows) | listed <= set(techniques.NAMES)
+    assert not set(rows) & listed
+    for name in techniques.NAMES:
+        step, found = cards.increment(name), cards.finding(name)
+        if name in rows:
+            row = rows[name]
+            assert step == cards.Increment(row["acc1_incremental"], row["acc5_incremental"], row["acc1"], row["acc5"])
+        else:
+            assert step is None
+        assert (found is not None) == (name in listed)
+    assert cards.finding("adamw") is None  # the post names Adam, not AdamW
+
+
+def test_the_posts_table_adds_up() -> None:
+    rows = cards.blog_rows()
+    assert len(rows) == 13
+    for before, row in pairwise(rows):
+        assert row.acc1 - before.acc1 == pytest.approx(row.acc1_gain, abs=1e-6)
+        assert row.acc5 - before.acc5 == pytest.approx(row.acc5_gain, abs=1e-6)
+    assert (rows[0].technique, rows[0].acc1, rows[-1].acc1) == (None, 76.13, 80.858)
+
+
+@EVERY
+def test_the_card_shows_every_number_with_its_status(name: str) -> None:
+    text = squeezed(shown(name, 120))
+    for claim in cards.claims(name):
+        status = claim.status if claim.verified else f"NOT CHECKED: {claim.status}"
+        assert squeezed(status) in text
+        assert squeezed(claim.where) in text
+        if claim.gain is not None:
+            assert squeezed(f"{claim.gain:+}{claim.dataset}") in text
+    for paper in cards.papers(name):
+        assert squeezed(paper.title) in text
+    for knob, field in techniques.get(name).model_fields.items():
+        assert squeezed(f"{name}.{knob} = ") in text
+        assert squeezed(str(field.description)) in text
+    if step := cards.increment(name):
+        assert squeezed(f"{step.acc1:+.3f} points") in text
+    assert squeezed(techniques.get(name).card.scaling) in text
+
+
+def test_an_unchecked_number_is_never_shown_as_checked() -> None:
+    unchecked = [claim for name in techniques.NAMES for claim in cards.claims(name) if not claim.verified]
+    assert unchecked
+    text = squeezed("".join(shown(name, 200) for name in techniques.NAMES))
+    assert text.count("NOTCHECKED:frommemory") == len(unchecked)
+
+
+@pytest.mark.parametrize("width", [80, 140])
+@pytest.mark.parametrize("name", [None, *techniques.NAMES])
+def test_nothing_is_wider_than_the_terminal(name: str | None, width: int) -> None:
+    text = shown(name, width)
+    assert max(cell_len(line) for line in text.splitlines()) <= width
+    assert "…" not in text  # nothing is cut off either
+
+
+def test_the_list_has_every_technique_with_its_gain() -> None:
+    lines = shown(None, 80).splitlines()
+    for name in techniques.NAMES:
+        (line,) = (line for line in lines if line.split() and line.split()[0] == name)
+        step = cards.increment(name)
+        assert (f"{step.acc1:+.3f}" in line) if step else ("+" not in line)
+
+
+def test_json_says_what_the_card_says() -> None:
+    listed = json.loads(json.dumps(report.list_json()))
+    assert [item["name"] for item in listed] == list(techniques.NAMES)
+    for item in listed:
+        card = json.loads(json.dumps(report.card_json(item["name"])))
+        assert card["post"] == item["post"]
+        assert {knob["name"]: knob["default"] for knob in card["knobs"]} == item["knobs"]
+        assert ("torchvision-2021" in card["recipes"]) == (item["post"] is not None)
+        assert [c["verified"] for c in card["claims"]] == [c.verified for c in cards.claims(item["name"])]
+        assert [c["status"] for c in card["claims"]] == [c.status for c in cards.claims(item["name"])]
+
+
+def test_an_unknown_name_is_refused_with_the_nearest() -> None:
+    for ask in (cards.claims, cards.papers, report.card_json):
+        with pytest.raises(RequestError, match="did you mean mixup"):
+            ask("mixpu")
