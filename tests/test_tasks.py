@@ -72,7 +72,7 @@ def test_digits_are_read_in_full_range_and_split_once() -> None:
     train = dataset.splits["train"]
     assert isinstance(train, Resident)
     assert train.images.shape == (200, 1, 8, 8)
-    assert (train.images.min(), train.images.max()) == (0, 255)
+    assert (int(train.images.min()), int(train.images.max())) == (0, 255)
     assert len(train) == task.train_examples
     assert dataset.fingerprint == again.fingerprint
 

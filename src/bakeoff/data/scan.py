@@ -13,12 +13,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import PIL
+import torch
 from numpy.typing import NDArray
 from platformdirs import user_cache_dir
+from torch import Tensor
 
 from bakeoff.data import images
 from bakeoff.data.fingerprint import Moments, moments
@@ -27,6 +28,8 @@ SMALL_PX = 96  # largest side of images that are kept in memory
 SMALL_BYTES = 4 * 2**30  # most that they may take together, as RGB
 _FORMAT = 1  # of the cache; raise it when the meaning of what is kept changes
 _TOGETHER = 256  # files: what an interrupt waits for
+
+_Facts = tuple[tuple[int, int], NDArray[np.bool_], Moments]  # size, then gray and moments of each image
 
 _log = logging.getLogger("bakeoff")
 
@@ -70,33 +73,46 @@ def _look(root: Path, names: Sequence[str]) -> Scan:
     stats = np.zeros((n, 3, 2))
     reasons = [""] * n
     pixels: NDArray[np.uint8] | None = None
-    alike = True
+    keep = True
     with ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as pool:
         for start in range(0, n, _TOGETHER):
             paths = [root / name for name in names[start : start + _TOGETHER]]
+            small: dict[tuple[int, ...], dict[int, Tensor]] = {}  # shape -> row -> image
             for row, seen in enumerate(pool.map(_one, paths), start):
                 if isinstance(seen, images.BadImage):
                     reasons[row] = seen.reason
-                    continue
-                sizes[row], gray[row], stats[row], small = seen
-                if alike and pixels is None and small is not None and n * small.size <= SMALL_BYTES:
-                    pixels = np.zeros((n, *small.shape), np.uint8)
-                if pixels is not None and small is not None and pixels.shape[1:] == small.shape:
-                    pixels[row] = small
+                elif isinstance(seen, Tensor):
+                    small.setdefault(tuple(seen.shape), {})[row] = seen
                 else:
-                    alike, pixels = False, None
+                    sizes[row], gray[row : row + 1], stats[row : row + 1] = seen
+                    keep = False
+            for shape, found in small.items():
+                rows, together = list(found), torch.stack(list(found.values()))
+                sizes[rows], gray[rows], stats[rows] = _facts(together)
+                if keep and pixels is None and n * together[0].numel() <= SMALL_BYTES:
+                    pixels = np.zeros((n, *shape), np.uint8)
+                if keep and pixels is not None and pixels.shape[1:] == shape:
+                    pixels[rows] = together.numpy()
+                else:
+                    keep = False
+            if not keep:
+                pixels = None
     return Scan(sizes, gray, stats, np.array(reasons, np.str_), pixels)
 
 
-def _one(path: Path) -> Any:
+def _one(path: Path) -> images.BadImage | Tensor | _Facts:
+    """A small image itself, or the facts of a large one."""
     try:
         image = images.read(path, 3)
     except images.BadImage as bad:
         return bad
-    _, height, width = image.shape
-    gray = bool((image[0] == image[1]).all() and (image[1] == image[2]).all())
-    small = image.numpy() if max(height, width) <= SMALL_PX else None
-    return (height, width), gray, moments(image[None])[0], small
+    return image if max(image.shape) <= SMALL_PX else _facts(image[None])
+
+
+def _facts(together: Tensor) -> _Facts:
+    r, g, b = together.unbind(1)
+    gray = ((r == g) & (g == b)).flatten(1).all(1).numpy()
+    return (together.shape[2], together.shape[3]), gray, moments(together)
 
 
 def _key(root: Path, names: Sequence[str]) -> str:
