@@ -103,14 +103,14 @@ def _split(root: Path, classes: tuple[str, ...], parts: dict[str, Part]) -> dict
     whole = parts["all"] if "all" in parts else parts["train"]
     test = {"test": parts["test"]} if "test" in parts else {}
     if "val" in parts:
-        validation = _divide(root / "val", classes, parts["val"], HALVES)
+        validation = _divide(root, classes, parts["val"], HALVES, "of the validation set to halve")
         return {"train": whole, "select": validation[0], "report": validation[1], **test}
-    train, select, report = _divide(root, classes, whole, SHARES)
+    train, select, report = _divide(root, classes, whole, SHARES, "to split")
     return {"train": train, "select": select, "report": report, **test}
 
 
-def _divide(root: Path, classes: tuple[str, ...], part: Part, shares: tuple[float, ...]) -> list[Part]:
-    check_classes(root, classes, part.counts(len(classes)), fewest(shares), "to split")
+def _divide(root: Path, classes: tuple[str, ...], part: Part, shares: tuple[float, ...], purpose: str) -> list[Part]:
+    check_classes(root, classes, part.counts(len(classes)), fewest(shares), purpose)
     return [part[rows] for rows in stratified(part.labels, shares, seed=0)]
 
 
