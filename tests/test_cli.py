@@ -50,7 +50,9 @@ def test_train_evaluate_predict_and_look(store: Path, capsys: pytest.CaptureFixt
     assert record["status"] == "done"
     assert set(record["metrics"]) == {"select", "report"}
     assert set(record["metrics"]["report"]) == {"acc1", "acc5", "cross_entropy", "ece", "n"}
-    assert {(v["split"], v["ema"]) for v in record["views"]} == {(s, e) for s in ("select", "report") for e in (True, False)}
+    assert {(v["split"], v["ema"]) for v in record["views"]} == {
+        (s, e) for s in ("select", "report") for e in (True, False)
+    }
     assert record["examples_seen"] == record["steps"] * record["plan"]["batch_size"]
     run_id = record["run_id"]
 
@@ -202,7 +204,9 @@ TRAIN = ("train", "--recipe", "torchvision-2021", "--length", "0.3", "--json", "
 
 
 def test_an_interrupt_says_how_to_go_on(tmp_path: Path) -> None:
-    process = bakeoff("train", "--length", "50", "--store", str(tmp_path / "a"), env={**os.environ, "BAKEOFF_STORE": ""})
+    process = bakeoff(
+        "train", "--length", "50", "--store", str(tmp_path / "a"), env={**os.environ, "BAKEOFF_STORE": ""}
+    )
     wait_for(tmp_path / "a", "run.json")
     time.sleep(1.0)
     process.send_signal(signal.SIGINT)

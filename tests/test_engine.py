@@ -104,9 +104,7 @@ def test_an_interrupt_lets_the_step_end_and_keeps_the_state(tmp_path: Path, monk
     path = tmp_path / "c.safetensors"
     handler = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
-        train(
-            small_plan(), small_data(), 0, CPU, checkpoint=path, report=lambda p: os.kill(os.getpid(), signal.SIGINT)
-        )
+        train(small_plan(), small_data(), 0, CPU, checkpoint=path, report=lambda p: os.kill(os.getpid(), signal.SIGINT))
     assert signal.getsignal(signal.SIGINT) is handler
     assert len(load_file(path)["losses"]) == 9  # the report came after step 8, the interrupt is seen after the next
     train(small_plan(), small_data(), 0, CPU, checkpoint=path)
@@ -116,7 +114,8 @@ def test_an_interrupt_lets_the_step_end_and_keeps_the_state(tmp_path: Path, monk
 
 def test_divergence_is_found_at_once(tmp_path: Path) -> None:
     plan = small_plan(
-        lr=slots.Schedule(per_256=1e12, shape="constant"), model=small_plan().model.model_copy(update={"name": "mlp", "knobs": {}})
+        lr=slots.Schedule(per_256=1e12, shape="constant"),
+        model=small_plan().model.model_copy(update={"name": "mlp", "knobs": {}}),
     )
     with pytest.raises(Diverged, match=r"the loss was .* at step \d+ of 24; try a lower learning rate") as error:
         train(plan, small_data(), 0, CPU, checkpoint=tmp_path / "c.safetensors")
@@ -226,7 +225,13 @@ def test_every_example_counts_once_and_metrics_equal_slow_ones(monkeypatch: pyte
     images = torch.arange(23, dtype=torch.uint8)[:, None, None, None].expand(23, 1, 8, 8).contiguous()
     data = small_data(classes=6)
     found = evaluate(
-        Fixed(table, 0.3, 0.25), Resident(images, labels), data, small_plan(), small_plan().eval_view, CPU, topk=(1, 3, 5)
+        Fixed(table, 0.3, 0.25),
+        Resident(images, labels),
+        data,
+        small_plan(),
+        small_plan().eval_view,
+        CPU,
+        topk=(1, 3, 5),
     )
     order = table.argsort(1, descending=True)
     for k in (1, 3, 5):

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from helpers import DATA, needs
 from PIL import Image
 from rich.console import Console
 
@@ -19,6 +18,7 @@ from bakeoff.data.check import check, show
 from bakeoff.data.dataset import Files, Resident
 from bakeoff.errors import RequestError
 from bakeoff.plan import PadCrop, ResizedCrop
+from tests.helpers import DATA, needs
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,7 @@ from bakeoff.data.dataset import Dataset
 from bakeoff.errors import RequestError
 from bakeoff.plan import SLOTS, Plan, ResizedCrop
 from bakeoff.recipe import Recipe, compile_plan
-from bakeoff.tasks.base import Limits, Task
+from bakeoff.task import Limits, Task
 
 N = 1_281_167  # training images of ImageNet-1k
 

@@ -72,7 +72,9 @@ def test_seed_zero_is_a_seed() -> None:
         assert torch.equal(first, torch.rand(4))
 
 
-@pytest.mark.parametrize("use", [lambda: rng.generator(1, "order", 0).permutation(9), lambda: rng.Draws(1, rows(3))("x", 1)])
+@pytest.mark.parametrize(
+    "use", [lambda: rng.generator(1, "order", 0).permutation(9), lambda: rng.Draws(1, rows(3))("x", 1)]
+)
 def test_global_generators_are_left_alone(use) -> None:
     torch.manual_seed(5)
     state, numpy_state = torch.get_rng_state(), np.random.get_state()[1].copy()

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from helpers import DATA, needs
 from PIL import Image
 from torch import Tensor
 
@@ -17,6 +16,7 @@ from bakeoff.data import augment, geometry, images, stream
 from bakeoff.data.dataset import Files
 from bakeoff.errors import BakeoffError
 from bakeoff.plan import EvalView, PadCrop, ResizedCrop
+from tests.helpers import DATA, needs
 
 INCEPTION = ResizedCrop()
 Crop = ResizedCrop | PadCrop | None

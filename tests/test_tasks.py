@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from helpers import DATA, needs, small_data
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,6 +19,7 @@ from bakeoff.data.fingerprint import assemble, fingerprint, mean_std, moments
 from bakeoff.data.splits import balanced, fewest, save_splits, stratified
 from bakeoff.errors import BakeoffError, RequestError
 from bakeoff.plan import ResizedCrop
+from tests.helpers import DATA, needs, small_data
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ from bakeoff.plan import (
     diff,
 )
 from bakeoff.recipe import Conflict, Recipe, Technique, compile_plan
-from bakeoff.tasks.base import Limits, Task
+from bakeoff.task import Limits, Task
 
 
 def no_data(folder: Path) -> Dataset:

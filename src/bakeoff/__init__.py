@@ -19,7 +19,18 @@ _HOMES = {
     "bakeoff.store": ("RunRecord", "Store", "View"),
 }
 
-__all__ = ["BakeoffError", "Plan", "RequestError", "RunRecord", "Store", "View", "evaluate", "plan_job", "predict", "train"]
+__all__ = [
+    "BakeoffError",
+    "Plan",
+    "RequestError",
+    "RunRecord",
+    "Store",
+    "View",
+    "evaluate",
+    "plan_job",
+    "predict",
+    "train",
+]
 
 
 def __getattr__(name: str) -> Any:

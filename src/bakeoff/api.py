@@ -28,7 +28,7 @@ from bakeoff.errors import BakeoffError, RequestError
 from bakeoff.plan import EvalView, Plan
 from bakeoff.recipe import Compiled, Recipe, compile_plan, explain_validation
 from bakeoff.store import RunRecord, Store, View, run_id
-from bakeoff.tasks.base import Task
+from bakeoff.task import Task
 
 SPLITS = ("select", "report")  # what training evaluates; `test` is opened by `evaluate` only
 
@@ -128,11 +128,17 @@ def train_job(
     data: Path | None = None,
     store: Path | None = None,
     report: Callable[[Progress], None] = lambda progress: None,
+    dataset: Dataset | None = None,
+    also: Sequence[Plan] | None = None,
 ) -> RunRecord:
-    """Train the plan of a job; arguments as for `train`."""
+    """Train the plan of a job; other arguments as for `train`.
+
+    dataset: the task's data, if the caller has it. also: plans with the same training part to evaluate as well (None:
+    the plan with the other kind of weights, averaged or last).
+    """
     results, chosen = Store(store or default_store()), devices.resolve(device)
     results.prepare()
-    dataset = job.task.load(data or default_data())
+    dataset = dataset or job.task.load(data or default_data())
     save_splits(results.root, job.task.name, dataset)
     run = run_id(job.plan, seed, dataset.fingerprint, ENGINE_VERSION)
     recipe = job.recipe.as_json()
@@ -161,9 +167,9 @@ def train_job(
             with _failures_recorded(results, start):
                 record = _train(job.plan, dataset, results, start, chosen, _workers(dataset, workers), report)
         if record.status == "done":
-            for split in SPLITS:
-                for average in (job.plan.average, None if job.plan.average else job.plan.tracked_average):
-                    plan = job.plan.model_copy(update={"average": average})
+            other = job.plan.model_copy(update={"average": None if job.plan.average else job.plan.tracked_average})
+            for plan in (job.plan, *((other,) if also is None else also)):
+                for split in SPLITS:
                     _view(results, record, plan, dataset, split, chosen, _workers(dataset, workers))
     final = results.read(run)
     assert final is not None
@@ -190,7 +196,7 @@ def evaluate(
     """
     results = Store(store or default_store())
     record = _done(results, run)
-    task = tasks.get(record.task, data or default_data())
+    task = tasks.get(record.task, data or default_data(), skip_bad=True)
     dataset = task.load(data or default_data())
     if dataset.fingerprint != record.data_fingerprint:
         raise RequestError(
@@ -346,6 +352,7 @@ def _override(base: Plan, overrides: dict[str, Any]) -> Plan:
         *parents, last = path.split(".")
         here = data
         for name in parents:
+            here[name] = here[name] or {}  # a slot that is empty so far
             here = here[name]
         here[last] = value
     try:

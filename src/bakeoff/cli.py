@@ -74,9 +74,7 @@ def train(
     if not quiet:
         runs.show_skipped(err, compiled.skipped)
     with progress(Console(quiet=True) if quiet else err) as report:
-        record = api.train_job(
-            job, seed=seed, device=device, workers=workers, data=data, store=store, report=report
-        )
+        record = api.train_job(job, seed=seed, device=device, workers=workers, data=data, store=store, report=report)
     if as_json:
         _print_json(record.as_json())
     else:
@@ -240,7 +238,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         return _complain(str(error), error.status)
     except TyperException as error:
-        return _complain(error.format_message() or f"no command; try: {shlex.join(['bakeoff', *arguments, '--help'])}", 2)
+        return _complain(
+            error.format_message() or f"no command; try: {shlex.join(['bakeoff', *arguments, '--help'])}", 2
+        )
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output left; Python would complain about the flush at exit
         return 1

@@ -5,7 +5,7 @@ sees the base plan only, never what another technique made of it, so the order o
 collects all edits, adds up those of collection slots (image_ops, mixers) and refuses two that want the same thing.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, ClassVar, Self
@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from bakeoff.cards import Card
 from bakeoff.errors import RequestError, unknown
 from bakeoff.plan import Plan, Value
-from bakeoff.tasks.base import Task
+from bakeoff.task import Task
 
 COLLECTIONS = ("image_ops", "mixers")  # slots that techniques add one item to; they own every other slot they set
 
@@ -97,6 +97,9 @@ def compile_plan(task: Task, recipe: Recipe, base: Plan | None = None) -> Compil
     """
     base = base or task.base_plan()
     values: dict[str, Any] = {}
+    groups = {op.family: "task" for op in base.image_ops} | {
+        mixer.kind: "task" for mixer in base.mixers
+    }  # family of image operations or kind of mixer -> who added it
     owners: dict[str, tuple[str, ...]] = {}
     skipped: dict[str, str] = {}
     for technique in sorted(recipe.techniques, key=lambda t: t.name):
@@ -108,13 +111,13 @@ def compile_plan(task: Task, recipe: Recipe, base: Plan | None = None) -> Compil
                 raise AssertionError(f"technique '{technique.name}' changes '{slot}' but doesn't declare it")
             if slot in COLLECTIONS:
                 items = values.setdefault(slot, getattr(base, slot))
-                group = "family" if slot == "image_ops" else "kind"
-                for item in items:
-                    if getattr(item, group) == getattr(value, group):
-                        raise Conflict(_conflict(technique.name, owners.get(slot, ()), f"{slot} ({item.kind})"))
+                group = getattr(value, "family" if slot == "image_ops" else "kind")
+                if rival := groups.get(group):
+                    raise Conflict(_conflict(technique.name, rival, slot))
+                groups[group] = technique.name
                 values[slot] = (*items, value)
             elif slot in owners:
-                raise Conflict(_conflict(technique.name, owners[slot], slot))
+                raise Conflict(_conflict(technique.name, owners[slot][0], slot))
             else:
                 values[slot] = value
             owners[slot] = (*owners.get(slot, ()), technique.name)
@@ -122,9 +125,8 @@ def compile_plan(task: Task, recipe: Recipe, base: Plan | None = None) -> Compil
     return Compiled(plan, base, MappingProxyType(owners), MappingProxyType(skipped))
 
 
-def _conflict(name: str, others: Iterable[str], slot: str) -> str:
-    rivals = " or ".join(others) or "the task"
-    return f"techniques '{name}' and '{rivals}' both set {slot}; leave one out (--without {name})"
+def _conflict(name: str, rival: str, slot: str) -> str:
+    return f"techniques '{name}' and '{rival}' both set {slot}; leave one out (--without {name})"
 
 
 def explain_validation(error: ValidationError) -> str:

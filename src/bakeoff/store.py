@@ -97,9 +97,7 @@ class RunRecord:
         """The same run as the answer to a plan that shares its training part: its metrics are the plan's views."""
         names = {view_name(split, plan.average is not None, plan.eval_view): split for split in ("select", "report")}
         metrics = {names[view.name]: view.metrics() for view in self.views if view.name in names}
-        return replace(
-            self, recipe=recipe, plan=plan.model_dump(mode="json"), plan_digest=plan.digest, metrics=metrics
-        )
+        return replace(self, recipe=recipe, plan=plan.model_dump(mode="json"), plan_digest=plan.digest, metrics=metrics)
 
 
 def view_name(split: str, ema: bool, view: EvalView) -> str:
@@ -127,7 +125,9 @@ class Store:
             probe.touch()
             probe.unlink()
         except OSError as error:
-            raise RequestError(f"can't write to the store {self.root}: {error.strerror}; choose one with --store") from None
+            raise RequestError(
+                f"can't write to the store {self.root}: {error.strerror}; choose one with --store"
+            ) from None
 
     def folder(self, run: str) -> Path:
         """Where a run keeps its files."""

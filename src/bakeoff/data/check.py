@@ -16,7 +16,7 @@ from rich.table import Table
 
 from bakeoff.data.dataset import Dataset, Files, Images, Resident
 from bakeoff.data.scan import scan
-from bakeoff.tasks.base import Task
+from bakeoff.task import Task
 
 _SHOWN = 30  # rows of a list for people
 

@@ -46,9 +46,7 @@ def batches(
         def schedule() -> Iterator[Tensor]:
             return (order.rows(step * size, (step + 1) * size) for step in range(start, steps))
 
-        crops = stream.train_crops(
-            split, schedule(), plan.op("crop"), plan.train_px, plan.interpolation, seed, workers
-        )
+        crops = stream.train_crops(split, schedule(), plan.op("crop"), plan.train_px, plan.interpolation, seed, workers)
         for rows, images in zip(schedule(), crops, strict=True):
             rows = rows.to(device)
             yield finish(images.to(device, non_blocking=True), rows, cropped=True), labels[rows[:, 1]]

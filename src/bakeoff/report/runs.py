@@ -32,12 +32,11 @@ def show_record(console: Console, record: RunRecord, folder: Path) -> None:
 
 
 def show_views(console: Console, views: Sequence[View], plan: Plan) -> None:
-    """Evaluations as a table; the plan's own are marked."""
+    """Evaluations as a table; the plan's own are bold. Weights are the last step's or their moving average."""
     table = Table(box=None, pad_edge=False)
     accs = sorted({name for view in views for name in view.acc}, key=lambda name: int(name[3:]))
-    table.add_column("split")
-    table.add_column("weights")
-    table.add_column("inference")
+    for name in ("split", "weights", "size"):
+        table.add_column(name)
     for name in (*(f"Acc@{name[3:]} %" for name in accs), "cross-entropy", "ECE", "images"):
         table.add_column(name, justify="right")
     for view in sorted(views, key=lambda v: (v.split, v.ema != (plan.average is not None), v.resize_px, v.crop_px)):
@@ -47,7 +46,7 @@ def show_views(console: Console, views: Sequence[View], plan: Plan) -> None:
         )
         table.add_row(
             view.split,
-            "average (EMA)" if view.ema else "last step",
+            "EMA" if view.ema else "last",
             size(view.resize_px, view.crop_px),
             *(f"{view.acc[name]:.2f}" if name in view.acc else "" for name in accs),
             f"{view.cross_entropy:.4f}",
@@ -83,7 +82,7 @@ def show_runs(console: Console, records: Iterable[RunRecord]) -> None:
             record.status,
             record.task,
             record.plan["model"]["name"],
-            ", ".join(name for item in record.recipe for name in item) or "-",
+            _techniques(record.recipe),
             str(record.seed),
             f"{report['acc1']:.2f}" if report else "-",
             duration(record.seconds) if record.seconds else "-",
@@ -113,6 +112,11 @@ def show_skipped(console: Console, skipped: Mapping[str, str]) -> None:
 def size(resize_px: int, crop_px: int) -> str:
     """An inference size in words."""
     return f"{crop_px} px" if resize_px == crop_px else f"{crop_px} of {resize_px} px"
+
+
+def _techniques(recipe: Sequence[Mapping[str, Any]]) -> str:
+    names = [name for item in recipe for name in item]
+    return ", ".join(names) if len(names) <= 2 else f"{names[0]} and {len(names) - 1} more"
 
 
 def _slot(value: Any) -> str:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from bakeoff.errors import RequestError, unknown
-from bakeoff.tasks.base import Limits, Task
+from bakeoff.task import Limits, Task
 from bakeoff.tasks.cifar10 import CIFAR10
 from bakeoff.tasks.digits import DIGITS
 from bakeoff.tasks.folder import folder_task

@@ -5,7 +5,7 @@ from pathlib import Path
 from bakeoff.data.dataset import Dataset
 from bakeoff.data.splits import stratified
 from bakeoff.plan import PadCrop
-from bakeoff.tasks.base import Limits, Task
+from bakeoff.task import Limits, Task
 from bakeoff.tasks.official import load_official
 
 

@@ -9,7 +9,7 @@ from bakeoff.data.dataset import Dataset, Resident
 from bakeoff.data.fingerprint import assemble
 from bakeoff.data.splits import stratified
 from bakeoff.plan import PadCrop
-from bakeoff.tasks.base import Limits, Task
+from bakeoff.task import Limits, Task
 
 
 def _load(data: Path) -> Dataset:

@@ -14,7 +14,7 @@ from bakeoff.data.scan import Scan, scan
 from bakeoff.data.splits import fewest, stratified
 from bakeoff.errors import RequestError
 from bakeoff.plan import PadCrop, Precision, ResizedCrop
-from bakeoff.tasks.base import Limits, Task
+from bakeoff.task import Limits, Task
 
 SHARES = (0.7, 0.15, 0.15)  # train, select, report, of a folder that isn't split
 HALVES = (0.5, 0.5)  # select, report, of a validation set

@@ -10,7 +10,7 @@ from bakeoff.data.folders import Part, read_folders
 from bakeoff.data.splits import stratified
 from bakeoff.errors import RequestError
 from bakeoff.plan import Precision, ResizedCrop
-from bakeoff.tasks.base import Limits, Task
+from bakeoff.task import Limits, Task
 
 _PLACES = ("imagenet", "ILSVRC/Data/CLS-LOC", "ILSVRC2012", ".")  # below the data folder
 

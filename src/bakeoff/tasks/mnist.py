@@ -9,7 +9,7 @@ import numpy as np
 from bakeoff.data.dataset import Dataset
 from bakeoff.data.splits import Indices, balanced, stratified
 from bakeoff.plan import PadCrop
-from bakeoff.tasks.base import Limits, Task
+from bakeoff.task import Limits, Task
 from bakeoff.tasks.official import load_official
 
 

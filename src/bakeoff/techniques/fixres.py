@@ -8,7 +8,7 @@ from pydantic import Field
 from bakeoff.cards import Card
 from bakeoff.plan import Plan
 from bakeoff.recipe import Technique
-from bakeoff.tasks.base import Task
+from bakeoff.task import Task
 
 ONE_SIZE = ("softmax", "mlp")  # models whose weights are tied to the number of pixels
 

@@ -8,7 +8,7 @@ from pydantic import Field
 from bakeoff.cards import Card
 from bakeoff.plan import Fraction, Plan, Positive, Schedule
 from bakeoff.recipe import Technique
-from bakeoff.tasks.base import Task
+from bakeoff.task import Task
 
 
 class LrOptimizations(Technique):

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from bakeoff.cards import Card
 from bakeoff.plan import SGD, Plan
 from bakeoff.recipe import Technique
-from bakeoff.tasks.base import Task
+from bakeoff.task import Task
 
 
 class Nesterov(Technique):

@@ -9,7 +9,7 @@ from bakeoff import plan
 from bakeoff.cards import Card
 from bakeoff.plan import Fraction, Plan
 from bakeoff.recipe import Technique
-from bakeoff.tasks.base import Task
+from bakeoff.task import Task
 
 
 class RandomErasing(Technique):

@@ -3,9 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from bakeoff.data.dataset import Dataset
 from bakeoff.plan import DecayRule, EvalView, HorizontalFlip, Model, PadCrop, Plan, Precision, ResizedCrop, Schedule
+
+if TYPE_CHECKING:
+    from bakeoff.data.dataset import Dataset
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ class Task:
     model: str
     crop: PadCrop | ResizedCrop
     limits: Limits
-    load: Callable[[Path], Dataset]  # data folder -> splits
+    load: Callable[[Path], "Dataset"]  # data folder -> splits
     lr_per_256: float = 0.1
     weight_decay: float = 1e-4
     precision: Precision = Precision()

@@ -1,0 +1,61 @@
+"""mixup and CutMix on a batch: images and targets change together.
+
+One mixer is drawn per batch. Each has a random generator of its own, so that a second one doesn't shift the weights
+of the first.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+from bakeoff import plan
+from bakeoff.rng import generator
+
+
+def mix(
+    images: Tensor, targets: Tensor, mixers: tuple[plan.Mixup | plan.Cutmix, ...], seed: int, step: int
+) -> tuple[Tensor, Tensor]:
+    """Mix every image of a batch with another, by one of the mixers.
+
+    images: (N, C, H, W) float. targets: (N, K) float, rows on the simplex; they stay on it. No mixers: no change.
+    Partners come from a random permutation: neighbours may be copies of one image.
+    """
+    if not mixers:
+        return images, targets
+    mixer = mixers[generator(seed, "mix", step, "choice").integers(len(mixers))]
+    random = generator(seed, "mix", step, mixer.kind)
+    weight = float(random.beta(mixer.alpha, mixer.alpha))
+    order = generator(seed, "mix", step, "pairs").permutation(len(images))
+    partners = torch.from_numpy(order).to(images.device)
+    if isinstance(mixer, plan.Mixup):
+        return blend(images, partners, weight), blend(targets, partners, weight)
+    height, width = images.shape[2:]
+    box = cutmix_box(height, width, weight, int(random.integers(height)), int(random.integers(width)))
+    top, bottom, left, right = box
+    kept = 1 - (bottom - top) * (right - left) / (height * width)
+    return paste(images, partners, box), blend(targets, partners, kept)
+
+
+def blend(x: Tensor, partners: Tensor, weight: float) -> Tensor:
+    """`weight` of each row and the rest of its partner (Zhang et al. 2018, https://arxiv.org/abs/1710.09412)."""
+    return x.index_select(0, partners).mul_(1 - weight).add_(x, alpha=weight)
+
+
+def cutmix_box(height: int, width: int, weight: float, y: int, x: int) -> tuple[int, int, int, int]:
+    """Top, bottom, left, right of CutMix's rectangle (Yun et al. 2019, https://arxiv.org/abs/1905.04899).
+
+    Its centre is (y, x), it covers 1 - `weight` of the area, and it is cut off at the border, so that the area that
+    is left must be measured.
+    """
+    half = 0.5 * math.sqrt(1 - weight)
+    down, across = int(half * height), int(half * width)
+    return max(y - down, 0), min(y + down, height), max(x - across, 0), min(x + across, width)
+
+
+def paste(images: Tensor, partners: Tensor, box: tuple[int, int, int, int]) -> Tensor:
+    """Images with the partner's pixels inside a box: top, bottom, left, right."""
+    top, bottom, left, right = box
+    mixed = images.clone()
+    mixed[:, :, top:bottom, left:right] = images[:, :, top:bottom, left:right].index_select(0, partners)
+    return mixed

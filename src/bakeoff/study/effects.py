@@ -1,0 +1,339 @@
+"""What each technique buys, with intervals and a verdict.
+
+Three quantities have that name (STATISTICS 1): averaged over the other techniques (`averaged`), beside a given recipe or
+the baseline (`switched`, `modelled`), and stacked in an order (`stacked`). Techniques are numbered with the training
+techniques first, in the order of the columns of levels, then the evaluation techniques.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from bakeoff.study import model
+from bakeoff.study.linear import Combination, Fit, fit
+from bakeoff.study.noise import ENOUGH_DF, Noise, Variance, complete_blocks, measure, odd_space, with_churn
+from bakeoff.study.runs import Bools, Floats, Ints, Runs
+from bakeoff.study.table import DEFAULT, Effect, Estimand, Estimate, Reading, table
+
+__all__ = ["Effect", "Reading", "averaged", "modelled", "stacked", "switched", "total"]
+
+
+def averaged(runs: Runs, names: Sequence[str], noise: Noise | None = None, reading: Reading = DEFAULT) -> list[Effect]:
+    """M_j, the gain averaged over all settings of the other techniques (STATISTICS 4.1).
+
+    From fold pairs; without them from least squares on main effects and interactions of two; where too many runs were lost
+    for that, from the model. Evaluation techniques: mean of the difference within the run.
+    names: k + E technique names. noise: of the mean over the evaluations, measured if not given.
+    """
+    views, k = runs.view_average(), runs.levels.shape[1]
+    noise = measure(runs, views) if noise is None else noise
+    first, second = runs.fold_pairs
+    odd = odd_space(runs, views)
+    if odd is not None:
+        used, variance, unit = first, _odd_variance(odd, noise), 0.5
+        estimates = _from_fit(odd, variance, noise, unit, runs, np.concatenate([first, second]), np.eye(k))
+    else:
+        first = second = used = np.arange(len(runs))
+        second_order = model.features(runs.levels, order=2)
+        whole = fit(Combination.single(runs, used, views), second_order)
+        if whole is not None and whole.df:
+            rows = 2 * np.eye(len(whole.beta))[1 : k + 1]
+            estimates = _from_fit(whole, Variance(whole.s2, whole.df), noise, 1.0, runs, used, rows)
+        else:
+            rows = 2 * np.eye(len(model.terms(k)))[1 : k + 1]
+            note = f"{len(runs.lost)} runs lost: from the model" if len(runs.lost) else "not a factorial: from the model"
+            estimates = [replace(estimate, note=note) for estimate in _by_model(runs, noise, views, rows)]
+    for technique in range(runs.evaluations):
+        difference = Combination(runs, first, second, (0.5, 0.5), runs.view_effect(technique))
+        means = fit(difference, np.ones((len(first), 1)))
+        estimates.append(_paired(means, np.ones(1), runs, np.union1d(first, second), np.union1d(first, second)))
+    return table(estimates, names, "average", reading)
+
+
+def switched(
+    runs: Runs,
+    names: Sequence[str],
+    reference: Bools,
+    estimand: Estimand = "leave_one_out",
+    noise: Noise | None = None,
+    reading: Reading = DEFAULT,
+) -> list[Effect]:
+    """The gain of each technique beside a fixed configuration, from runs that differ from it in that alone (4.2).
+
+    reference: (k + E,) levels. For a technique that it has: what is lost without it; for another: what is gained with it.
+    The recipe gives leave-one-out, all off add-one. Runs must not have been used to choose the reference.
+    """
+    k = runs.levels.shape[1]
+    training, at = reference[:k], reference[k:]
+    noise = measure(runs, runs.view_at(at)) if noise is None else noise
+    cells = _Cells.of(runs, np.concatenate([training[None], training ^ np.eye(k, dtype=bool)]), runs.view_at(at))
+    estimates = []
+    for j in range(k):
+        on, off = (0, j + 1) if training[j] else (j + 1, 0)
+        estimates.append(cells.difference(on, off, noise))
+    estimates += [cells.within(0, runs.view_effect(e, at)) for e in range(runs.evaluations)]
+    return table(estimates, names, estimand, reading)
+
+
+def stacked(
+    runs: Runs, names: Sequence[str], order: Sequence[int], noise: Noise | None = None, reading: Reading = DEFAULT
+) -> list[Effect]:
+    """The gain of each technique when they are added one after the other; it depends on the order (STATISTICS 1).
+
+    order: the k + E techniques, first added first. The effects come back in that order.
+    """
+    k = runs.levels.shape[1]
+    state = np.zeros((len(order) + 1, len(order)), bool)
+    for rung, technique in enumerate(order, start=1):
+        state[rung:, technique] = True
+    rungs = state[[0, *(rung for rung, technique in enumerate(order, start=1) if technique < k)], :k]
+    estimates, cell = [], 0
+    for rung, technique in enumerate(order, start=1):
+        views = runs.view_at(state[rung, k:])
+        cells = _Cells.of(runs, rungs, views)
+        if technique < k:
+            cell += 1
+            estimates.append(cells.difference(cell, cell - 1, measure(runs, views) if noise is None else noise))
+        else:
+            estimates.append(cells.within(cell, runs.view_effect(technique - k, state[rung, k:])))
+    return table(estimates, [names[technique] for technique in order], "stacked", reading)
+
+
+def total(
+    runs: Runs, recipe: Bools, baseline: Bools, noise: Noise | None = None, reading: Reading = DEFAULT
+) -> Effect:
+    """The gain of the recipe over the baseline, both (k + E,), from the runs of these two alone."""
+    k = runs.levels.shape[1]
+    noise = measure(runs, runs.view_at(recipe[k:])) if noise is None else noise
+    views = np.stack([runs.view_at(baseline[k:]), runs.view_at(recipe[k:])])
+    cells = _Cells.of(runs, np.stack([baseline[:k], recipe[:k]]), views)
+    if np.array_equal(recipe[:k], baseline[:k]):
+        estimate = cells.within(0, views[1] - views[0])
+    else:
+        estimate = cells.difference(1, 0, noise)
+    return table([estimate], ["recipe"], "total", reading)[0]
+
+
+def modelled(
+    runs: Runs,
+    names: Sequence[str],
+    reference: Bools,
+    estimand: Estimand = "leave_one_out",
+    noise: Noise | None = None,
+    reading: Reading = DEFAULT,
+    direct: Sequence[Effect] = (),
+) -> list[Effect]:
+    """The same as `switched` from all runs, factorial included, by one Gaussian process (STATISTICS 4.3).
+
+    It needs a factorial block: with leave-one-out runs alone it covers too little. direct: the table of `switched`; what
+    differs from it by more than 3 combined standard errors is noted as lack of fit.
+    """
+    k = runs.levels.shape[1]
+    training, at = reference[:k], reference[k:]
+    views = runs.view_at(at)
+    noise = measure(runs, views) if noise is None else noise
+    toggled = training ^ np.eye(k, dtype=bool)
+    rows = np.where(training, 1.0, -1.0)[:, None] * (model.features(training[None]) - model.features(toggled))
+    here = len(runs.rows(training))
+    estimates = [
+        replace(estimate, direct_runs=here + len(runs.rows(levels)))
+        for estimate, levels in zip(_by_model(runs, noise, views, rows), toggled, strict=True)
+    ]
+    for technique in range(runs.evaluations):
+        surface = _difference_surface(runs, runs.view_effect(technique, at))
+        belief = surface.accuracy(training[None])
+        estimates.append(replace(_believed(runs, belief, 0, surface.scales.sigma), direct_runs=here))
+    found = table(estimates, names, estimand, reading)
+    for index, (ours, theirs) in enumerate(zip(found, direct, strict=False)):
+        if abs(ours.gain_pp - theirs.gain_pp) > 3 * math.hypot(ours.se, theirs.se):
+            found[index] = replace(ours, note=f"lack of fit: direct runs say {theirs.gain_pp:+.2f}")
+    return found
+
+
+def surface(runs: Runs, noise: Noise, views: Floats) -> model.Surface:
+    """The model of all runs, for the accuracies that `views` (V,) picks."""
+    y = (runs.acc * views).sum(axis=1)
+    sigma, df = noise.sigma, 0.0  # what the design's residual says of the noise, the model sees for itself
+    if noise.replicate.df:
+        known = with_churn(noise.replicate, noise.churn**2)
+        sigma, df = math.sqrt(known.value), min(noise.replicate.df, known.df)
+    if not sigma > 0:
+        sigma = max(float(np.std(y)) / 4, 1e-3)
+    return model.fit(runs.levels, y, runs.block, sigma=sigma, df=df)
+
+
+def _difference_surface(runs: Runs, views: Floats) -> model.Surface:
+    """The model of a difference within the run: one order less, since on and off of one technique are taken apart."""
+    y = (runs.acc * views).sum(axis=1)
+    sigma = max(0.7 * float(np.std(y)), 1e-3)
+    double = [tuple(2 * scale for scale in scales) for scales in (model.PAIR, model.TRIPLE[1:])]
+    return model.fit(
+        runs.levels, y, sigma=sigma, df=0, main=double[0], pair=double[1], triple=(0.0,), centre=(0.06, 0.016)
+    )
+
+
+def _by_model(runs: Runs, noise: Noise, views: Floats, rows: Floats) -> list[Estimate]:
+    if not len(runs):
+        return [Estimate(note="no runs")] * len(rows)
+    fitted = surface(runs, noise, views)
+    belief = fitted.coefficients(rows)
+    return [_believed(runs, belief, row, fitted.scales.sigma) for row in range(len(rows))]
+
+
+def _believed(runs: Runs, belief: model.Belief, row: int, sigma: float) -> Estimate:
+    seeds = len(np.unique(runs.block))
+    return Estimate(
+        float(belief.mean[row]), float(belief.sd[row]), math.inf, sigma, "model", len(runs), seeds, study_runs=len(runs)
+    )
+
+
+def _odd_variance(odd: Fit, noise: Noise) -> Variance:
+    """Variance of one run for the fold pairs' effects: their own residual if it can stand alone, else the best there is.
+
+    Saturated and with nothing else known, Lenth's pseudo standard error: most effects being small, the median says how
+    large noise is (Lenth 1989, https://doi.org/10.1080/00401706.1989.10488595).
+    """
+    residual = Variance(2 * odd.s2, odd.df) if odd.df else Variance()
+    if residual.df >= ENOUGH_DF:
+        return residual
+    best = with_churn(max(residual, noise.replicate, key=lambda variance: variance.df), noise.churn**2)
+    if best.df or len(odd.beta) < 3:
+        return best
+    size = np.abs(odd.beta)
+    kept = size[size < 2.5 * 1.5 * np.median(size)]
+    pseudo = 1.5 * float(np.median(kept)) if len(kept) else 0.0
+    return Variance(2 * pseudo**2 / float(np.diag(odd.cov).mean()), len(size) / 3)
+
+
+def _from_fit(
+    found: Fit, variance: Variance, noise: Noise, unit: float, runs: Runs, used: Ints, rows: Floats
+) -> list[Estimate]:
+    """Effects `rows` (c, q) of a fit whose observations have `unit` times a run's variance."""
+    estimates = []
+    for row in rows:
+        se = math.sqrt(variance.value * unit * float(row @ found.cov @ row))
+        estimate = Estimate(
+            gain=float(row @ found.beta),
+            se=se,
+            df=variance.df,
+            sigma=math.sqrt(variance.value),
+            method="design",
+            runs=len(used),
+            seeds=len(np.unique(runs.block[used])),
+            study_runs=len(used),
+            df_per_run=unit,
+            step=8,
+        )
+        estimates.append(_population(estimate, found, row, noise.churn**2 / variance.value if variance.value else 1.0))
+    return estimates
+
+
+def _paired(means: Fit | None, row: Floats, runs: Runs, used: Ints, all_used: Ints) -> Estimate:
+    """An evaluation technique: a mean of differences within runs."""
+    if means is None:
+        return Estimate(method="paired", note="no runs")
+    sigma = math.sqrt(means.s2)
+    estimate = Estimate(
+        gain=float(row @ means.beta),
+        se=sigma * math.sqrt(float(row @ means.cov @ row)),
+        df=max(means.df, 1),
+        sigma=sigma,
+        method="paired",
+        runs=len(used),
+        seeds=len(np.unique(runs.block[used])),
+        direct_runs=len(used),
+        study_runs=len(all_used),
+        df_per_run=means.df / len(all_used),
+        note="" if means.df else "one run: no interval",
+    )
+    return _population(estimate, means, row, 1.0)
+
+
+def _population(estimate: Estimate, found: Fit, row: Floats, churn_share: float) -> Estimate:
+    """Add the variance that other evaluation images bring (STATISTICS 4.4): crossed runs x examples.
+
+    Var = s_d^2 / n + max(0, se^2 - v_e), s_d^2 the variance of the effect over the images, v_e the part of se^2 that is
+    the images' independent errors and already in s_d^2 / n; degrees of freedom after Satterthwaite.
+    """
+    examples = found.examples
+    if examples is None or not math.isfinite(estimate.se):
+        return estimate
+    n, se2 = examples.n, estimate.se**2
+    per_image = float((row @ examples.beta).var(ddof=1)) / n
+    if found.df:
+        independent = examples.residual / n * float(row @ found.cov @ row)
+    else:
+        independent = churn_share * se2 if math.isfinite(churn_share) else 0.0
+    variance = per_image + max(0.0, se2 - independent)
+    if variance == 0:
+        return replace(estimate, population_se=0.0)
+    df = variance**2 / (se2**2 / estimate.df + per_image**2 / (n - 1))
+    return replace(estimate, population_se=math.sqrt(variance), population_df=df)
+
+
+@dataclass(frozen=True, eq=False)
+class _Cells:
+    """Configurations with their runs, and the least-squares fit of their means; of their differences, if seeds are shared."""
+
+    runs: Runs
+    rows: Ints
+    cell: Ints
+    column: dict[int, int]
+    paired: bool
+    found: Fit | None
+
+    @classmethod
+    def of(cls, runs: Runs, levels: Bools, views: Floats) -> "_Cells":
+        """levels: (c, k), views: (V,), or (c, V) where every configuration is evaluated in its own way."""
+        rows = [runs.rows(level) for level in levels]
+        where = np.concatenate(rows)
+        cell = np.repeat(np.arange(len(levels)), [len(part) for part in rows])
+        column = {int(number): index for index, number in enumerate(np.unique(cell))}
+        paired = complete_blocks(cell, runs.block[where])
+        x = np.eye(len(column))[[column[int(number)] for number in cell]].reshape(len(cell), len(column))
+        if paired:
+            _, seed = np.unique(runs.block[where], return_inverse=True)
+            x = np.column_stack([x, np.eye(seed.max() + 1)[seed][:, 1:]])
+        weights = views[cell] if views.ndim == 2 else views
+        return cls(runs, where, cell, column, paired, fit(Combination.single(runs, where, weights), x) if len(x) else None)
+
+    def difference(self, on: int, off: int, noise: Noise) -> Estimate:
+        """Mean of one configuration minus the mean of another."""
+        if on not in self.column or off not in self.column or self.found is None:
+            lost = len(self.runs.lost) > 0
+            return Estimate(note="its runs were lost" if lost else "no runs")
+        row = np.zeros(len(self.found.beta))
+        row[self.column[on]], row[self.column[off]] = 1, -1
+        variance = Variance(self.found.s2, self.found.df) if self.found.df else Variance()
+        if not self.paired and noise.replicate.df > variance.df:
+            variance = noise.replicate
+        variance = with_churn(variance, noise.churn**2)
+        if not variance.df:
+            variance = noise.residual
+        used = self.rows[(self.cell == on) | (self.cell == off)]
+        counts = np.bincount(self.cell, minlength=max(on, off) + 1)
+        estimate = Estimate(
+            gain=float(row @ self.found.beta),
+            se=math.sqrt(variance.value * float(row @ self.found.cov @ row)),
+            df=variance.df or 1,
+            sigma=math.sqrt(variance.value),
+            method="direct",
+            runs=len(used),
+            seeds=len(np.unique(self.runs.block[used])),
+            direct_runs=len(used),
+            study_runs=len(self.rows),
+            loading=math.sqrt(counts[max(on, off)] / (counts[on] + counts[off])),
+            note="" if variance.df else "one run each: no interval",
+        )
+        return _population(estimate, self.found, row, noise.churn**2 / variance.value if variance.value else 1.0)
+
+    def within(self, cell: int, views: Floats) -> Estimate:
+        """Mean over the runs of one configuration of a difference within the run; its variance from all of them."""
+        if cell not in self.column:
+            return Estimate(method="paired", note="its runs were lost" if len(self.runs.lost) else "no runs")
+        x = np.eye(len(self.column))[[self.column[int(number)] for number in self.cell]]
+        means = fit(Combination.single(self.runs, self.rows, views), x)
+        row = np.eye(len(self.column))[self.column[cell]]
+        return _paired(means, row, self.runs, self.rows[self.cell == cell], self.rows)

@@ -1,0 +1,76 @@
+"""Orthogonal arrays: Hadamard matrices and the Nordstrom-Robinson code. Constructions after Hedayat, Sloane & Stufken,
+Orthogonal Arrays (Springer 1999), https://doi.org/10.1007/978-1-4612-1478-6, chapters 5 and 7.
+"""
+
+from functools import cache
+
+import numpy as np
+import numpy.typing as npt
+
+Signs = npt.NDArray[np.int8]
+
+
+@cache
+def exists(order: int) -> bool:
+    """Whether `hadamard(order)` can construct a matrix: by doubling, or by Paley from a prime."""
+    if order in (1, 2):
+        return True
+    return order % 4 == 0 and (_prime(order - 1) or (_prime(order // 2 - 1) and order % 8 == 4) or exists(order // 2))
+
+
+def smallest(k: int) -> int:
+    """The smallest order of at least `k` that can be constructed."""
+    return next(order for order in range(max(k, 1), 4 * k + 5) if exists(order))
+
+
+def hadamard(order: int) -> Signs:
+    """(order, order) of -1 and +1 with H'H = order I, first row and first column all +1.
+
+    Raises ValueError where no construction here gives that order.
+    """
+    if not exists(order):
+        raise ValueError(f"no Hadamard matrix of order {order} by doubling or by Paley from a prime")
+    if order <= 2:
+        matrix = np.array([[1, 1], [1, -1]], np.int8)[:order, :order]
+    elif _prime(order - 1):  # Paley I: the prime is 3 modulo 4
+        core = np.eye(order, dtype=np.int8) + _bordered(order - 1, -1)
+        matrix = core
+    elif order % 8 == 4 and _prime(order // 2 - 1):  # Paley II: the prime is 1 modulo 4
+        conference = _bordered(order // 2 - 1, 1)
+        matrix = np.kron(conference, [[1, 1], [1, -1]]) + np.kron(np.eye(order // 2, dtype=int), [[1, -1], [-1, -1]])
+    else:  # Sylvester and Kronecker
+        matrix = np.kron([[1, 1], [1, -1]], hadamard(order // 2))
+    matrix = matrix * matrix[:1]
+    return (matrix * matrix[:, :1]).astype(np.int8)
+
+
+def nordstrom_robinson() -> Signs:
+    """(128, 15) of -1 and +1, an orthogonal array of strength 4 (a two-level design of resolution V).
+
+    The octacode over the integers modulo 4, Gray-mapped to the Nordstrom-Robinson code of length 16 (Forney, Sloane &
+    Trott 1993), shortened once: the words that start with 0, without that letter.
+    """
+    generator = np.zeros((4, 8), int)
+    for row in range(4):  # cyclic shifts of 3 + x + 2x^2 + x^3, extended by a letter that makes each row sum to 0
+        generator[row, row : row + 4] = [3, 1, 2, 1]
+        generator[row, 7] = -generator[row].sum() % 4
+    messages = np.stack(np.meshgrid(*[np.arange(4)] * 4, indexing="ij"), axis=-1).reshape(-1, 4)
+    words = messages @ generator % 4
+    bits = np.stack([words // 2, (words + 1) // 2 % 2], axis=-1).reshape(256, 16)  # Gray: 0 1 2 3 -> 00 01 11 10
+    return (1 - 2 * bits[bits[:, 0] == 0, 1:]).astype(np.int8)
+
+
+def _prime(number: int) -> bool:
+    return number > 1 and all(number % factor for factor in range(2, int(number**0.5) + 1))
+
+
+def _bordered(prime: int, corner: int) -> npt.NDArray[np.int_]:
+    """Quadratic characters of the differences, bordered by ones above and by `corner` on the left."""
+    character = np.full(prime, -1)
+    character[np.arange(1, prime) ** 2 % prime] = 1
+    character[0] = 0
+    index = np.arange(prime)
+    matrix = np.zeros((prime + 1, prime + 1), int)
+    matrix[0, 1:], matrix[1:, 0] = 1, corner
+    matrix[1:, 1:] = character[(index[:, None] - index) % prime]
+    return matrix

@@ -1,0 +1,219 @@
+"""One model for all runs: accuracy as a random polynomial of order three in the techniques (STATISTICS 4.3, "GP3").
+
+With x in {-1, +1}^k, f(x) = sum over sets S of at most three techniques of b_S prod_{j in S} x_j, and b_S normal with an
+sd that depends on the size of S only. That is the Gaussian process whose kernel is the sum of the elementary symmetric
+polynomials of x_j x'_j. Its scales are averaged over, not chosen: a plug-in model covers too little.
+"""
+
+import itertools
+import math
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import numpy.typing as npt
+from scipy import linalg, special
+
+from bakeoff.study.runs import Bools, Floats, Ints
+
+FLAT = 10.0  # prior sd of the constant, points: nothing is known of it
+MAIN, PAIR, TRIPLE = (0.05, 0.1, 0.2, 0.35), (0.005, 0.012, 0.025, 0.05, 0.1), (0.0, 0.004, 0.008, 0.016)
+SHARED = (0.0, 0.4, 0.8)  # correlations tried where runs share seeds
+_WEIGHT = 1e-4  # scales with less posterior weight than this share of the best are dropped
+_KNOWN_DF = 60  # from here on the noise counts as known
+
+
+@dataclass(frozen=True)
+class Scales:
+    """A prior: sd of the noise and of the coefficients of order 1, 2, 3, in points, in +-1 coding.
+
+    An effect is 2 coefficients, an interaction in on/off coding 4. rho: correlation of runs that share a seed.
+    """
+
+    sigma: float
+    main: float
+    pair: float
+    triple: float = 0.0
+    rho: float = 0.0
+
+    def prior_sd(self, order: Ints) -> Floats:
+        """(F,) sds of coefficients with these orders."""
+        return np.array([FLAT, self.main, self.pair, self.triple])[order]
+
+
+@cache
+def terms(k: int, order: int = 3) -> tuple[tuple[int, ...], ...]:
+    """The sets of at most `order` of k techniques, the constant first."""
+    return tuple(itertools.chain.from_iterable(itertools.combinations(range(k), size) for size in range(order + 1)))
+
+
+def features(levels: Bools, order: int = 3) -> Floats:
+    """(N, F) products of +-1 levels (N, k), in the order of `terms`."""
+    x = np.where(levels, 1.0, -1.0)
+    k = x.shape[1]
+    columns = [np.ones((len(x), 1))]
+    for size in range(1, order + 1):
+        sets = np.array(list(itertools.combinations(range(k), size)), np.int64).reshape(-1, size)
+        columns.append(np.prod([x[:, sets[:, place]] for place in range(size)], axis=0))
+    return np.concatenate(columns, axis=1)
+
+
+@dataclass(frozen=True, eq=False)
+class Posterior:
+    """What one set of scales makes of the data. root: Cholesky factor of the data's covariance; alpha: its inverse times
+    the data.
+    """
+
+    scales: Scales
+    weight: float
+    prior: Floats
+    data: Floats
+    root: Floats
+    alpha: Floats
+
+    def contrast(self, rows: Floats) -> tuple[Floats, Floats]:
+        """Means and variances of (C, F) combinations of the coefficients."""
+        cross = (rows * self.prior) @ self.data.T
+        reduction = linalg.solve_triangular(self.root, cross.T, lower=True, check_finite=False)
+        variance = np.square(rows) @ self.prior - np.square(reduction).sum(axis=0)
+        return cross @ self.alpha, np.maximum(variance, 0.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Belief:
+    """Posterior of combinations: means, sds and P(> 0), each (C,)."""
+
+    mean: Floats
+    sd: Floats
+    positive: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Surface:
+    """Posterior of the accuracy of every configuration, a mixture over scales."""
+
+    k: int
+    level: float
+    parts: tuple[Posterior, ...]
+
+    @property
+    def scales(self) -> Scales:
+        """Posterior means of the scales, for planning more runs."""
+        names = ("sigma", "main", "pair", "triple", "rho")
+        return Scales(*(sum(part.weight * getattr(part.scales, name) for part in self.parts) for name in names))
+
+    def contrast(self, weights: Floats, levels: Bools) -> Belief:
+        """weights (C, P) over the accuracies at levels (P, k)."""
+        return self.coefficients(weights @ features(levels))
+
+    def coefficients(self, rows: Floats) -> Belief:
+        """(C, F) combinations of the coefficients, `terms(k)` in +-1 coding."""
+        means, variances = (np.array(part) for part in zip(*(p.contrast(rows) for p in self.parts), strict=True))
+        weight = np.array([part.weight for part in self.parts])
+        constant = self.level * rows[:, 0]
+        mean = weight @ means
+        spread = np.sqrt(weight @ (variances + np.square(means - mean)))
+        ratio = (means + constant) / np.maximum(np.sqrt(variances), 1e-300)
+        return Belief(mean + constant, spread, weight @ special.ndtr(ratio))
+
+    def accuracy(self, levels: Bools) -> Belief:
+        """Expected accuracy (P,) of each of levels (P, k)."""
+        return self.coefficients(features(levels))
+
+    def path(self, order: list[int]) -> Belief:
+        """Expected accuracy (k + 1,) when the techniques are added in `order`: a ladder without a ladder's runs."""
+        rungs = np.zeros((self.k + 1, self.k), bool)
+        for rung, technique in enumerate(order, start=1):
+            rungs[rung:, technique] = True
+        return self.accuracy(rungs)
+
+    def draw(self, count: int, generator: np.random.Generator) -> Floats:
+        """(count, F) coefficients from the posterior, by Matheron's rule: a prior draw moved by what it mispredicts."""
+        chosen = generator.choice(len(self.parts), size=count, p=[part.weight for part in self.parts])
+        drawn = np.empty((count, len(terms(self.k))))
+        for row, part in enumerate(self.parts[index] for index in chosen):
+            prior = np.sqrt(part.prior) * generator.standard_normal(len(part.prior))
+            error = part.scales.sigma * generator.standard_normal(len(part.data))
+            miss = linalg.cho_solve((part.root, True), part.data @ prior + error)
+            drawn[row] = prior + part.prior * (part.data.T @ (part.alpha - miss))
+        drawn[:, 0] += self.level
+        return drawn
+
+
+def fit(
+    levels: Bools,
+    y: Floats,
+    block: Ints | None = None,
+    *,
+    sigma: float,
+    df: float,
+    main: tuple[float, ...] = MAIN,
+    pair: tuple[float, ...] = PAIR,
+    triple: tuple[float, ...] = TRIPLE,
+    centre: tuple[float, float] = (0.18, 0.03),
+) -> Surface:
+    """The surface given levels (N, k), accuracies y (N,) in points and seeds (N,), None when none is shared.
+
+    sigma: run-to-run sd in points, as known on `df` degrees of freedom apart from y; with few it's averaged over, between
+    half and twice the value. main, pair, triple: the sds of coefficients to average over, under log-normal priors for the
+    first two around `centre`, with log sds of 0.7 and 1.
+    """
+    shared = block is not None and len(np.unique(block)) < len(block)
+    order = np.array([len(term) for term in terms(levels.shape[1])])
+    level = float(y.mean())
+    phi = features(levels)
+    found: list[tuple[float, Posterior]] = []
+    for rho in SHARED if shared else (0.0,):
+        white_phi, white_y, log_det = _whiten(phi, y - level, block, rho) if rho else (phi, y - level, 0.0)
+        data, target, left, extra = _compressed(white_phi, white_y)
+        grams = [data[:, order == size] @ data[:, order == size].T for size in range(4)]
+        for noise, log_noise in _sigmas(sigma, df):
+            base = FLAT**2 * grams[0] + noise**2 * np.eye(len(data))
+            constant = log_noise - 0.5 * log_det - 0.5 * left / noise**2 - extra * math.log(noise)
+            for t1, t2, t3 in itertools.product(main, pair, triple):
+                scales = Scales(noise, t1, t2, t3, rho)
+                covariance = base + t1**2 * grams[1] + t2**2 * grams[2] + t3**2 * grams[3]
+                root = linalg.cholesky(covariance, lower=True, overwrite_a=True, check_finite=False)
+                alpha = linalg.cho_solve((root, True), target, check_finite=False)
+                fitted = -0.5 * float(target @ alpha) - float(np.log(np.diag(root)).sum())
+                prior = np.square(scales.prior_sd(order))
+                belief = math.log(t1 / centre[0]) / 0.7, math.log(t2 / centre[1])
+                fitted -= 0.5 * (belief[0] ** 2 + belief[1] ** 2)
+                found.append((fitted + constant, Posterior(scales, 0.0, prior, data, root, alpha)))
+        best = max(log for log, _ in found)  # dropping early keeps few factors in memory
+        found = [(log, part) for log, part in found if log > best + math.log(_WEIGHT)]
+    weight = special.softmax([log for log, _ in found])
+    parts = (
+        Posterior(p.scales, float(w), p.prior, p.data, p.root, p.alpha)
+        for w, (_, p) in zip(weight, found, strict=True)
+    )
+    return Surface(levels.shape[1], level, tuple(parts))
+
+
+def _sigmas(sigma: float, df: float) -> list[tuple[float, float]]:
+    """Noise sds to average over with the log of their weights: an inverse chi-square on df, flat without any."""
+    if df >= _KNOWN_DF:
+        return [(sigma, 0.0)]
+    factors = np.exp(np.linspace(-math.log(2), math.log(2), 7))
+    return [(float(sigma * factor), float(-df * (math.log(factor) + 0.5 / factor**2))) for factor in factors]
+
+
+def _compressed(phi: Floats, y: Floats) -> tuple[Floats, Floats, float, int]:
+    """At most F observations that say the same as N, with the sum of squares and the count of what is left over."""
+    if len(phi) <= phi.shape[1]:
+        return phi, y, 0.0, 0
+    q, r = linalg.qr(phi, mode="economic", check_finite=False)
+    target = q.T @ y
+    return r, target, float(max(y @ y - target @ target, 0.0)), len(phi) - phi.shape[1]
+
+
+def _whiten(phi: Floats, y: Floats, block: npt.NDArray[np.int64] | None, rho: float) -> tuple[Floats, Floats, float]:
+    """Make the noise of runs that share a seed independent; also the log determinant of its correlation."""
+    _, group, size = np.unique(block, return_inverse=True, return_counts=True)
+    last = 1 - rho + size * rho
+    share = (1 - np.sqrt((1 - rho) / last)) / size
+    both = np.column_stack([phi, y])
+    order = np.argsort(group, kind="stable")
+    sums = np.add.reduceat(both[order], np.concatenate([[0], np.cumsum(size)[:-1]]), axis=0)
+    white = (both - (share[:, None] * sums)[group]) / math.sqrt(1 - rho)
+    return white[:, :-1], white[:, -1], float((size - 1).sum() * math.log(1 - rho) + np.log(last).sum())

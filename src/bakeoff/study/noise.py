@@ -1,0 +1,174 @@
+"""Run-to-run noise: how large, what it is made of, and what would make the intervals shrink.
+
+sigma^2 = sigma_IE^2 + sigma_D^2: independent errors of the images in a finite evaluation set, and genuine differences of
+quality between runs (Jordan, https://arxiv.org/abs/2304.01910, whose Theorem 2 is the second estimator here).
+"""
+
+import itertools
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from bakeoff.study.linear import PER_CENT, Combination, Fit, fit
+from bakeoff.study.runs import Floats, Ints, Runs
+
+ENOUGH_DF = 4  # below, a variance is too uncertain to stand without the churn beside it
+
+
+@dataclass(frozen=True)
+class Variance:
+    """An estimate of the variance of one run, in points^2, with its degrees of freedom; 0 means there's none."""
+
+    value: float = math.nan
+    df: float = 0.0
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Run-to-run noise of one configuration, sds in points; NaN or None where the runs can't tell.
+
+    sigma, df: the sd for planning. source: where it comes from. replicate: from runs that differ in the seed only.
+    residual: what the factorial leaves unexplained between fold pairs, seeds shared. churn: sigma_IE.
+    distribution: sigma_D. rho: correlation of runs that share a seed. images: size of the evaluation set.
+    """
+
+    sigma: float
+    df: float
+    source: Literal["replicates", "design residual", "churn", "none"]
+    replicate: Variance
+    residual: Variance
+    churn: float
+    distribution: float
+    rho: float | None
+    images: int | None
+
+    def width_with_images(self, factor: float) -> float:
+        """Width of the intervals, relative to now, with `factor` times as many evaluation images."""
+        independent = self.churn**2
+        return math.sqrt((independent / factor + self.distribution**2) / (independent + self.distribution**2))
+
+    def width_with_runs(self, factor: float) -> float:
+        """Width of the intervals, relative to now, with `factor` times as many runs."""
+        return factor**-0.5
+
+    @property
+    def shrinks_most(self) -> Literal["evaluation images", "seeds"] | None:
+        """What pays: images cost no training, and are almost worth as many seeds while sigma_D^2 < 0.3 sigma^2."""
+        total = self.churn**2 + self.distribution**2
+        if math.isnan(total) or total == 0:
+            return None
+        return "evaluation images" if self.distribution**2 < 0.3 * total else "seeds"
+
+
+def measure(runs: Runs, views: Floats | None = None) -> Noise:
+    """The noise of the accuracies that `views` (V,) picks; without, of their mean over the evaluation techniques."""
+    views = runs.view_average() if views is None else views
+    replicate, churn_replicate = _replicates(runs, views)
+    odd = odd_space(runs, views)
+    residual, churn, distribution = Variance(), churn_replicate, math.nan
+    if odd is not None and odd.df:
+        residual = Variance(2 * odd.s2, odd.df)  # a pair's half difference has half the variance of a run
+        if odd.examples is not None:
+            churn = churn if replicate.df else 2 * odd.examples.independent
+            distribution = 2 * odd.examples.common
+    if replicate.df >= residual.df and not math.isnan(churn_replicate):
+        assert runs.hits is not None
+        distribution = distribution_variance(replicate.value, churn_replicate, runs.hits.n)
+    best = max(replicate, residual, key=lambda variance: variance.df)
+    chosen = with_churn(best, churn)
+    source: Literal["replicates", "design residual", "churn", "none"] = "none"
+    if best.df and chosen.value == best.value:
+        source = "replicates" if best is replicate else "design residual"
+    elif not math.isnan(chosen.value):
+        source = "churn"
+    return Noise(
+        sigma=math.sqrt(chosen.value),
+        df=chosen.df,
+        source=source,
+        replicate=replicate,
+        residual=residual,
+        churn=math.sqrt(churn),
+        distribution=math.sqrt(max(distribution, 0.0)) if not math.isnan(distribution) else math.nan,
+        rho=_seed_correlation(runs, views, replicate, residual),
+        images=None if runs.hits is None else runs.hits.n,
+    )
+
+
+def distribution_variance(variance: float, churn_variance: float, n: int) -> float:
+    """sigma_D^2 = n / (n - 1) (var(acc) - sigma_IE^2), unbiased and so at times negative (Jordan, Theorem 2)."""
+    return n / (n - 1) * (variance - churn_variance)
+
+
+def with_churn(variance: Variance, churn: float) -> Variance:
+    """A variance on few degrees of freedom, held up by the churn sigma_IE^2, which is known almost exactly.
+
+    The larger of the two, with Satterthwaite's degrees of freedom: the fewer the less churn there is in it.
+    """
+    if variance.df >= ENOUGH_DF or math.isnan(churn) or churn <= 0:
+        return variance
+    if variance.df == 0:
+        return Variance(churn, math.inf)
+    value = max(variance.value, churn)
+    return Variance(value, variance.df * (value / variance.value) ** 2 if variance.value else math.inf)
+
+
+def odd_space(runs: Runs, views: Floats) -> Fit | None:
+    """Fit of the fold pairs' half differences d_i = (y(x_i) - y(-x_i)) / 2 = sum_j x_ij M_j / 2 (STATISTICS 4.1).
+
+    Effects of the seed and of all interactions of two cancel in d. None without pairs enough to tell the k effects apart.
+    """
+    first, second = runs.fold_pairs
+    x = runs.levels[first] - 0.5  # +-1/2
+    return fit(Combination(runs, first, second, (0.5, -0.5), views), x)
+
+
+def _replicates(runs: Runs, views: Floats) -> tuple[Variance, float]:
+    """Pooled variance within configurations, and the churn part of it: sum_i var_r(z_ir) / n^2."""
+    counts = np.bincount(runs.cell)
+    rows = np.flatnonzero(counts[runs.cell] > 1)
+    if not len(rows):
+        return Variance(), math.nan
+    _, cell, size = np.unique(runs.cell[rows], return_inverse=True, return_counts=True)
+    y = (runs.acc[rows] * views).sum(axis=1)
+    mean = np.bincount(cell, y) / size
+    df = len(rows) - len(size)
+    variance = Variance(float(np.square(y - mean[cell]).sum() / df), df)
+    if runs.hits is None:
+        return variance, math.nan
+    within, n = 0.0, runs.hits.n
+    for group in _groups(size):
+        z = runs.hits.mean(rows[group[0] : group[-1]], views)
+        sums = np.add.reduceat(z, group[:-1] - group[0], axis=0)
+        within += float(np.vdot(z, z)) - float((np.square(sums) / np.diff(group)[:, None]).sum(dtype=np.float64))
+    return variance, PER_CENT**2 * within / (df * n**2)
+
+
+def _groups(size: Ints, limit: int = 256) -> list[Ints]:
+    """Bounds of consecutive configurations, in parts of about `limit` runs."""
+    bounds = np.concatenate([[0], np.cumsum(size)])
+    cuts = np.unique([*np.searchsorted(bounds, np.arange(0, bounds[-1], limit)), len(size)])
+    return [bounds[start : end + 1] for start, end in itertools.pairwise(cuts)]
+
+
+def _seed_correlation(runs: Runs, views: Floats, replicate: Variance, residual: Variance) -> float | None:
+    """rho of runs that share a seed: from a complete layout of configurations and seeds, or from the two variances."""
+    if complete_blocks(runs.cell, runs.block):
+        y = (runs.acc * views).sum(axis=1)
+        table = y[np.lexsort([runs.block, runs.cell])].reshape(len(np.unique(runs.cell)), -1)
+        table = table - table.mean(axis=1, keepdims=True)
+        between = table.shape[0] * np.square(table.mean(axis=0)).sum() / (table.shape[1] - 1)
+        rest = np.square(table - table.mean(axis=0)).sum() / ((table.shape[0] - 1) * (table.shape[1] - 1))
+        total = between + (table.shape[0] - 1) * rest
+        return float((between - rest) / total) if total else None
+    if min(replicate.df, residual.df) < ENOUGH_DF or not replicate.value:
+        return None
+    return max(-1.0, 1 - residual.value / replicate.value)
+
+
+def complete_blocks(cell: Ints, block: Ints) -> bool:
+    """Whether at least 2 configurations were all run exactly once with each of the same seeds, at least 2."""
+    cells, seeds = len(np.unique(cell)), len(np.unique(block))
+    pairs = np.unique(np.stack([cell, block]), axis=1).shape[1]
+    return min(cells, seeds) > 1 and pairs == len(cell) == cells * seeds

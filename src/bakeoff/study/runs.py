@@ -1,0 +1,134 @@
+"""What was measured: one row per run, in an order that doesn't depend on which run ended first."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+from bakeoff.errors import RequestError
+
+Bools = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+_CHUNK = 256  # runs whose correctness is unpacked at a time: 10 MB for 10,000 images
+
+
+@dataclass(frozen=True, eq=False)
+class Hits:
+    """Whether each of `n` evaluation images was classified correctly, packed as `np.packbits` does.
+
+    packed: (N, V, ceil(n / 8)) uint8, V the 2^E combinations of the E evaluation techniques, off before on, the last
+    technique running fastest. Rows of runs without a result are never read.
+    """
+
+    packed: npt.NDArray[np.uint8]
+    n: int
+
+    @classmethod
+    def pack(cls, hits: Bools) -> Self:
+        """From (N, n) or (N, 2, ..., 2, n) bool."""
+        packed = np.packbits(hits, axis=-1)
+        return cls(packed.reshape(len(hits), -1, packed.shape[-1]), hits.shape[-1])
+
+    def __getitem__(self, rows: Ints) -> "Hits":
+        return Hits(self.packed[rows], self.n)
+
+    def mean(self, rows: Ints, weights: Floats) -> npt.NDArray[np.float32]:
+        """(len(rows), n) sum over the evaluations of weights, (V,) or (len(rows), V), times correctness (0 or 1)."""
+        total = np.zeros((len(rows), self.n), np.float32)
+        for view in np.flatnonzero(np.atleast_2d(weights).any(axis=0)):
+            weight = weights[..., view, None].astype(np.float32)
+            total += weight * np.unpackbits(self.packed[rows, view], axis=-1, count=self.n)
+        return total
+
+
+@dataclass(frozen=True, eq=False)
+class Runs:
+    """The runs of a study, sorted; make it with `collect`.
+
+    levels: (N, k) bool, training techniques on or off. acc: (N, V) Acc@1 in percent, V as in `Hits`. block: (N,) int,
+    training seed. hits: correctness of every image, if kept. lost: (L, k) bool, levels of the runs that have no result.
+    """
+
+    levels: Bools
+    acc: Floats
+    block: Ints
+    hits: Hits | None
+    lost: Bools
+
+    @classmethod
+    def collect(cls, levels: npt.ArrayLike, acc: npt.ArrayLike, block: npt.ArrayLike, hits: Hits | None = None) -> Self:
+        """From what the store has, in any order.
+
+        levels: (N, k) bool. acc: (N,), or (N, 2, ..., 2) with an axis off/on per evaluation technique, in percent; NaN
+        for a run that has no result: a run that diverged is lost, never a number. block: (N,) training seeds.
+        Raises RequestError if the shapes don't fit.
+        """
+        on, seeds = np.asarray(levels, bool), np.asarray(block, np.int64)
+        values = np.asarray(acc, np.float64)
+        if on.ndim != 2 or len(values) != len(on) or seeds.shape != (len(on),) or set(values.shape[1:]) - {2}:
+            raise RequestError(
+                f"runs need levels (N, k), acc (N, 2, ..., 2) and block (N,); not {on.shape}, {values.shape}, {seeds.shape}"
+            )
+        flat = values.reshape(len(on), -1)
+        if hits is not None and hits.packed.shape[:2] != flat.shape:
+            raise RequestError(f"hits cover {hits.packed.shape[:2]} runs and views, acc {flat.shape}")
+        done = np.isfinite(flat).all(axis=1)
+        order = np.lexsort([*flat.T[::-1], seeds, *on.T[::-1]])
+        kept, lost = order[done[order]], order[~done[order]]
+        return cls(on[kept], flat[kept], seeds[kept], None if hits is None else hits[kept], on[lost])
+
+    def __len__(self) -> int:
+        return len(self.levels)
+
+    @property
+    def evaluations(self) -> int:
+        """E, the number of evaluation techniques."""
+        return self.acc.shape[1].bit_length() - 1
+
+    @cached_property
+    def cell(self) -> Ints:
+        """(N,) number of each run's configuration; replicates share it."""
+        return np.unique(self.levels, axis=0, return_inverse=True)[1].reshape(-1).astype(np.int64)
+
+    @cached_property
+    def fold_pairs(self) -> tuple[Ints, Ints]:
+        """Rows of runs with a seed in common and every technique switched over, each run in one pair at most."""
+        waiting: dict[tuple[int, bytes], list[int]] = {}
+        pairs = []
+        for row, (level, complement, block) in enumerate(zip(self.levels, ~self.levels, self.block, strict=True)):
+            partners = waiting.get((int(block), complement.tobytes()))
+            if partners:
+                pairs.append((row, partners.pop(0)))
+            else:
+                waiting.setdefault((int(block), level.tobytes()), []).append(row)
+        first, second = np.array(pairs, np.int64).reshape(-1, 2).T
+        return first, second
+
+    def rows(self, levels: Bools) -> Ints:
+        """Rows of the runs with exactly these levels (k,)."""
+        return np.flatnonzero((self.levels == levels).all(axis=1))
+
+    def view_average(self) -> Floats:
+        """(V,) weights of the mean over all levels of the evaluation techniques."""
+        return np.full(self.acc.shape[1], 1 / self.acc.shape[1])
+
+    def view_at(self, on: Bools) -> Floats:
+        """(V,) weights of one setting (E,) of the evaluation techniques."""
+        weights = np.zeros((2,) * self.evaluations)
+        weights[tuple(np.asarray(on, int))] = 1
+        return weights.reshape(-1)
+
+    def view_effect(self, technique: int, on: Bools | None = None) -> Floats:
+        """(V,) weights of evaluation technique 0..E-1, on minus off: the others averaged, or at `on` (E,)."""
+        sign = np.moveaxis(np.zeros((2,) * self.evaluations), technique, 0)
+        if on is None:
+            sign[0], sign[1] = -1, 1
+            sign /= 2 ** (self.evaluations - 1)
+        else:
+            others = tuple(np.delete(np.asarray(on, int), technique))
+            sign[(0, *others)], sign[(1, *others)] = -1, 1
+        return np.moveaxis(sign, 0, technique).reshape(-1)

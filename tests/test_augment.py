@@ -1,0 +1,427 @@
+"""Augmentation against torchvision, image by image, and what it promises about batches, limits and strength."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torchvision.transforms.v2 as tv
+import torchvision.transforms.v2.functional as tvf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from torch import Tensor
+from torchvision.transforms import InterpolationMode
+from torchvision.transforms.v2._auto_augment import _AutoAugmentBase
+
+from bakeoff import plan
+from bakeoff.data import augment, geometry
+from bakeoff.data import policy as policies
+from bakeoff.data.policy import Kind, Space
+from bakeoff.errors import RequestError
+from bakeoff.rng import Draws
+
+WIDE = {"shear": 0.99, "rotation": 135.0, "factor": 0.99, "bits": 6}
+OPS: list[Any] = [
+    plan.PadCrop(),
+    plan.ResizedCrop(),
+    plan.HorizontalFlip(),
+    plan.TrivialAugment(),
+    plan.RandAugment(),
+    plan.AutoAugment(),
+    plan.RandomErasing(p=0.5),
+]
+
+
+def draws(n: int, seed: int = 0) -> Draws:
+    return Draws(seed, torch.stack((torch.zeros(n), torch.arange(n), torch.zeros(n)), dim=1).long())
+
+
+def pictures(n: int, channels: int, height: int, width: int | None = None, seed: int = 0) -> Tensor:
+    """Noise, noise of low contrast, one grey, and a ramp, in turn."""
+    width = width or height
+    generator = torch.Generator().manual_seed(seed)
+    images = torch.randint(0, 256, (n, channels, height, width), dtype=torch.uint8, generator=generator)
+    images[1::4] = images[1::4] // 3 + 40
+    images[2::4] = 77
+    images[3::4] = (torch.arange(height * width) % 256).view(height, width).to(torch.uint8)
+    return images
+
+
+def greatest_difference(a: Tensor, b: Tensor) -> int:
+    return int((a.int() - b.int()).abs().max())
+
+
+def run(op: Any, images: Tensor, d: Draws, px: int = 24) -> Tensor:
+    if op.family == "crop":
+        return augment.crop(images, op, d, px, "bilinear")
+    if op.family == "erase":
+        return augment.erase(images.float(), op, d)
+    return {"flip": augment.flip, "policy": augment.policy}[op.family](images, op, d)
+
+
+# --- Policies: operations and magnitudes ------------------------------------------------------------------------------
+
+
+def reference(policy: _AutoAugmentBase, kind: Kind, images: Tensor, magnitude: float) -> Tensor:
+    name = list(tv.TrivialAugmentWide._AUGMENTATION_SPACE)[kind]
+    mode = InterpolationMode.NEAREST
+    result = policy._apply_image_or_video_transform(images, name, magnitude, interpolation=mode, fill=policy._fill)
+    assert isinstance(result, Tensor)
+    return result
+
+
+def on_an_edge(degrees: float, px: int) -> Tensor:
+    """Where a rotation takes the centre of a new pixel to the edge between two old ones, to within float32's error."""
+    y, x = np.mgrid[:px, :px] - (px - 1) / 2
+    angle = math.radians(degrees)
+    old_x, old_y = math.cos(angle) * x - math.sin(angle) * y, math.sin(angle) * x + math.cos(angle) * y
+    off = [np.abs((old + (px - 1) / 2) % 1 - 0.5) for old in (old_x, old_y)]
+    return torch.from_numpy(np.minimum(*off) < 1e-5)
+
+
+@pytest.mark.parametrize("px", [8, 28, 32, 33])
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("kind", list(Kind))
+def test_every_operation_at_every_magnitude_equals_torchvisions(kind: Kind, channels: int, px: int) -> None:
+    theirs = tv.TrivialAugmentWide()
+    magnitudes, signed = list(theirs._AUGMENTATION_SPACE.values())[kind]
+    images = pictures(4, channels, px)
+    levels = magnitudes(31, px, px)
+    levels = torch.zeros(1) if levels is None else levels.float()
+    ours = Space(shift=32 / px, **WIDE).table(31, plan.TrivialAugment(), px, px)[kind, : len(levels)]
+    if signed:
+        levels, ours = torch.cat((levels, -levels)), torch.cat((ours, -ours))
+    n = len(levels)
+    repeated = images.repeat(n, 1, 1, 1)
+    got = policies.apply(repeated, torch.full((4 * n,), int(kind)), ours.repeat_interleave(4))
+    for magnitude, result in zip(levels.tolist(), got.split(4), strict=True):
+        free = on_an_edge(magnitude, px) if kind == Kind.ROTATE else torch.zeros(px, px, dtype=torch.bool)
+        assert not free.any() or abs(magnitude) in (45, 135)
+        expected = reference(theirs, kind, images, magnitude)
+        assert greatest_difference(result.masked_fill(free, 0), expected.masked_fill(free, 0)) <= 1, magnitude
+
+
+@pytest.mark.parametrize("theirs", [tv.RandAugment(), tv.AutoAugment()], ids=["rand", "auto"])
+def test_the_narrow_space_is_torchvisions(theirs: _AutoAugmentBase) -> None:
+    bins = 31 if isinstance(theirs, tv.RandAugment) else 10
+    images = pictures(4, 3, 32)
+    table = policies.NARROW.table(bins, plan.RandAugment(), 32, 32)
+    for kind in Kind:
+        name = list(tv.TrivialAugmentWide._AUGMENTATION_SPACE)[kind]
+        if name not in theirs._AUGMENTATION_SPACE:
+            continue
+        levels = theirs._AUGMENTATION_SPACE[name][0](bins, 32, 32)
+        for level in range(bins):
+            expected = reference(theirs, kind, images, float(levels[level]) if levels is not None else 0.0)
+            got = policies.apply(images, torch.full((4,), int(kind)), table[kind, level].expand(4))
+            assert greatest_difference(got, expected) <= 1, (kind, level)
+
+
+def test_autoaugment_has_torchvisions_sub_policies() -> None:
+    kinds, chances, magnitudes = policies._sub_policies(plan.AutoAugment(), 32, 32)
+    theirs = tv.AutoAugment()
+    images = pictures(4, 3, 32)
+    assert kinds.shape == chances.shape == magnitudes.shape == (25, 2)
+    for i, sub_policy in enumerate(theirs._policies):
+        for j, (name, probability, level) in enumerate(sub_policy):
+            levels = theirs._AUGMENTATION_SPACE[name][0](10, 32, 32)
+            magnitude = float(levels[level]) if levels is not None else 0.0
+            expected = theirs._apply_image_or_video_transform(
+                images, name, magnitude, interpolation=InterpolationMode.NEAREST, fill=theirs._fill
+            )
+            got = policies.apply(images, kinds[i, j].expand(4), magnitudes[i, j].expand(4))
+            assert chances[i, j] == pytest.approx(probability)
+            assert greatest_difference(got, expected) <= 1, (i, j, name)
+
+
+def test_translations_scale_with_the_side() -> None:
+    at_224 = policies._trivial_table(plan.TrivialAugment(), 224, 224)
+    assert at_224[Kind.TRANSLATE_X].tolist() == torch.linspace(0, 32, 31).int().tolist()
+    at_28 = policies._trivial_table(plan.TrivialAugment(), 28, 56)
+    assert at_28[Kind.TRANSLATE_Y].max() == 4
+    assert at_28[Kind.TRANSLATE_X].max() == 8
+
+
+def drawn(
+    monkeypatch: pytest.MonkeyPatch, op: plan.TrivialAugment | plan.RandAugment | plan.AutoAugment, n: int
+) -> tuple[Tensor, Tensor]:
+    """Kinds and magnitudes that a policy draws for n images of 32 px."""
+    calls: list[tuple[Tensor, Tensor]] = []
+
+    def spy(images: Tensor, kinds: Tensor, magnitudes: Tensor) -> Tensor:
+        calls.append((kinds, magnitudes))
+        return images
+
+    monkeypatch.setattr(policies, "apply", spy)
+    augment.policy(torch.zeros(n, 1, 32, 32, dtype=torch.uint8), op, draws(n))
+    return torch.cat([kinds for kinds, _ in calls]), torch.cat([magnitudes for _, magnitudes in calls])
+
+
+def test_trivial_augment_draws_kinds_levels_and_signs_uniformly(monkeypatch: pytest.MonkeyPatch) -> None:
+    kinds, magnitudes = drawn(monkeypatch, plan.TrivialAugment(), 28_000)
+    counts = torch.bincount(kinds, minlength=14).double()
+    assert ((counts - 2000) ** 2 / 2000).sum() < 34.5  # chi-square, 13 degrees of freedom, p = 0.001
+    turns = magnitudes[kinds == Kind.ROTATE]
+    assert len(turns.unique()) == 61
+    assert turns.abs().max() == 135
+    assert (turns > 0).double().mean().item() == pytest.approx(30 / 62, abs=0.04)
+    assert (magnitudes[kinds == Kind.POSTERIZE] >= 0).all()
+
+
+def test_rand_augment_uses_one_magnitude_and_autoaugment_its_probabilities(monkeypatch: pytest.MonkeyPatch) -> None:
+    kinds, magnitudes = drawn(monkeypatch, plan.RandAugment(ops=3), 2000)
+    assert len(kinds) == 6000
+    assert magnitudes[kinds == Kind.ROTATE].unique().tolist() == [-9.0, 9.0]
+    monkeypatch.undo()
+    _, chances, _ = policies._sub_policies(plan.AutoAugment(), 32, 32)
+    _, magnitudes = drawn(monkeypatch, plan.AutoAugment(), 20_000)
+    used = (magnitudes.view(2, -1) != 0).double().mean(1)
+    # Colour at level 0 is in the policy and does nothing: 0.4 of two sub-policies of 25.
+    expected = chances.double().mean(0) - torch.tensor([1 * 0.4, 1 * 0.4]) / 25
+    assert used.tolist() == pytest.approx(expected.tolist(), abs=0.015)
+
+
+@pytest.mark.parametrize("op", [plan.TrivialAugment, plan.RandAugment, plan.AutoAugment])
+def test_limits_hold(op: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    kinds, magnitudes = drawn(monkeypatch, op(max_rotation=12.0, max_shear=0.1), 5000)
+    assert 0 < magnitudes[kinds == Kind.ROTATE].abs().max() <= 12.0
+    assert 0 < magnitudes[kinds == Kind.SHEAR_X].abs().max() <= 0.1
+
+
+def test_no_strength_and_no_operations_change_nothing() -> None:
+    images = pictures(500, 3, 12)
+    assert torch.equal(augment.policy(images, plan.TrivialAugment(strength=0.0), draws(500)), images)
+    assert torch.equal(augment.policy(images, plan.RandAugment(ops=0), draws(500)), images)
+
+
+def test_strength_scales_every_magnitude() -> None:
+    full = policies._trivial_table(plan.TrivialAugment(), 224, 224)
+    half = policies._trivial_table(plan.TrivialAugment(strength=0.5), 224, 224)
+    assert torch.allclose(half[: Kind.TRANSLATE_X], full[: Kind.TRANSLATE_X] / 2)
+    assert torch.allclose(half[Kind.ROTATE : Kind.POSTERIZE], full[Kind.ROTATE : Kind.POSTERIZE] / 2)
+    assert half[Kind.TRANSLATE_X].max() == 16
+    assert half[Kind.POSTERIZE].max() == 3
+    assert half[Kind.SOLARIZE].max() == 128
+
+
+def test_rand_augment_refuses_a_magnitude_without_a_bin() -> None:
+    with pytest.raises(RequestError, match="magnitude 31 must be below bins"):
+        augment.policy(pictures(1, 1, 8), plan.RandAugment(magnitude=31), draws(1))
+
+
+# --- Crops and views --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("side", "px"), [(32, 32), (28, 20), (9, 14), (33, 32)])
+def test_pad_crop_is_a_shifted_central_window(side: int, px: int) -> None:
+    op = plan.PadCrop(shift=0.125)
+    shift = round(side * 0.125)
+    images = pictures(300, 3, side).clamp(min=1)
+    padded = tvf.pad(images, [px, px, px, px])
+    middle = px + geometry.centre_start(side, px)
+    steps = range(-shift, shift + 1)
+    windows = {
+        (dy, dx): padded[:, :, middle + dy : middle + dy + px, middle + dx : middle + dx + px]
+        for dy in steps
+        for dx in steps
+    }
+    got = augment.crop(images, op, draws(300), px, "bilinear")
+    noise = range(0, 300, 4)  # in these, no two windows are alike
+    offsets = [next(key for key, window in windows.items() if torch.equal(got[i], window[i])) for i in noise]
+    assert {dy for dy, _ in offsets} == {dx for _, dx in offsets} == set(steps)
+    still = augment.crop(images, plan.PadCrop(shift=0.0), draws(300), px, "bilinear")
+    assert torch.equal(still, tvf.center_crop(images, [px, px]))
+
+
+@given(
+    channels=st.sampled_from([1, 3]),
+    height=st.integers(4, 60),
+    width=st.integers(4, 60),
+    px=st.integers(2, 48),
+    seed=st.integers(0, 2**31),
+)
+@settings(max_examples=60, deadline=None)
+def test_resample_equals_torch_and_pillow(channels: int, height: int, width: int, px: int, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    images = pictures(4, channels, height, width, seed)
+    h, w = random.integers(1, height, 4, endpoint=True), random.integers(1, width, 4, endpoint=True)
+    top, left = random.integers(0, height - h, endpoint=True), random.integers(0, width - w, endpoint=True)
+    boxes = torch.from_numpy(np.stack((top, left, h, w), 1))
+    for interpolation in ("bilinear", "bicubic"):
+        got = geometry.resample(images, boxes, px, interpolation)
+        for image, box, small in zip(images, boxes.tolist(), got, strict=True):
+            part = tvf.crop(image, *box)
+            expected = tvf.resize(part, [px, px], InterpolationMode(interpolation), antialias=True)
+            assert greatest_difference(small, expected) <= 1
+            if interpolation == "bilinear":
+                pillow = tvf.to_pil_image(part).resize((px, px), Image.Resampling.BILINEAR)
+                assert greatest_difference(small, tvf.pil_to_tensor(pillow)) <= 1
+    got = geometry.resample(images, boxes, px, "nearest")
+    for image, (t, le, hh, ww), small in zip(images, boxes.tolist(), got, strict=True):
+        rows = [t + (2 * i + 1) * hh // (2 * px) for i in range(px)]
+        columns = [le + (2 * i + 1) * ww // (2 * px) for i in range(px)]
+        assert torch.equal(small, image[:, rows][:, :, columns])
+
+
+@given(
+    height=st.integers(4, 60),
+    width=st.integers(4, 60),
+    resize_px=st.integers(2, 48),
+    crop_px=st.integers(1, 56),
+    interpolation=st.sampled_from(["bilinear", "bicubic", "nearest"]),
+)
+@settings(max_examples=60, deadline=None)
+def test_eval_view_is_torchvisions_resize_and_centre_crop(
+    height: int, width: int, resize_px: int, crop_px: int, interpolation: str
+) -> None:
+    images = pictures(3, 3, height, width)
+    view = plan.EvalView(resize_px=resize_px, crop_px=crop_px)
+    mode = InterpolationMode.NEAREST_EXACT if interpolation == "nearest" else InterpolationMode(interpolation)
+    resized = tvf.resize(images, [resize_px], mode, antialias=True)
+    expected = tvf.center_crop(resized, [crop_px, crop_px])
+    got = augment.eval_view(images, view, interpolation)
+    assert got.dtype == torch.uint8
+    assert torch.equal(got, expected)
+
+
+def test_resized_crop_boxes_follow_torchvisions_distribution() -> None:
+    op, n = plan.ResizedCrop(), 4000
+    boxes = geometry.resized_crop_boxes(op, draws(n), torch.full((n,), 60), torch.full((n,), 90)).double()
+    theirs = tv.RandomResizedCrop(32)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        params = [theirs.make_params([torch.zeros(3, 60, 90)]) for _ in range(n)]
+    for i, name in enumerate(("top", "left", "height", "width")):
+        expected = torch.tensor([float(p[name]) for p in params], dtype=torch.float64)
+        error = (expected.var() * 2 / n).sqrt()
+        assert abs(boxes[:, i].mean() - expected.mean()) < 4 * error, name
+        assert boxes[:, i].std() == pytest.approx(expected.std(), rel=0.06), name
+
+
+@given(heights=st.integers(1, 200), widths=st.integers(1, 200))
+@settings(max_examples=50, deadline=None)
+def test_resized_crop_boxes_lie_in_the_image(heights: int, widths: int) -> None:
+    n = 50
+    boxes = geometry.resized_crop_boxes(
+        plan.ResizedCrop(), draws(n), torch.full((n,), heights), torch.full((n,), widths)
+    )
+    top, left, h, w = boxes.unbind(1)
+    assert (boxes[:, :2] >= 0).all()
+    assert (boxes[:, 2:] > 0).all()
+    assert (top + h <= heights).all()
+    assert (left + w <= widths).all()
+
+
+def test_resized_crop_falls_back_to_the_centre() -> None:
+    op = plan.ResizedCrop(area=(1.0, 1.0), aspect=(3 / 4, 4 / 3))  # the whole of an elongated image never fits
+    boxes = geometry.resized_crop_boxes(op, draws(2), torch.tensor([30, 100]), torch.tensor([100, 30]))
+    assert boxes.tolist() == [[0, 30, 30, 40], [30, 0, 40, 30]]
+
+
+# --- Flip, normalise, erase -------------------------------------------------------------------------------------------
+
+
+def test_flip_mirrors_the_share_p() -> None:
+    images = pictures(1, 3, 9).expand(4000, -1, -1, -1).contiguous()
+    got = augment.flip(images, plan.HorizontalFlip(p=0.3), draws(4000))
+    mirrored = (got == images.flip(3)).flatten(1).all(1)
+    assert torch.equal(got[~mirrored], images[~mirrored])
+    assert mirrored.double().mean().item() == pytest.approx(0.3, abs=0.025)
+    for p, expected in ((0.0, images), (1.0, images.flip(3))):
+        assert torch.equal(augment.flip(images, plan.HorizontalFlip(p=p), draws(4000)), expected)
+
+
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_normalize(channels_last: bool) -> None:
+    images = pictures(4, 3, 8)
+    mean, std = torch.tensor([0.5, 0.4, 0.3]), torch.tensor([0.2, 0.25, 0.3])
+    got = augment.normalize(images, mean, std, channels_last)
+    expected = tvf.normalize(images.double() / 255, mean.tolist(), std.tolist())
+    assert got.dtype == torch.float32
+    assert torch.allclose(got.double(), expected, atol=1e-6)
+    assert got.is_contiguous(memory_format=torch.channels_last if channels_last else torch.contiguous_format)
+
+
+def erased_boxes(got: Tensor) -> Tensor:
+    """(M, 2) height and width of what is 0, for the images that have any; it must be one rectangle."""
+    gone = (got == 0).all(1)
+    gone = gone[gone.flatten(1).any(1)]
+    height, width = gone.any(2).sum(1), gone.any(1).sum(1)
+    assert torch.equal(gone.flatten(1).sum(1), height * width)
+    return torch.stack((height, width), 1).double()
+
+
+def test_erase_follows_torchvisions_distribution() -> None:
+    n, op = 6000, plan.RandomErasing(p=0.5)
+    images = torch.ones(n, 2, 30, 40)
+    got = augment.erase(images, op, draws(n))
+    assert (images == 1).all()  # the argument stays as it was
+    boxes = erased_boxes(got)
+    assert len(boxes) / n == pytest.approx(0.5, abs=0.03)
+    theirs = tv.RandomErasing()
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        params = [theirs.make_params([torch.ones(2, 30, 40)]) for _ in range(3000)]
+    for i, name in enumerate("hw"):
+        expected = torch.tensor([float(p[name]) for p in params if p["v"] is not None], dtype=torch.float64)
+        error = (expected.var() * (1 / len(boxes) + 1 / len(expected))).sqrt()
+        assert abs(boxes[:, i].mean() - expected.mean()) < 4 * error
+        assert boxes[:, i].std() == pytest.approx(expected.std(), rel=0.08)
+
+
+def test_erase_never_takes_the_whole_image_and_p_0_takes_nothing() -> None:
+    images = torch.ones(500, 1, 8, 8)
+    op = plan.RandomErasing(p=1.0, area=(0.9, 1.0), aspect=(1.0, 1.0))
+    assert torch.equal(augment.erase(images, op, draws(500)), images)
+    assert torch.equal(augment.erase(images, plan.RandomErasing(p=0.0), draws(500)), images)
+
+
+# --- Batches ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("op", OPS, ids=lambda op: op.kind)
+def test_an_image_does_not_depend_on_its_batch(op: Any, channels: int) -> None:
+    n = 60
+    images, d = pictures(n, channels, 32, 40), draws(n)
+    together = run(op, images, d)
+    alone = torch.cat([run(op, images[i : i + 1], Draws(d.seed, d.rows[i : i + 1])) for i in range(n)])
+    assert torch.equal(together, alone)
+
+
+@pytest.mark.parametrize("op", OPS, ids=lambda op: op.kind)
+def test_every_operation_does_something_and_another_seed_something_else(op: Any) -> None:
+    images = pictures(40, 3, 24)
+    first, second = (run(op, images, draws(40, seed)) for seed in (1, 2))
+    assert not torch.equal(first, images.to(first.dtype))
+    assert not torch.equal(first, second)
+
+
+def test_a_technique_does_not_shift_anothers_draws() -> None:
+    base: dict[str, Any] = {
+        "model": plan.Model(name="cnn", classes=2, channels=3, px=16),
+        "examples_seen": 1,
+        "batch_size": 1,
+        "train_px": 16,
+        "eval_view": plan.EvalView(resize_px=16, crop_px=16),
+        "lr": plan.Schedule(per_256=0.1),
+        "decay": plan.DecayRule(weight_decay=0.0),
+    }
+    images, d = pictures(64, 3, 24), draws(64)
+    mean, std = torch.full((3,), 0.5), torch.full((3,), 0.25)
+    ops = (plan.PadCrop(), plan.HorizontalFlip(), plan.TrivialAugment(), plan.RandomErasing(p=0.5))
+    everything = augment.augment(images, plan.Plan(**base, image_ops=ops), d, mean, std)
+
+    by_hand = augment.crop(images, plan.PadCrop(), d, 16, "bilinear")
+    cropped = augment.augment(by_hand, plan.Plan(**base, image_ops=ops), d, mean, std, cropped=True)
+    by_hand = augment.policy(augment.flip(by_hand, plan.HorizontalFlip(), d), plan.TrivialAugment(), d)
+    by_hand = augment.erase(augment.normalize(by_hand, mean, std), plan.RandomErasing(p=0.5), d)
+    assert torch.equal(everything, by_hand)
+    assert torch.equal(cropped, by_hand)
+
+    bare = augment.augment(images, plan.Plan(**base), d, mean, std)
+    expected = augment.eval_view(images, plan.EvalView(resize_px=16, crop_px=16), "bilinear")
+    assert torch.equal(bare, augment.normalize(expected, mean, std))
