@@ -298,7 +298,7 @@ def test_resized_crop_boxes_follow_torchvisions_distribution() -> None:
         expected = torch.tensor([float(p[name]) for p in params], dtype=torch.float64)
         error = (expected.var() * 2 / n).sqrt()
         assert abs(boxes[:, i].mean() - expected.mean()) < 4 * error, name
-        assert boxes[:, i].std() == pytest.approx(expected.std(), rel=0.06), name
+        assert boxes[:, i].std() == pytest.approx(float(expected.std()), rel=0.06), name
 
 
 @given(heights=st.integers(1, 200), widths=st.integers(1, 200))
@@ -369,7 +369,7 @@ def test_erase_follows_torchvisions_distribution() -> None:
         expected = torch.tensor([float(p[name]) for p in params if p["v"] is not None], dtype=torch.float64)
         error = (expected.var() * (1 / len(boxes) + 1 / len(expected))).sqrt()
         assert abs(boxes[:, i].mean() - expected.mean()) < 4 * error
-        assert boxes[:, i].std() == pytest.approx(expected.std(), rel=0.08)
+        assert boxes[:, i].std() == pytest.approx(float(expected.std()), rel=0.08)
 
 
 def test_erase_never_takes_the_whole_image_and_p_0_takes_nothing() -> None:

@@ -50,9 +50,8 @@ def test_train_evaluate_predict_and_look(store: Path, capsys: pytest.CaptureFixt
     assert record["status"] == "done"
     assert set(record["metrics"]) == {"select", "report"}
     assert set(record["metrics"]["report"]) == {"acc1", "acc5", "cross_entropy", "ece", "n"}
-    assert {(v["split"], v["ema"]) for v in record["views"]} == {
-        (s, e) for s in ("select", "report") for e in (True, False)
-    }
+    views = {(view["split"], view["ema"]) for view in record["views"]}
+    assert views == {(split, ema) for split in ("select", "report") for ema in (True, False)}
     assert record["examples_seen"] == record["steps"] * record["plan"]["batch_size"]
     run_id = record["run_id"]
 

@@ -3,6 +3,7 @@
 import copy
 import math
 import warnings
+from itertools import pairwise
 
 import pytest
 import torch
@@ -60,7 +61,7 @@ def test_exponential_and_constant() -> None:
     factors = [lr_factor(exponential, step, 100) for step in range(101)]
     assert factors[0] == 1.0
     assert factors[100] == pytest.approx(0.01)
-    assert all(b / a == pytest.approx(0.01 ** (1 / 100)) for a, b in zip(factors, factors[1:], strict=False))
+    assert all(b / a == pytest.approx(0.01 ** (1 / 100)) for a, b in pairwise(factors))
     assert {lr_factor(Schedule(per_256=0.1, shape="constant"), step, 7) for step in range(7)} == {1.0}
 
 

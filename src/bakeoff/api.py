@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,11 @@ class Job:
 def default_store() -> Path:
     """$BAKEOFF_STORE, else runs/ here."""
     return Path(os.environ.get("BAKEOFF_STORE", "runs"))
+
+
+def open_store(root: Path | None = None) -> Store:
+    """The store in a folder, the default one when None."""
+    return Store(root or default_store())
 
 
 def default_data() -> Path:
@@ -136,7 +142,7 @@ def train_job(
     dataset: the task's data, if the caller has it. also: plans with the same training part to evaluate as well (None:
     the plan with the other kind of weights, averaged or last).
     """
-    results, chosen = Store(store or default_store()), devices.resolve(device)
+    results, chosen = open_store(store), devices.resolve(device)
     results.prepare()
     dataset = dataset or job.task.load(data or default_data())
     save_splits(results.root, job.task.name, dataset)
@@ -194,7 +200,7 @@ def evaluate(
     topk: which Acc@k. ema: the averaged weights or the last ones (None: as the run's plan says). resize_px, crop_px:
     another inference size.
     """
-    results = Store(store or default_store())
+    results = open_store(store)
     record = _done(results, run)
     task = tasks.get(record.task, data or default_data(), skip_bad=True)
     dataset = task.load(data or default_data())
@@ -222,7 +228,7 @@ def predict(
     run: str, paths: Sequence[Path], *, topk: int = 5, device: str = "auto", store: Path | None = None
 ) -> Iterator[tuple[Path, list[tuple[str, float]]]]:
     """The `topk` most likely classes of each image, with their probabilities, most likely first."""
-    results, chosen = Store(store or default_store()), devices.resolve(device)
+    results, chosen = open_store(store), devices.resolve(device)
     record = _done(results, run)
     plan = Plan.model_validate(record.plan)
     model = _load(results, record, plan, chosen)
@@ -309,8 +315,9 @@ def _load(results: Store, record: RunRecord, plan: Plan, device: torch.device) -
     model = models.build(plan.model)
     tensors = load_file(path)
     model.load_state_dict({n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)})
-    layout = torch.channels_last if plan.precision.channels_last else torch.contiguous_format
-    return model.to(device=device, memory_format=layout).eval()
+    if plan.precision.channels_last:
+        model = model.to(memory_format=torch.channels_last)
+    return model.to(device).eval()
 
 
 def _done(results: Store, run: str) -> RunRecord:
@@ -363,7 +370,7 @@ def _override(base: Plan, overrides: dict[str, Any]) -> Plan:
 
 def _curve(losses: Sequence[float], points: int = 200) -> tuple[tuple[int, float], ...]:
     edges = sorted({round(len(losses) * i / points) for i in range(points + 1)})
-    return tuple((b, sum(losses[a:b]) / (b - a)) for a, b in zip(edges, edges[1:], strict=False))
+    return tuple((b, sum(losses[a:b]) / (b - a)) for a, b in pairwise(edges))
 
 
 def _workers(dataset: Dataset, asked: int | None) -> int:

@@ -78,7 +78,7 @@ def train(
     if as_json:
         _print_json(record.as_json())
     else:
-        runs.show_record(out, record, api.Store(store or api.default_store()).folder(record.run_id))
+        runs.show_record(out, record, api.open_store(store).folder(record.run_id))
     if record.status != "done":
         raise BakeoffError(f"run {record.run_id} {record.status}: {record.reason}")
 
@@ -108,7 +108,7 @@ def evaluate(
         run, split=split, topk=_numbers(topk, "--topk"), ema=ema, resize_px=resize, crop_px=crop, device=device,
         workers=workers, data=data, store=store,
     )  # fmt: skip
-    results = api.Store(store or api.default_store())
+    results = api.open_store(store)
     record = results.read(results.find(run))
     assert record is not None
     out, _ = _consoles(as_json)
@@ -172,7 +172,7 @@ def runs_list(store: StoreDir = None, as_json: Json = False, quiet: Quiet = Fals
     from bakeoff import api
     from bakeoff.report import runs
 
-    results = api.Store(store or api.default_store())
+    results = api.open_store(store)
     records = [record for run in results.ids() if (record := results.read(run))]
     if as_json:
         _print_json([record.as_json() for record in records])
@@ -195,7 +195,7 @@ def runs_show(
     from bakeoff.plan import Plan
     from bakeoff.report import runs
 
-    results = api.Store(store or api.default_store())
+    results = api.open_store(store)
     record = results.read(results.find(run))
     assert record is not None
     if as_json:

@@ -97,9 +97,8 @@ def compile_plan(task: Task, recipe: Recipe, base: Plan | None = None) -> Compil
     """
     base = base or task.base_plan()
     values: dict[str, Any] = {}
-    groups = {op.family: "task" for op in base.image_ops} | {
-        mixer.kind: "task" for mixer in base.mixers
-    }  # family of image operations or kind of mixer -> who added it
+    groups = {op.family: "task" for op in base.image_ops}  # family of image operations, kind of mixer -> who added it
+    groups |= {mixer.kind: "task" for mixer in base.mixers}
     owners: dict[str, tuple[str, ...]] = {}
     skipped: dict[str, str] = {}
     for technique in sorted(recipe.techniques, key=lambda t: t.name):

@@ -54,8 +54,9 @@ class View:
 
     def as_json(self) -> dict[str, Any]:
         """The view as plain data, accuracies at the top level."""
-        data = asdict(self)
-        return data | data.pop("acc")
+        data: dict[str, Any] = asdict(self)
+        accs: dict[str, Any] = data.pop("acc")
+        return data | accs
 
 
 @dataclass(frozen=True)
@@ -177,7 +178,8 @@ class Store:
         folder = self.folder(run) / "views"
         folder.mkdir(exist_ok=True)
         partial = folder / f"{view.name}.partial.npz"
-        np.savez_compressed(partial, **{f"hit{k}": np.packbits(hit) for k, hit in hits.items()}, n=view.n)
+        packed = {f"hit{k}": np.packbits(hit) for k, hit in hits.items()}
+        np.savez_compressed(partial, allow_pickle=False, n=np.array(view.n), **packed)
         os.replace(partial, folder / f"{view.name}.npz")
         write_json(folder / f"{view.name}.json", asdict(view))
 

@@ -1,6 +1,6 @@
 """Training batches: from images in memory or from files, in the order and with the randomness of the plan."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from itertools import islice
 
 import torch
@@ -18,7 +18,7 @@ _CHUNK_VALUES = 3 * 32 * 32 * 1024
 
 def batches(
     dataset: Dataset, plan: Plan, seed: int, start: int, device: torch.device, workers: int
-) -> Iterator[tuple[Tensor, Tensor]]:
+) -> Generator[tuple[Tensor, Tensor]]:
     """Batches of the training split from step `start` to the plan's last.
 
     Yields (images, labels) on `device`: (B, C, train_px, train_px) float32, normalised and augmented; (B,) int64.

@@ -111,9 +111,10 @@ def rand_augment(images: Tensor, op: plan.RandAugment, draws: Draws) -> Tensor:
     if op.magnitude >= op.bins:
         raise RequestError(f"rand_augment: magnitude {op.magnitude} must be below bins, which is {op.bins}")
     magnitudes = _narrow_table(op, op.bins, *images.shape[2:])[:, op.magnitude].to(images.device)
-    for u in draws("policy", 2 * op.ops).split(2, dim=1):
-        kinds = geometry.uniform_integers(u[:, 0], len(Kind))
-        images = apply(images, kinds, _signed(kinds, magnitudes[kinds], u[:, 1]))
+    u = draws("policy", 2 * op.ops)
+    for i in range(op.ops):
+        kinds = geometry.uniform_integers(u[:, 2 * i], len(Kind))
+        images = apply(images, kinds, _signed(kinds, magnitudes[kinds], u[:, 2 * i + 1]))
     return images
 
 

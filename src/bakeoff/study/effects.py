@@ -45,10 +45,11 @@ def averaged(runs: Runs, names: Sequence[str], noise: Noise | None = None, readi
             rows = 2 * np.eye(len(model.terms(k)))[1 : k + 1]
             note = f"{len(runs.lost)} runs lost: from the model" if len(runs.lost) else "not a factorial: from the model"
             estimates = [replace(estimate, note=note) for estimate in _by_model(runs, noise, views, rows)]
+    rows_used = np.union1d(first, second)
     for technique in range(runs.evaluations):
         difference = Combination(runs, first, second, (0.5, 0.5), runs.view_effect(technique))
         means = fit(difference, np.ones((len(first), 1)))
-        estimates.append(_paired(means, np.ones(1), runs, np.union1d(first, second), np.union1d(first, second)))
+        estimates.append(_paired(means, np.ones(1), runs, rows_used, rows_used))
     return table(estimates, names, "average", reading)
 
 
@@ -95,7 +96,8 @@ def stacked(
         cells = _Cells.of(runs, rungs, views)
         if technique < k:
             cell += 1
-            estimates.append(cells.difference(cell, cell - 1, measure(runs, views) if noise is None else noise))
+            step = cells.difference(cell, cell - 1, measure(runs, views) if noise is None else noise)
+            estimates.append(replace(step, loading=0.0))  # neighbours are negatively correlated: the modulus is wide enough
         else:
             estimates.append(cells.within(cell, runs.view_effect(technique - k, state[rung, k:])))
     return table(estimates, [names[technique] for technique in order], "stacked", reading)
