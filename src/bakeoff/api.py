@@ -2,36 +2,24 @@
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from importlib.metadata import version
-from itertools import pairwise
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import platformdirs
 import torch
 from pydantic import ValidationError
-from safetensors.torch import load_file
-from torch import nn
 
-from bakeoff import models, recipes, tasks
+from bakeoff import recipes, tasks
 from bakeoff.data import augment, images
-from bakeoff.data.dataset import Dataset, Files
-from bakeoff.data.splits import save_splits
 from bakeoff.engine import device as devices
-from bakeoff.engine.evaluate import evaluate as evaluate_model
-from bakeoff.engine.state import write_tensors
-from bakeoff.engine.train import ENGINE_VERSION, Diverged, Progress
-from bakeoff.engine.train import train as train_plan
-from bakeoff.errors import BakeoffError, RequestError
+from bakeoff.engine.train import Progress
+from bakeoff.errors import RequestError
 from bakeoff.plan import EvalView, Plan
 from bakeoff.recipe import Compiled, Recipe, compile_plan, explain_validation
-from bakeoff.store import RunRecord, Store, View, run_id
+from bakeoff.runner import evaluate_run, load_model, run_plan
+from bakeoff.store import RunRecord, Store, View
 from bakeoff.task import Task
-
-SPLITS = ("select", "report")  # what training evaluates; `test` is opened by `evaluate` only
 
 
 @dataclass(frozen=True)
@@ -134,52 +122,14 @@ def train_job(
     data: Path | None = None,
     store: Path | None = None,
     report: Callable[[Progress], None] = lambda progress: None,
-    dataset: Dataset | None = None,
-    also: Sequence[Plan] | None = None,
 ) -> RunRecord:
-    """Train the plan of a job; other arguments as for `train`.
-
-    dataset: the task's data, if the caller has it. also: plans with the same training part to evaluate as well (None:
-    the plan with the other kind of weights, averaged or last).
-    """
-    results, chosen = open_store(store), devices.resolve(device)
+    """Train the plan of a job; arguments as for `train`."""
+    chosen, results = devices.resolve(device), open_store(store)
     results.prepare()
-    dataset = dataset or job.task.load(data or default_data())
-    save_splits(results.root, job.task.name, dataset)
-    run = run_id(job.plan, seed, dataset.fingerprint, ENGINE_VERSION)
-    recipe = job.recipe.as_json()
-    with results.locked(run):
-        record = results.read(run)
-        if record is None or record.status not in ("done", "diverged"):
-            start = RunRecord(
-                run_id=run,
-                status="interrupted",  # until it ends otherwise
-                reason="stopped before its end; the same command goes on with it",
-                task=job.task.name,
-                recipe=recipe,
-                plan=job.plan.model_dump(mode="json"),
-                plan_digest=job.plan.digest,
-                seed=seed,
-                data_fingerprint=dataset.fingerprint,
-                engine_version=ENGINE_VERSION,
-                classes=dataset.classes,
-                mean=dataset.mean,
-                std=dataset.std,
-                device=str(chosen),
-                threads=torch.get_num_threads(),
-                versions={name: version(name) for name in ("bakeoff", "torch", "torchvision", "numpy")},
-                started=record.started if record else _now(),
-            )
-            with _failures_recorded(results, start):
-                record = _train(job.plan, dataset, results, start, chosen, _workers(dataset, workers), report)
-        if record.status == "done":
-            other = job.plan.model_copy(update={"average": None if job.plan.average else job.plan.tracked_average})
-            for plan in (job.plan, *((other,) if also is None else also)):
-                for split in SPLITS:
-                    _view(results, record, plan, dataset, split, chosen, _workers(dataset, workers))
-    final = results.read(run)
-    assert final is not None
-    return final.for_plan(job.plan, recipe)
+    dataset = job.task.load(data or default_data())
+    return run_plan(
+        job.task.name, job.plan, job.recipe.as_json(), seed, dataset, results, chosen, workers=workers, report=report
+    )
 
 
 def evaluate(
@@ -221,7 +171,7 @@ def evaluate(
     average = plan.tracked_average if (plan.average is not None if ema is None else ema) else None
     plan = plan.model_copy(update={"eval_view": EvalView(resize_px=resize, crop_px=crop), "average": average})
     chosen = devices.resolve(device)
-    return _view(results, record, plan, dataset, split, chosen, _workers(dataset, workers), topk)
+    return evaluate_run(results, record, plan, dataset, split, chosen, workers=workers, topk=topk)
 
 
 def predict(
@@ -231,7 +181,7 @@ def predict(
     results, chosen = open_store(store), devices.resolve(device)
     record = _done(results, run)
     plan = Plan.model_validate(record.plan)
-    model = _load(results, record, plan, chosen)
+    model = load_model(results, record, plan, chosen)
     mean, std = (torch.tensor(values, device=chosen) for values in (record.mean, record.std))
     for path in paths:
         image = images.read(path, plan.model.channels)[None].to(chosen)
@@ -242,114 +192,12 @@ def predict(
         yield path, [(record.classes[i], p) for p, i in zip(best.values.tolist(), best.indices.tolist(), strict=True)]
 
 
-def _train(
-    plan: Plan,
-    dataset: Dataset,
-    results: Store,
-    start: RunRecord,
-    device: torch.device,
-    workers: int,
-    report: Callable[[Progress], None],
-) -> RunRecord:
-    folder = results.folder(start.run_id)
-    results.write(start)
-    checkpoint = folder / "checkpoint.safetensors"
-    try:
-        state = train_plan(plan, dataset, start.seed, device, checkpoint=checkpoint, workers=workers, report=report)
-    except Diverged as error:
-        record = replace(start, status="diverged", reason=str(error), finished=_now())
-    else:
-        weights = {f"model.{n}": t for n, t in state.model.state_dict().items()}
-        weights |= {f"average.{n}": t for n, t in state.average.model.state_dict().items()}
-        write_tensors(folder / "weights.safetensors", weights)
-        examples = plan.steps * plan.batch_size
-        record = replace(
-            start,
-            status="done",
-            reason="",
-            examples_seen=examples,
-            steps=plan.steps,
-            seconds=state.seconds,
-            data_wait_seconds=state.data_wait,
-            images_per_second=examples / state.seconds,
-            finished=_now(),
-            losses=_curve(state.losses),
-        )
-    results.write(record)
-    checkpoint.unlink(missing_ok=True)
-    return record
-
-
-def _view(
-    results: Store,
-    record: RunRecord,
-    plan: Plan,
-    dataset: Dataset,
-    split: str,
-    device: torch.device,
-    workers: int,
-    topk: Sequence[int] = (1, 5),
-) -> View:
-    """The evaluation that a plan asks for: from the store, or made now and kept."""
-    wanted = {f"acc{min(k, len(dataset.classes))}" for k in topk}
-    key = (split, plan.average is not None, plan.eval_view.resize_px, plan.eval_view.crop_px)
-    for view in record.views:
-        if (view.split, view.ema, view.resize_px, view.crop_px) == key and wanted <= view.acc.keys():
-            return view
-    model = _load(results, record, plan, device)
-    found = evaluate_model(
-        model, dataset.splits[split], dataset, plan, plan.eval_view, device, topk=(*topk, 5), workers=workers
-    )
-    view = View(
-        *key, {f"acc{k}": acc for k, acc in found.acc.items()}, found.cross_entropy, found.ece, found.n, found.per_class
-    )
-    results.add_view(record.run_id, view, found.hits)
-    return view
-
-
-def _load(results: Store, record: RunRecord, plan: Plan, device: torch.device) -> nn.Module:
-    prefix = "average." if plan.average else "model."
-    path = results.folder(record.run_id) / "weights.safetensors"
-    if not path.exists():
-        raise BakeoffError(f"the weights of run {record.run_id} are gone: {path} doesn't exist")
-    model = models.build(plan.model)
-    tensors = load_file(path)
-    model.load_state_dict({n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)})
-    if plan.precision.channels_last:
-        model = model.to(memory_format=torch.channels_last)
-    return model.to(device).eval()
-
-
 def _done(results: Store, run: str) -> RunRecord:
     record = results.read(results.find(run))
     assert record is not None
     if record.status != "done":
         raise RequestError(f"run {record.run_id} has no weights to use: it is {record.status} ({record.reason})")
     return record
-
-
-@contextmanager
-def _failures_recorded(results: Store, start: RunRecord) -> Iterator[None]:
-    """Keep the reason of a crash with the run; a full disk and the like become one line."""
-    try:
-        yield
-    except OSError as error:
-        where = f" ({error.filename})" if error.filename else ""
-        _record_crash(results, start, f"{error.strerror or error}{where}")
-        raise BakeoffError(
-            f"writing to {results.root} failed: {error.strerror or error}{where}; the last checkpoint is kept, "
-            "and the same command goes on from it"
-        ) from error
-    except Exception as error:
-        _record_crash(results, start, f"{type(error).__name__}: {error}")
-        raise
-
-
-def _record_crash(results: Store, start: RunRecord, reason: str) -> None:
-    try:
-        results.write(replace(start, status="crashed", reason=reason, finished=_now()))
-    except OSError:
-        return  # where nothing can be written, the error that is being raised has to do
 
 
 def _override(base: Plan, overrides: dict[str, Any]) -> Plan:
@@ -366,18 +214,3 @@ def _override(base: Plan, overrides: dict[str, Any]) -> Plan:
         return Plan.model_validate(data)
     except ValidationError as error:
         raise RequestError(f"--set {explain_validation(error)}") from None
-
-
-def _curve(losses: Sequence[float], points: int = 200) -> tuple[tuple[int, float], ...]:
-    edges = sorted({round(len(losses) * i / points) for i in range(points + 1)})
-    return tuple((b, sum(losses[a:b]) / (b - a)) for a, b in pairwise(edges))
-
-
-def _workers(dataset: Dataset, asked: int | None) -> int:
-    if not isinstance(dataset.splits["train"], Files):
-        return 0
-    return (os.cpu_count() or 1) if asked is None else asked
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -90,6 +90,11 @@ class RunRecord:
     metrics: dict[str, dict[str, Any]] = field(default_factory=dict)  # split -> what the plan evaluates
     views: tuple[View, ...] = ()  # everything that was evaluated
 
+    @property
+    def ended(self) -> bool:
+        """Whether the run has come to an end that is never changed."""
+        return self.status in ("done", "diverged")
+
     def as_json(self) -> dict[str, Any]:
         """The record as plain data."""
         return {**asdict(self), "views": [view.as_json() for view in self.views]}
@@ -168,7 +173,7 @@ class Store:
     def write(self, record: RunRecord) -> None:
         """Write a run's record; one that is done or diverged is never replaced."""
         known = self.read(record.run_id)
-        if known and known.status in ("done", "diverged"):
+        if known and known.ended:
             raise BakeoffError(f"run {record.run_id} in {self.root} has ended and can't be changed")
         data = {k: v for k, v in asdict(record).items() if k not in ("metrics", "views")}
         write_json(self.folder(record.run_id) / "run.json", data)

@@ -17,35 +17,35 @@ def serve(threads: int) -> None:
     requests: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(requests,), daemon=True).start()
 
-    import torch
+    import torch  # after the thread has started: a parent that dies meanwhile is noticed
 
-    from bakeoff import api
+    from bakeoff import tasks
     from bakeoff.data.dataset import Dataset
+    from bakeoff.engine import device
     from bakeoff.errors import BakeoffError
+    from bakeoff.plan import Plan
+    from bakeoff.runner import run_plan
+    from bakeoff.store import Store
 
     torch.set_num_threads(threads)
     datasets: dict[str, Dataset] = {}
     while True:
         request = requests.get()
-        data, store = Path(request["data"]), Path(request["store"])
+        answer: dict[str, Any]
         try:
-            job, also = api.read_cell(request["cell"], data)
-            if job.task.name not in datasets:
-                datasets[job.task.name] = job.task.load(data)
-            record = api.train_job(
-                job, seed=request["cell"]["seed"], device=request["device"], data=data, store=store,
-                dataset=datasets[job.task.name], also=also,
+            task, data = request["task"], Path(request["data"])
+            if task not in datasets:
+                datasets[task] = tasks.get(task, data, skip_bad=True).load(data)
+            plan, *also = map(Plan.model_validate, request["plans"])
+            record = run_plan(
+                task, plan, request["recipe"], request["seed"], datasets[task], Store(Path(request["store"])),
+                device.resolve(request["device"]), also=also,
             )  # fmt: skip
-            answer = {
-                "run_id": record.run_id,
-                "status": record.status,
-                "reason": record.reason,
-                "seconds": record.seconds,
-            }
+            answer = {"status": record.status, "reason": record.reason, "seconds": record.seconds}
         except BakeoffError as error:
-            answer = {"run_id": None, "status": "crashed", "reason": str(error), "seconds": 0.0}
+            answer = {"status": "crashed", "reason": str(error), "seconds": 0.0}
         except Exception as error:  # one broken run must not end the study; the reason is kept
-            answer = {"run_id": None, "status": "crashed", "reason": f"{type(error).__name__}: {error}", "seconds": 0.0}
+            answer = {"status": "crashed", "reason": f"{type(error).__name__}: {error}", "seconds": 0.0}
         print(json.dumps(answer), flush=True)
 
 

@@ -36,7 +36,7 @@ def bytes_needed(model: nn.Module, plan: Plan, dataset: Dataset) -> int:
     width = 2 if plan.precision.dtype == "bf16" else 4
     split = dataset.splits["train"]
     resident = split.images.numel() if isinstance(split, Resident) else 0
-    return 4 * weights + width * values * plan.batch_size + resident  # weights, gradient, momentum, average
+    return int(4 * weights + width * values * plan.batch_size + resident)  # weights, gradient, momentum, average
 
 
 def check_memory(model: nn.Module, plan: Plan, dataset: Dataset, device: torch.device) -> None:

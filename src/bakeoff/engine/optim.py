@@ -59,8 +59,8 @@ def lr_factor(schedule: Schedule, step: int, steps: int) -> float:
         case "constant":
             return 1.0
         case "step":
-            return schedule.gamma ** math.floor(progress * 3 + 1e-9)
+            return math.pow(schedule.gamma, math.floor(progress * 3 + 1e-9))
         case "cosine":
             return (1.0 + math.cos(math.pi * progress)) / 2
         case "exponential":
-            return schedule.gamma**progress
+            return math.pow(schedule.gamma, progress)

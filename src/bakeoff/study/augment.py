@@ -21,9 +21,9 @@ def augment_near(
 ) -> Bools:
     """(n, k) configurations to run next, greedily Bayesian A-optimal for the in-recipe effects (STATISTICS 3).
 
-    Main effects and interactions of two have prior variances scales.main^2 and scales.pair^2; every run added is the one
-    that lowers the summed posterior variance of the k effects at `recipe` (k,) most per cost. seen: (N, k) configurations
-    already run. cost: of each of (P, k) configurations, any unit.
+    Main effects and interactions of two have prior variances scales.main^2 and scales.pair^2; every run added is the
+    one that lowers the summed posterior variance of the k effects at `recipe` (k,) most per cost. seen: (N, k)
+    configurations already run. cost: of each of (P, k) configurations, any unit.
     """
     k = len(recipe)
     candidates = _candidates(recipe)

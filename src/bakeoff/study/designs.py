@@ -40,18 +40,16 @@ class Design:
         return len(self.levels)
 
 
-def factorial(
-    k: int, runs: int | None = None, *, corners: int = 0, seed: int = 0, first_block: int = 0
-) -> Design:
+def factorial(k: int, runs: int | None = None, *, corners: int = 0, seed: int = 0, first_block: int = 0) -> Design:
     """Folded two-level design, resolution IV: main effects are clear of all two-technique interactions.
 
     The rows of a Hadamard matrix and their complements, k of its columns in random order (STATISTICS 3). It holds
     "all on" and "all off". Both runs of a fold pair share a seed.
 
     k: up to 24 techniques. runs: a multiple of 8; at least and by default twice the smallest Hadamard order that is at
-    least k and 8. Where no single matrix fits, two with columns of their own are stacked. corners: so many more pairs of
-    all on and all off, with new seeds, as replicates. first_block: the first training seed.
-    Raises RequestError for a k or a number of runs that can't be had.
+    least k and 8. Where no single matrix fits, two with columns of their own are stacked. corners: so many more pairs
+    of all on and all off, with new seeds, as replicates. first_block: the first training seed. Raises RequestError for
+    a k or a number of runs that can't be had.
     """
     if not 1 <= k <= 24:
         raise RequestError(f"a factorial takes 1 to 24 training techniques, not {k}")

@@ -1,7 +1,7 @@
 """What each technique buys, with intervals and a verdict.
 
-Three quantities have that name (STATISTICS 1): averaged over the other techniques (`averaged`), beside a given recipe or
-the baseline (`switched`, `modelled`), and stacked in an order (`stacked`). Techniques are numbered with the training
+Three quantities have that name (STATISTICS 1): averaged over the other techniques (`averaged`), beside a given recipe
+or the baseline (`switched`, `modelled`), and stacked in an order (`stacked`). Techniques are numbered with the training
 techniques first, in the order of the columns of levels, then the evaluation techniques.
 """
 
@@ -23,9 +23,9 @@ __all__ = ["Effect", "Reading", "averaged", "modelled", "stacked", "switched", "
 def averaged(runs: Runs, names: Sequence[str], noise: Noise | None = None, reading: Reading = DEFAULT) -> list[Effect]:
     """M_j, the gain averaged over all settings of the other techniques (STATISTICS 4.1).
 
-    From fold pairs; without them from least squares on main effects and interactions of two; where too many runs were lost
-    for that, from the model. Evaluation techniques: mean of the difference within the run.
-    names: k + E technique names. noise: of the mean over the evaluations, measured if not given.
+    From fold pairs; without them from least squares on main effects and interactions of two; where too many runs were
+    lost for that, from the model. Evaluation techniques: mean of the difference within the run. names: k + E technique
+    names. noise: of the mean over the evaluations, measured if not given.
     """
     views, k = runs.view_average(), runs.levels.shape[1]
     noise = measure(runs, views) if noise is None else noise
@@ -43,7 +43,9 @@ def averaged(runs: Runs, names: Sequence[str], noise: Noise | None = None, readi
             estimates = _from_fit(whole, Variance(whole.s2, whole.df), noise, 1.0, runs, used, rows)
         else:
             rows = 2 * np.eye(len(model.terms(k)))[1 : k + 1]
-            note = f"{len(runs.lost)} runs lost: from the model" if len(runs.lost) else "not a factorial: from the model"
+            note = (
+                f"{len(runs.lost)} runs lost: from the model" if len(runs.lost) else "not a factorial: from the model"
+            )
             estimates = [replace(estimate, note=note) for estimate in _by_model(runs, noise, views, rows)]
     rows_used = np.union1d(first, second)
     for technique in range(runs.evaluations):
@@ -63,8 +65,8 @@ def switched(
 ) -> list[Effect]:
     """The gain of each technique beside a fixed configuration, from runs that differ from it in that alone (4.2).
 
-    reference: (k + E,) levels. For a technique that it has: what is lost without it; for another: what is gained with it.
-    The recipe gives leave-one-out, all off add-one. Runs must not have been used to choose the reference.
+    reference: (k + E,) levels. For a technique that it has: what is lost without it; for another: what is gained with
+    it. The recipe gives leave-one-out, all off add-one. Runs must not have been used to choose the reference.
     """
     k = runs.levels.shape[1]
     training, at = reference[:k], reference[k:]
@@ -97,15 +99,15 @@ def stacked(
         if technique < k:
             cell += 1
             step = cells.difference(cell, cell - 1, measure(runs, views) if noise is None else noise)
-            estimates.append(replace(step, loading=0.0))  # neighbours are negatively correlated: the modulus is wide enough
+            estimates.append(
+                replace(step, loading=0.0)
+            )  # neighbours are negatively correlated: the modulus is wide enough
         else:
             estimates.append(cells.within(cell, runs.view_effect(technique - k, state[rung, k:])))
     return table(estimates, [names[technique] for technique in order], "stacked", reading)
 
 
-def total(
-    runs: Runs, recipe: Bools, baseline: Bools, noise: Noise | None = None, reading: Reading = DEFAULT
-) -> Effect:
+def total(runs: Runs, recipe: Bools, baseline: Bools, noise: Noise | None = None, reading: Reading = DEFAULT) -> Effect:
     """The gain of the recipe over the baseline, both (k + E,), from the runs of these two alone."""
     k = runs.levels.shape[1]
     noise = measure(runs, runs.view_at(recipe[k:])) if noise is None else noise
@@ -129,8 +131,8 @@ def modelled(
 ) -> list[Effect]:
     """The same as `switched` from all runs, factorial included, by one Gaussian process (STATISTICS 4.3).
 
-    It needs a factorial block: with leave-one-out runs alone it covers too little. direct: the table of `switched`; what
-    differs from it by more than 3 combined standard errors is noted as lack of fit.
+    It needs a factorial block: with leave-one-out runs alone it covers too little. direct: the table of `switched`;
+    what differs from it by more than 3 combined standard errors is noted as lack of fit.
     """
     k = runs.levels.shape[1]
     training, at = reference[:k], reference[k:]
@@ -299,7 +301,9 @@ class _Cells:
             _, seed = np.unique(runs.block[where], return_inverse=True)
             x = np.column_stack([x, np.eye(seed.max() + 1)[seed][:, 1:]])
         weights = views[cell] if views.ndim == 2 else views
-        return cls(runs, where, cell, column, paired, fit(Combination.single(runs, where, weights), x) if len(x) else None)
+        return cls(
+            runs, where, cell, column, paired, fit(Combination.single(runs, where, weights), x) if len(x) else None
+        )
 
     def difference(self, on: int, off: int, noise: Noise) -> Estimate:
         """Mean of one configuration minus the mean of another."""

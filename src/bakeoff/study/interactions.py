@@ -37,12 +37,18 @@ class Interaction:
 
 
 def interactions(
-    runs: Runs, names: Sequence[str], noise: Noise, views: Floats | None = None, *, sure: float = SURE, level: float = 0.95
+    runs: Runs,
+    names: Sequence[str],
+    noise: Noise,
+    views: Floats | None = None,
+    *,
+    sure: float = SURE,
+    level: float = 0.95,
 ) -> list[Interaction]:
     """The pairs whose sign is `sure`, the strongest first; with sure=0 all that can be estimated.
 
-    Two training techniques: from the model of all runs, at the evaluation that `views` picks. A training and an evaluation
-    technique: from the fold pairs, the effect of one on the difference that the other makes within a run.
+    Two training techniques: from the model of all runs, at the evaluation that `views` picks. A training and an
+    evaluation technique: from the fold pairs, the effect of one on the difference that the other makes within a run.
     names: k + E.
     """
     k = runs.levels.shape[1]

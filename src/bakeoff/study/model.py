@@ -1,8 +1,8 @@
 """One model for all runs: accuracy as a random polynomial of order three in the techniques (STATISTICS 4.3, "GP3").
 
-With x in {-1, +1}^k, f(x) = sum over sets S of at most three techniques of b_S prod_{j in S} x_j, and b_S normal with an
-sd that depends on the size of S only. That is the Gaussian process whose kernel is the sum of the elementary symmetric
-polynomials of x_j x'_j. Its scales are averaged over, not chosen: a plug-in model covers too little.
+With x in {-1, +1}^k, f(x) = sum over sets S of at most three techniques of b_S prod_{j in S} x_j, and b_S normal with
+an sd that depends on the size of S only. That is the Gaussian process whose kernel is the sum of the elementary
+symmetric polynomials of x_j x'_j. Its scales are averaged over, not chosen: a plug-in model covers too little.
 """
 
 import itertools
@@ -60,8 +60,10 @@ def features(levels: Bools, order: int = 3) -> Floats:
 
 @dataclass(frozen=True, eq=False)
 class Posterior:
-    """What one set of scales makes of the data. root: Cholesky factor of the data's covariance; alpha: its inverse times
-    the data.
+    """What one set of scales makes of the data.
+
+    prior: (F,) variances of the coefficients. data: (n, F) features. root: Cholesky factor of the covariance of the n
+    observations; alpha: its inverse times the observations.
     """
 
     scales: Scales
@@ -154,9 +156,9 @@ def fit(
 ) -> Surface:
     """The surface given levels (N, k), accuracies y (N,) in points and seeds (N,), None when none is shared.
 
-    sigma: run-to-run sd in points, as known on `df` degrees of freedom apart from y; with few it's averaged over, between
-    half and twice the value. main, pair, triple: the sds of coefficients to average over, under log-normal priors for the
-    first two around `centre`, with log sds of 0.7 and 1.
+    sigma: run-to-run sd in points, as known on `df` degrees of freedom apart from y; with few it's averaged over,
+    between half and twice the value. main, pair, triple: the sds of coefficients to average over, under log-normal
+    priors for the first two around `centre`, with log sds of 0.7 and 1.
     """
     shared = block is not None and len(np.unique(block)) < len(block)
     order = np.array([len(term) for term in terms(levels.shape[1])])
@@ -184,8 +186,7 @@ def fit(
         found = [(log, part) for log, part in found if log > best + math.log(_WEIGHT)]
     weight = special.softmax([log for log, _ in found])
     parts = (
-        Posterior(p.scales, float(w), p.prior, p.data, p.root, p.alpha)
-        for w, (_, p) in zip(weight, found, strict=True)
+        Posterior(p.scales, float(w), p.prior, p.data, p.root, p.alpha) for w, (_, p) in zip(weight, found, strict=True)
     )
     return Surface(levels.shape[1], level, tuple(parts))
 

@@ -1,7 +1,7 @@
 """Run-to-run noise: how large, what it is made of, and what would make the intervals shrink.
 
-sigma^2 = sigma_IE^2 + sigma_D^2: independent errors of the images in a finite evaluation set, and genuine differences of
-quality between runs (Jordan, https://arxiv.org/abs/2304.01910, whose Theorem 2 is the second estimator here).
+sigma^2 = sigma_IE^2 + sigma_D^2: independent errors of the images in a finite evaluation set, and genuine differences
+of quality between runs (Jordan, https://arxiv.org/abs/2304.01910, whose Theorem 2 is the second estimator here).
 """
 
 import itertools
@@ -117,7 +117,8 @@ def with_churn(variance: Variance, churn: float) -> Variance:
 def odd_space(runs: Runs, views: Floats) -> Fit | None:
     """Fit of the fold pairs' half differences d_i = (y(x_i) - y(-x_i)) / 2 = sum_j x_ij M_j / 2 (STATISTICS 4.1).
 
-    Effects of the seed and of all interactions of two cancel in d. None without pairs enough to tell the k effects apart.
+    Effects of the seed and of all interactions of two cancel in d. None without pairs enough to tell the k effects
+    apart.
     """
     first, second = runs.fold_pairs
     x = runs.levels[first] - 0.5  # +-1/2

@@ -1,5 +1,6 @@
 """How many runs: what a design can detect, what a wanted width costs (STATISTICS 3 and 5)."""
 
+import bisect
 import math
 from typing import Literal
 
@@ -68,28 +69,50 @@ def least_detectable(
 
 
 def runs_for(
-    kind: Kind, wanted: float, sigma: float, k: int, *, level: float = 0.95, simultaneous: bool = False, rho: float = 0.0
+    kind: Kind,
+    wanted: float,
+    sigma: float,
+    k: int,
+    *,
+    level: float = 0.95,
+    simultaneous: bool = False,
+    rho: float = 0.0,
 ) -> int:
     """The fewest runs in all whose own estimate of the noise gives half-widths of at most `wanted`.
 
     Raises RequestError if that takes more than a million runs.
     """
-    for count in _sizes(kind, k):
-        if count > _MOST_RUNS:
-            raise RequestError(f"+-{wanted:g} points at a noise of {sigma:g} takes over {_MOST_RUNS:,} runs; widen the aim")
-        enough = math.isfinite(residual_df(kind, count, k)) and half_width(
-            kind, count, sigma, k, level=level, simultaneous=simultaneous, rho=rho
-        ) <= wanted
-        if enough:
-            return count
-    raise AssertionError("sizes never end")
+
+    def enough(step: int) -> bool:
+        runs = _size(kind, k, step)
+        if math.isinf(residual_df(kind, runs, k)):
+            return False
+        return half_width(kind, runs, sigma, k, level=level, simultaneous=simultaneous, rho=rho) <= wanted
+
+    high = 1
+    while not enough(high):
+        high *= 2
+        if _size(kind, k, high) > _MOST_RUNS:
+            raise RequestError(
+                f"+-{wanted:g} points with a noise of {sigma:g} take over {_MOST_RUNS:,} runs; ask for less"
+            )
+    return _size(kind, k, bisect.bisect_left(range(1, high + 1), True, key=enough) + 1)
 
 
 def stein(s: float, df: float, first_runs: int, wanted: float, *, level: float = 0.95) -> int:
     """Runs in all for a factorial whose intervals have half-width `wanted`, given the noise s of its first block.
 
-    Two-stage (Stein 1945, https://doi.org/10.1214/aoms/1177731088): the interval keeps t on the first block's df, so its
-    coverage is exact whatever sigma is. First block: at least 32 runs and 4 df.
+    Two-stage (Stein 1945, https://doi.org/10.1214/aoms/1177731088): the interval keeps t on the first block's df, so
+    its coverage is exact whatever sigma is. First block: at least 32 runs and 4 df.
     """
     needed = (t_quantile(level, df) * 2 * s / wanted) ** 2
     return max(first_runs, 8 * math.ceil(needed / 8 - 1e-9))
+
+
+def _size(kind: Kind, k: int, step: int) -> int:
+    """The step-th smallest number of runs that the design can have, from 1."""
+    if kind == "factorial":
+        return 2 * hadamard.smallest(max(k, LEAST_SEEDS)) + 8 * (step - 1)
+    if kind == "ladder":
+        return (k + 1) * step
+    return k * step + max(2, math.ceil(math.sqrt(k) * step))
