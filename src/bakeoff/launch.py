@@ -20,6 +20,7 @@ class Cell:
     """
 
     row: int  # of the design
+    run: str
     task: str
     recipe: list[dict[str, Any]]
     plans: list[dict[str, Any]]

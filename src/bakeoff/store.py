@@ -197,7 +197,7 @@ class Store:
     def locked(self, run: str) -> Iterator[None]:
         """Hold a run alone; a process that dies lets go. Raises BakeoffError if another process holds it."""
         self.folder(run).mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self.folder(run) / "lock", timeout=0)
+        lock = FileLock(self.folder(run) / "lock", timeout=2)
         try:
             with lock:
                 yield

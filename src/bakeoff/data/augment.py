@@ -15,9 +15,7 @@ from bakeoff.plan import Plan
 from bakeoff.rng import Draws
 
 
-def augment(
-    images: Tensor, plan: Plan, draws: Draws, mean: Tensor, std: Tensor, *, cropped: bool = False
-) -> Tensor:
+def augment(images: Tensor, plan: Plan, draws: Draws, mean: Tensor, std: Tensor, *, cropped: bool = False) -> Tensor:
     """All of a plan's image operations.
 
     images: (N, C, H, W) uint8; with `cropped`, already cropped to the plan's `train_px`. mean, std: (C,) in [0, 1].
@@ -131,4 +129,3 @@ def _erase_(images: Tensor, op: plan.RandomErasing, draws: Draws) -> Tensor:
     across = (x >= left[:, None]) & (x < (left + w)[:, None])
     kept = 1 - down[:, None, :, None].to(images.dtype) * across[:, None, None, :]
     return images.index_copy_(0, rows, images.index_select(0, rows).mul_(kept))
-

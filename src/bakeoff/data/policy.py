@@ -65,11 +65,10 @@ class Space:
         factor = up_to(self.factor)
         bits = (8 - strength * level / ((bins - 1) / self.bits)).round()
         threshold = (255 * torch.linspace(1.0, 1.0 - strength, bins)).ceil()
-        return torch.stack(
-            [zero, shear, shear, up_to(self.shift * width).trunc(), up_to(self.shift * height).trunc()]
-            + [up_to(min(self.rotation, op.max_rotation)), factor, factor, factor, factor]
-            + [8 - bits, 256 - threshold, one, one]
-        )
+        shifts = up_to(self.shift * width).trunc(), up_to(self.shift * height).trunc()
+        turn = up_to(min(self.rotation, op.max_rotation))
+        color = factor, factor, factor, factor, 8 - bits, 256 - threshold
+        return torch.stack((zero, shear, shear, *shifts, turn, *color, one, one))
 
 
 NARROW = Space(shear=0.3, shift=150 / 331, rotation=30.0, factor=0.9, bits=4)  # AutoAugment and RandAugment
@@ -245,7 +244,7 @@ def _sharpness(images: Tensor, m: Tensor) -> Tensor:
 
 
 def _posterize(images: Tensor, m: Tensor) -> Tensor:
-    return images & (256 - 2**m).to(torch.uint8)
+    return images.bitwise_and((256 - m.exp2()).to(torch.uint8))
 
 
 def _solarize(images: Tensor, m: Tensor) -> Tensor:

@@ -7,17 +7,18 @@ techniques first, in the order of the columns of levels, then the evaluation tec
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from bakeoff.study import model
-from bakeoff.study.linear import Combination, Fit, fit
-from bakeoff.study.noise import ENOUGH_DF, Noise, Variance, complete_blocks, measure, odd_space, with_churn
-from bakeoff.study.runs import Bools, Floats, Ints, Runs
+from bakeoff.study.estimates import Cells, from_fit, odd_variance, paired_mean
+from bakeoff.study.linear import Combination, fit
+from bakeoff.study.noise import Noise, Variance, measure, odd_space, with_churn
+from bakeoff.study.runs import Bools, Floats, Runs
 from bakeoff.study.table import DEFAULT, Effect, Estimand, Estimate, Reading, table
 
-__all__ = ["Effect", "Reading", "averaged", "modelled", "stacked", "switched", "total"]
+__all__ = ["Effect", "Reading", "averaged", "modelled", "stacked", "surface", "switched", "total"]
 
 
 def averaged(runs: Runs, names: Sequence[str], noise: Noise | None = None, reading: Reading = DEFAULT) -> list[Effect]:
@@ -32,26 +33,26 @@ def averaged(runs: Runs, names: Sequence[str], noise: Noise | None = None, readi
     first, second = runs.fold_pairs
     odd = odd_space(runs, views)
     if odd is not None:
-        used, variance, unit = first, _odd_variance(odd, noise), 0.5
-        estimates = _from_fit(odd, variance, noise, unit, runs, np.concatenate([first, second]), np.eye(k))
+        used, variance, unit = first, odd_variance(odd, noise), 0.5
+        estimates = from_fit(odd, variance, noise, unit, runs, np.concatenate([first, second]), np.eye(k))
     else:
         first = second = used = np.arange(len(runs))
         second_order = model.features(runs.levels, order=2)
         whole = fit(Combination.single(runs, used, views), second_order)
         if whole is not None and whole.df:
             rows = 2 * np.eye(len(whole.beta))[1 : k + 1]
-            estimates = _from_fit(whole, Variance(whole.s2, whole.df), noise, 1.0, runs, used, rows)
+            estimates = from_fit(whole, Variance(whole.s2, whole.df), noise, 1.0, runs, used, rows)
         else:
             rows = 2 * np.eye(len(model.terms(k)))[1 : k + 1]
-            note = (
-                f"{len(runs.lost)} runs lost: from the model" if len(runs.lost) else "not a factorial: from the model"
-            )
-            estimates = [replace(estimate, note=note) for estimate in _by_model(runs, noise, views, rows)]
+            why = f"{len(runs.lost)} runs lost" if len(runs.lost) else "not a factorial"
+            estimates = [
+                replace(estimate, note=f"{why}: from the model") for estimate in _by_model(runs, noise, views, rows)
+            ]
     rows_used = np.union1d(first, second)
     for technique in range(runs.evaluations):
         difference = Combination(runs, first, second, (0.5, 0.5), runs.view_effect(technique))
         means = fit(difference, np.ones((len(first), 1)))
-        estimates.append(_paired(means, np.ones(1), runs, rows_used, rows_used))
+        estimates.append(paired_mean(means, np.ones(1), runs, rows_used, rows_used))
     return table(estimates, names, "average", reading)
 
 
@@ -71,7 +72,7 @@ def switched(
     k = runs.levels.shape[1]
     training, at = reference[:k], reference[k:]
     noise = measure(runs, runs.view_at(at)) if noise is None else noise
-    cells = _Cells.of(runs, np.concatenate([training[None], training ^ np.eye(k, dtype=bool)]), runs.view_at(at))
+    cells = Cells.of(runs, np.concatenate([training[None], training ^ np.eye(k, dtype=bool)]), runs.view_at(at))
     estimates = []
     for j in range(k):
         on, off = (0, j + 1) if training[j] else (j + 1, 0)
@@ -95,13 +96,11 @@ def stacked(
     estimates, cell = [], 0
     for rung, technique in enumerate(order, start=1):
         views = runs.view_at(state[rung, k:])
-        cells = _Cells.of(runs, rungs, views)
+        cells = Cells.of(runs, rungs, views)
         if technique < k:
             cell += 1
             step = cells.difference(cell, cell - 1, measure(runs, views) if noise is None else noise)
-            estimates.append(
-                replace(step, loading=0.0)
-            )  # neighbours are negatively correlated: the modulus is wide enough
+            estimates.append(replace(step, loading=0.0))  # neighbouring steps are correlated, which only helps
         else:
             estimates.append(cells.within(cell, runs.view_effect(technique - k, state[rung, k:])))
     return table(estimates, [names[technique] for technique in order], "stacked", reading)
@@ -112,7 +111,7 @@ def total(runs: Runs, recipe: Bools, baseline: Bools, noise: Noise | None = None
     k = runs.levels.shape[1]
     noise = measure(runs, runs.view_at(recipe[k:])) if noise is None else noise
     views = np.stack([runs.view_at(baseline[k:]), runs.view_at(recipe[k:])])
-    cells = _Cells.of(runs, np.stack([baseline[:k], recipe[:k]]), views)
+    cells = Cells.of(runs, np.stack([baseline[:k], recipe[:k]]), views)
     if np.array_equal(recipe[:k], baseline[:k]):
         estimate = cells.within(0, views[1] - views[0])
     else:
@@ -191,155 +190,3 @@ def _believed(runs: Runs, belief: model.Belief, row: int, sigma: float) -> Estim
     return Estimate(
         float(belief.mean[row]), float(belief.sd[row]), math.inf, sigma, "model", len(runs), seeds, study_runs=len(runs)
     )
-
-
-def _odd_variance(odd: Fit, noise: Noise) -> Variance:
-    """Variance of one run for the fold pairs' effects: their own residual if it can stand alone, else the best there is.
-
-    Saturated and with nothing else known, Lenth's pseudo standard error: most effects being small, the median says how
-    large noise is (Lenth 1989, https://doi.org/10.1080/00401706.1989.10488595).
-    """
-    residual = Variance(2 * odd.s2, odd.df) if odd.df else Variance()
-    if residual.df >= ENOUGH_DF:
-        return residual
-    best = with_churn(max(residual, noise.replicate, key=lambda variance: variance.df), noise.churn**2)
-    if best.df or len(odd.beta) < 3:
-        return best
-    size = np.abs(odd.beta)
-    kept = size[size < 2.5 * 1.5 * np.median(size)]
-    pseudo = 1.5 * float(np.median(kept)) if len(kept) else 0.0
-    return Variance(2 * pseudo**2 / float(np.diag(odd.cov).mean()), len(size) / 3)
-
-
-def _from_fit(
-    found: Fit, variance: Variance, noise: Noise, unit: float, runs: Runs, used: Ints, rows: Floats
-) -> list[Estimate]:
-    """Effects `rows` (c, q) of a fit whose observations have `unit` times a run's variance."""
-    estimates = []
-    for row in rows:
-        se = math.sqrt(variance.value * unit * float(row @ found.cov @ row))
-        estimate = Estimate(
-            gain=float(row @ found.beta),
-            se=se,
-            df=variance.df,
-            sigma=math.sqrt(variance.value),
-            method="design",
-            runs=len(used),
-            seeds=len(np.unique(runs.block[used])),
-            study_runs=len(used),
-            df_per_run=unit,
-            step=8,
-        )
-        estimates.append(_population(estimate, found, row, noise.churn**2 / variance.value if variance.value else 1.0))
-    return estimates
-
-
-def _paired(means: Fit | None, row: Floats, runs: Runs, used: Ints, all_used: Ints) -> Estimate:
-    """An evaluation technique: a mean of differences within runs."""
-    if means is None:
-        return Estimate(method="paired", note="no runs")
-    sigma = math.sqrt(means.s2)
-    estimate = Estimate(
-        gain=float(row @ means.beta),
-        se=sigma * math.sqrt(float(row @ means.cov @ row)),
-        df=max(means.df, 1),
-        sigma=sigma,
-        method="paired",
-        runs=len(used),
-        seeds=len(np.unique(runs.block[used])),
-        direct_runs=len(used),
-        study_runs=len(all_used),
-        df_per_run=means.df / len(all_used),
-        note="" if means.df else "one run: no interval",
-    )
-    return _population(estimate, means, row, 1.0)
-
-
-def _population(estimate: Estimate, found: Fit, row: Floats, churn_share: float) -> Estimate:
-    """Add the variance that other evaluation images bring (STATISTICS 4.4): crossed runs x examples.
-
-    Var = s_d^2 / n + max(0, se^2 - v_e), s_d^2 the variance of the effect over the images, v_e the part of se^2 that is
-    the images' independent errors and already in s_d^2 / n; degrees of freedom after Satterthwaite.
-    """
-    examples = found.examples
-    if examples is None or not math.isfinite(estimate.se):
-        return estimate
-    n, se2 = examples.n, estimate.se**2
-    per_image = float((row @ examples.beta).var(ddof=1)) / n
-    if found.df:
-        independent = examples.residual / n * float(row @ found.cov @ row)
-    else:
-        independent = churn_share * se2 if math.isfinite(churn_share) else 0.0
-    variance = per_image + max(0.0, se2 - independent)
-    if variance == 0:
-        return replace(estimate, population_se=0.0)
-    df = variance**2 / (se2**2 / estimate.df + per_image**2 / (n - 1))
-    return replace(estimate, population_se=math.sqrt(variance), population_df=df)
-
-
-@dataclass(frozen=True, eq=False)
-class _Cells:
-    """Configurations with their runs, and the least-squares fit of their means; of their differences, if seeds are shared."""
-
-    runs: Runs
-    rows: Ints
-    cell: Ints
-    column: dict[int, int]
-    paired: bool
-    found: Fit | None
-
-    @classmethod
-    def of(cls, runs: Runs, levels: Bools, views: Floats) -> "_Cells":
-        """levels: (c, k), views: (V,), or (c, V) where every configuration is evaluated in its own way."""
-        rows = [runs.rows(level) for level in levels]
-        where = np.concatenate(rows)
-        cell = np.repeat(np.arange(len(levels)), [len(part) for part in rows])
-        column = {int(number): index for index, number in enumerate(np.unique(cell))}
-        paired = complete_blocks(cell, runs.block[where])
-        x = np.eye(len(column))[[column[int(number)] for number in cell]].reshape(len(cell), len(column))
-        if paired:
-            _, seed = np.unique(runs.block[where], return_inverse=True)
-            x = np.column_stack([x, np.eye(seed.max() + 1)[seed][:, 1:]])
-        weights = views[cell] if views.ndim == 2 else views
-        return cls(
-            runs, where, cell, column, paired, fit(Combination.single(runs, where, weights), x) if len(x) else None
-        )
-
-    def difference(self, on: int, off: int, noise: Noise) -> Estimate:
-        """Mean of one configuration minus the mean of another."""
-        if on not in self.column or off not in self.column or self.found is None:
-            lost = len(self.runs.lost) > 0
-            return Estimate(note="its runs were lost" if lost else "no runs")
-        row = np.zeros(len(self.found.beta))
-        row[self.column[on]], row[self.column[off]] = 1, -1
-        variance = Variance(self.found.s2, self.found.df) if self.found.df else Variance()
-        if not self.paired and noise.replicate.df > variance.df:
-            variance = noise.replicate
-        variance = with_churn(variance, noise.churn**2)
-        if not variance.df:
-            variance = noise.residual
-        used = self.rows[(self.cell == on) | (self.cell == off)]
-        counts = np.bincount(self.cell, minlength=max(on, off) + 1)
-        estimate = Estimate(
-            gain=float(row @ self.found.beta),
-            se=math.sqrt(variance.value * float(row @ self.found.cov @ row)),
-            df=variance.df or 1,
-            sigma=math.sqrt(variance.value),
-            method="direct",
-            runs=len(used),
-            seeds=len(np.unique(self.runs.block[used])),
-            direct_runs=len(used),
-            study_runs=len(self.rows),
-            loading=math.sqrt(counts[max(on, off)] / (counts[on] + counts[off])),
-            note="" if variance.df else "one run each: no interval",
-        )
-        return _population(estimate, self.found, row, noise.churn**2 / variance.value if variance.value else 1.0)
-
-    def within(self, cell: int, views: Floats) -> Estimate:
-        """Mean over the runs of one configuration of a difference within the run; its variance from all of them."""
-        if cell not in self.column:
-            return Estimate(method="paired", note="its runs were lost" if len(self.runs.lost) else "no runs")
-        x = np.eye(len(self.column))[[self.column[int(number)] for number in self.cell]]
-        means = fit(Combination.single(self.runs, self.rows, views), x)
-        row = np.eye(len(self.column))[self.column[cell]]
-        return _paired(means, row, self.runs, self.rows[self.cell == cell], self.rows)

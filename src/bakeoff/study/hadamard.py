@@ -1,6 +1,7 @@
 """Orthogonal arrays: Hadamard matrices and the Nordstrom-Robinson code.
 
-Constructions after Hedayat, Sloane & Stufken, Orthogonal Arrays (Springer 1999), https://doi.org/10.1007/978-1-4612-1478-6, chapters 5 and 7.
+Constructions after Hedayat, Sloane & Stufken, Orthogonal Arrays (Springer 1999),
+https://doi.org/10.1007/978-1-4612-1478-6, chapters 5 and 7.
 """
 
 from functools import cache

@@ -56,6 +56,8 @@ def maximum_modulus(level: float, k: int, df: float) -> float:
 def adjusted_p(t: float, loadings: tuple[float, ...], df: float) -> float:
     """Single-step p-value, two-sided: P(max_j |T_j| >= |t|) when no technique does anything."""
     single = float(2 * stats.t.sf(abs(t), df))
+    if single < 1e-6:  # beyond the quadrature's precision, and Bonferroni's bound is exact in the limit
+        return single * len(loadings)
     return min(1.0, max(exceedance(abs(t), loadings, df), single))
 
 
@@ -68,7 +70,8 @@ def log_e_value(t: Floats | float, df: Floats | float, n_e: Floats | float, g: f
     """
     t2, growth = np.square(np.asarray(t, np.float64)), 1 + np.asarray(n_e, np.float64) * g
     nu = np.asarray(df, np.float64)
-    return -0.5 * np.log(growth) + (nu + 1) / 2 * (np.log1p(t2 / nu) - np.log1p(t2 / (nu * growth)))
+    log_e: Floats = -0.5 * np.log(growth) + (nu + 1) / 2 * (np.log1p(t2 / nu) - np.log1p(t2 / (nu * growth)))
+    return log_e
 
 
 def always_valid_quantile(alpha: float, df: float, n_e: float, g: float) -> float:

@@ -1,4 +1,4 @@
-"""Least squares on combinations of runs, for their accuracies and, with the same weights, for every evaluation image."""
+"""Least squares on combinations of runs, for their accuracies and likewise for every evaluation image."""
 
 import math
 from collections.abc import Iterator
@@ -37,7 +37,8 @@ class Combination:
     def values(self) -> Floats:
         """(m,) points."""
         first, second = ((self.runs.acc[rows] * self.views).sum(axis=1) for rows in (self.first, self.second))
-        return self.signs[0] * first + self.signs[1] * second
+        values: Floats = self.signs[0] * first + self.signs[1] * second
+        return values
 
     def examples(self) -> Iterator[tuple[slice, npt.NDArray[np.float32]]]:
         """Parts of the observations with (part, n) the same number for every evaluation image, as a fraction."""

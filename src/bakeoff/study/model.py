@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-import numpy.typing as npt
 from scipy import linalg, special
 
 from bakeoff.study.runs import Bools, Floats, Ints
@@ -166,7 +165,9 @@ def fit(
     phi = features(levels)
     found: list[tuple[float, Posterior]] = []
     for rho in SHARED if shared else (0.0,):
-        white_phi, white_y, log_det = _whiten(phi, y - level, block, rho) if rho else (phi, y - level, 0.0)
+        white_phi, white_y, log_det = phi, y - level, 0.0
+        if block is not None and rho:
+            white_phi, white_y, log_det = _whiten(phi, y - level, block, rho)
         data, target, left, extra = _compressed(white_phi, white_y)
         grams = [data[:, order == size] @ data[:, order == size].T for size in range(4)]
         for noise, log_noise in _sigmas(sigma, df):
@@ -208,7 +209,7 @@ def _compressed(phi: Floats, y: Floats) -> tuple[Floats, Floats, float, int]:
     return r, target, float(max(y @ y - target @ target, 0.0)), len(phi) - phi.shape[1]
 
 
-def _whiten(phi: Floats, y: Floats, block: npt.NDArray[np.int64] | None, rho: float) -> tuple[Floats, Floats, float]:
+def _whiten(phi: Floats, y: Floats, block: Ints, rho: float) -> tuple[Floats, Floats, float]:
     """Make the noise of runs that share a seed independent; also the log determinant of its correlation."""
     _, group, size = np.unique(block, return_inverse=True, return_counts=True)
     last = 1 - rho + size * rho

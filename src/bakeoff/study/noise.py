@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 
 from bakeoff.study.linear import PER_CENT, Combination, Fit, fit
-from bakeoff.study.runs import Floats, Ints, Runs
+from bakeoff.study.runs import Floats, Hits, Ints, Runs
 
 ENOUGH_DF = 4  # below, a variance is too uncertain to stand without the churn beside it
 
@@ -30,8 +30,9 @@ class Noise:
     """Run-to-run noise of one configuration, sds in points; NaN or None where the runs can't tell.
 
     sigma, df: the sd for planning. source: where it comes from. replicate: from runs that differ in the seed only.
-    residual: what the factorial leaves unexplained between fold pairs, seeds shared. churn: sigma_IE.
-    distribution: sigma_D. rho: correlation of runs that share a seed. images: size of the evaluation set.
+    residual: what the factorial leaves unexplained between fold pairs, seeds shared. churn: sigma_IE; from replicates,
+    else from that residual, else an upper bound from all runs. distribution: sigma_D. rho: correlation of runs that
+    share a seed. images: size of the evaluation set.
     """
 
     sigma: float
@@ -51,7 +52,7 @@ class Noise:
 
     def width_with_runs(self, factor: float) -> float:
         """Width of the intervals, relative to now, with `factor` times as many runs."""
-        return factor**-0.5
+        return 1 / math.sqrt(factor)
 
     @property
     def shrinks_most(self) -> Literal["evaluation images", "seeds"] | None:
@@ -76,6 +77,8 @@ def measure(runs: Runs, views: Floats | None = None) -> Noise:
     if replicate.df >= residual.df and not math.isnan(churn_replicate):
         assert runs.hits is not None
         distribution = distribution_variance(replicate.value, churn_replicate, runs.hits.n)
+    if math.isnan(churn) and runs.hits is not None and len(runs) > 1:
+        churn = _churn(runs.hits, np.arange(len(runs)), np.array([len(runs)]), views)  # too large by what techniques do
     best = max(replicate, residual, key=lambda variance: variance.df)
     chosen = with_churn(best, churn)
     source: Literal["replicates", "design residual", "churn", "none"] = "none"
@@ -121,7 +124,7 @@ def odd_space(runs: Runs, views: Floats) -> Fit | None:
     apart.
     """
     first, second = runs.fold_pairs
-    x = runs.levels[first] - 0.5  # +-1/2
+    x = np.where(runs.levels[first], 0.5, -0.5)
     return fit(Combination(runs, first, second, (0.5, -0.5), views), x)
 
 
@@ -136,14 +139,17 @@ def _replicates(runs: Runs, views: Floats) -> tuple[Variance, float]:
     mean = np.bincount(cell, y) / size
     df = len(rows) - len(size)
     variance = Variance(float(np.square(y - mean[cell]).sum() / df), df)
-    if runs.hits is None:
-        return variance, math.nan
-    within, n = 0.0, runs.hits.n
+    return variance, math.nan if runs.hits is None else _churn(runs.hits, rows, size, views)
+
+
+def _churn(hits: Hits, rows: Ints, size: Ints, views: Floats) -> float:
+    """Pooled sum_i var_r(z_ir) / n^2 in points^2 over groups of consecutive `rows`, so many of each."""
+    within = 0.0
     for group in _groups(size):
-        z = runs.hits.mean(rows[group[0] : group[-1]], views)
+        z = hits.mean(rows[group[0] : group[-1]], views)
         sums = np.add.reduceat(z, group[:-1] - group[0], axis=0)
         within += float(np.vdot(z, z)) - float((np.square(sums) / np.diff(group)[:, None]).sum(dtype=np.float64))
-    return variance, PER_CENT**2 * within / (df * n**2)
+    return PER_CENT**2 * within / ((len(rows) - len(size)) * hits.n**2)
 
 
 def _groups(size: Ints, limit: int = 256) -> list[Ints]:

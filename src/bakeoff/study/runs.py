@@ -70,13 +70,12 @@ class Runs:
         on, seeds = np.asarray(levels, bool), np.asarray(block, np.int64)
         values = np.asarray(acc, np.float64)
         if on.ndim != 2 or len(values) != len(on) or seeds.shape != (len(on),) or set(values.shape[1:]) - {2}:
-            raise RequestError(
-                f"runs need levels (N, k), acc (N, 2, ..., 2) and block (N,); not {on.shape}, {values.shape}, {seeds.shape}"
-            )
+            found = f"{on.shape}, {values.shape}, {seeds.shape}"
+            raise RequestError(f"runs need levels (N, k), acc (N, 2, ..., 2) and block (N,); not {found}")
         flat = values.reshape(len(on), -1)
         if hits is not None and hits.packed.shape[:2] != flat.shape:
             raise RequestError(f"hits cover {hits.packed.shape[:2]} runs and views, acc {flat.shape}")
-        done = np.isfinite(flat).all(axis=1)
+        done = np.asarray(np.isfinite(flat).all(axis=1))
         order = np.lexsort([*flat.T[::-1], seeds, *on.T[::-1]])
         kept, lost = order[done[order]], order[~done[order]]
         return cls(on[kept], flat[kept], seeds[kept], None if hits is None else hits[kept], on[lost])
@@ -87,7 +86,7 @@ class Runs:
     @property
     def evaluations(self) -> int:
         """E, the number of evaluation techniques."""
-        return self.acc.shape[1].bit_length() - 1
+        return int(self.acc.shape[1]).bit_length() - 1
 
     @cached_property
     def cell(self) -> Ints:

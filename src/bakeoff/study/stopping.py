@@ -17,13 +17,6 @@ Decision = Literal["keep", "drop", "go on"]
 
 DELTA_MIN = 0.05  # points: a technique is dropped when it certainly buys less
 
-# Nominal z of the plans that STATISTICS 7 tabulates: four looks at equal distances; factorial blocks of 24, looks after
-# blocks 2 to 5: each interval alone, Bonferroni over 12, one-sided elimination over 12.
-FOUR_LOOKS = (4.049, 2.863, 2.337, 2.024)
-BLOCKS = (3.215, 2.625, 2.274, 2.034)
-BLOCKS_OVER_12 = (4.552, 3.717, 3.219, 2.879)
-BLOCKS_ELIMINATION_12 = (4.233, 3.456, 2.993, 2.677)
-
 
 @lru_cache(maxsize=256)
 def obrien_fleming(information: tuple[float, ...], alpha: float, *, sides: int = 2) -> tuple[float, ...]:
@@ -41,9 +34,9 @@ def obrien_fleming(information: tuple[float, ...], alpha: float, *, sides: int =
     return tuple(c / math.sqrt(t) for t in information)
 
 
-def t_bound(z: float, df: float, *, sides: int = 2) -> float:
+def t_bound(z: float, df: float) -> float:
     """The bound for a t statistic with the same nominal p-value."""
-    return float(stats.t.isf(sides * stats.norm.sf(z) / sides, df))
+    return float(stats.t.isf(stats.norm.sf(z), df))
 
 
 def decide(

@@ -1,4 +1,4 @@
-"""From estimates to a table: intervals that hold one by one and together, p-values, verdicts, runs that would decide."""
+"""From estimates to a table: intervals that hold alone and together, p-values, verdicts, runs that would decide."""
 
 import math
 from collections.abc import Sequence
@@ -176,7 +176,7 @@ def _runs_to_decide(estimate: Estimate, family: Family, delta: float) -> int | N
         if target <= 0:
             continue
         for _ in range(6):  # the quantile changes little with the runs
-            df = estimate.df + max(0.0, runs - estimate.study_runs) * estimate.df_per_run
+            df = _coarse(estimate.df + max(0.0, runs - estimate.study_runs) * estimate.df_per_run)
             shrink = math.sqrt(estimate.study_runs / runs)
             n_e = (estimate.sigma / (estimate.se * shrink)) ** 2
             half = family.quantiles(df, n_e, estimate.sigma)[which] * estimate.se
@@ -184,6 +184,11 @@ def _runs_to_decide(estimate: Estimate, family: Family, delta: float) -> int | N
         answers.append(runs)
     least = max(min(answers, default=math.inf), estimate.study_runs + 1)
     return estimate.step * math.ceil(least / estimate.step) if least <= _MOST_RUNS else None
+
+
+def _coarse(df: float) -> float:
+    """Two digits, which is all that a quantile notices; and few different ones to compute."""
+    return math.inf if df > 500 else float(f"{df:.1e}")
 
 
 def _shrunk(estimates: Sequence[Estimate]) -> list[float]:

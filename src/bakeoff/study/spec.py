@@ -1,0 +1,159 @@
+"""What a study is: its design, what stands for each level, and which runs of the store answer it.
+
+A study is written once, before its first run, and holds no results: what the store lacks is what is left to do.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from bakeoff.errors import RequestError, unknown
+from bakeoff.plan import EvalView
+from bakeoff.store import RunRecord, Store, view_name, write_json
+from bakeoff.study.runs import Bools, Hits, Runs
+
+SPLIT = "report"  # what effects are stated on; a study chooses nothing, so it may open it
+
+
+@dataclass(frozen=True)
+class Row:
+    """One run of the design.
+
+    levels: which training techniques are on. block: seeds that belong together share it. seeds, runs: of the first try
+    and of the second, which is made when the first diverged or crashed.
+    """
+
+    levels: tuple[bool, ...]
+    block: int
+    seeds: tuple[int, int]
+    runs: tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Level:
+    """One setting of the evaluation techniques, read from the weights of every run."""
+
+    ema: bool
+    resize_px: int
+    crop_px: int
+
+    @property
+    def view(self) -> str:
+        """Its name in the store."""
+        return view_name(SPLIT, self.ema, EvalView(resize_px=self.resize_px, crop_px=self.crop_px))
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A study.
+
+    training, evaluation: techniques whose effect takes runs of its own, and those whose levels are both read from every
+    run. not_applicable: techniques that the task rules out, and why. order: of the ladder. levels: 2^E settings of the
+    evaluation techniques, off before on, the last one running fastest. command: what to type to get it again.
+    """
+
+    name: str
+    task: str
+    design: str
+    design_seed: int
+    recipe: list[dict[str, Any]]
+    training: tuple[str, ...]
+    evaluation: tuple[str, ...]
+    not_applicable: dict[str, str]
+    order: tuple[str, ...]
+    rows: tuple[Row, ...]
+    levels: tuple[Level, ...]
+    base_plan: dict[str, Any]
+    recipe_plan: dict[str, Any]
+    data_fingerprint: str
+    splits: dict[str, int]
+    device: str
+    jobs: int
+    threads: int
+    command: str
+    versions: dict[str, str]
+    created: str
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Training techniques, then evaluation techniques."""
+        return self.training + self.evaluation
+
+    @cached_property
+    def matrix(self) -> Bools:
+        """(N, k) which training techniques each row has on."""
+        return np.array([row.levels for row in self.rows], bool).reshape(len(self.rows), len(self.training))
+
+    def save(self, store: Store) -> None:
+        """Keep the study; one that is there already stays as it is."""
+        path = _path(store, self.name)
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_json(path, asdict(self))
+
+    @classmethod
+    def load(cls, store: Store, prefix: str) -> Self:
+        """The study whose name starts with `prefix`. Raises RequestError if there is none or more than one."""
+        names = study_names(store)
+        found = [prefix] if prefix in names else [name for name in names if name.startswith(prefix)]
+        if len(found) > 1:
+            raise RequestError(f"study '{prefix}' is ambiguous in {store.root}: {', '.join(found)}")
+        if not found:
+            if not names:
+                raise RequestError(f"no studies in {store.root}; start with: bakeoff ablate --task digits")
+            raise unknown(f"study in {store.root}", prefix, names)
+        data = json.loads(_path(store, found[0]).read_text())
+        rows = tuple(
+            Row(tuple(row["levels"]), row["block"], tuple(row["seeds"]), tuple(row["runs"])) for row in data["rows"]
+        )
+        lists = {name: tuple(data[name]) for name in ("training", "evaluation", "order")}
+        return cls(**{**data, **lists, "rows": rows, "levels": tuple(Level(**level) for level in data["levels"])})
+
+    def records(self, store: Store) -> list[RunRecord | None]:
+        """What stands for each row: its first try, or its second if the first failed; None if neither has ended."""
+        return [self._record(store, row) for row in self.rows]
+
+    def _record(self, store: Store, row: Row) -> RunRecord | None:
+        first, second = (store.read(run) for run in row.runs)
+        return second if second and second.ended and not (first and first.status == "done") else first
+
+    def collect(self, store: Store, k: int = 1) -> tuple[Runs, list[RunRecord | None]]:
+        """The results so far, at Acc@k, and the record behind every row."""
+        records = self.records(store)
+        done = [record for record in records if record and record.status == "done"]
+        key = f"acc{k}"
+        acc = np.full((len(records), len(self.levels)), np.nan)
+        views = [level.view for level in self.levels]
+        packed: list[list[Any]] = []
+        images = 0
+        for index, record in enumerate(records):
+            known = {view.name: view for view in record.views} if record in done and record else {}
+            if all(view in known for view in views):
+                assert record is not None
+                acc[index] = [known[view].acc[key] for view in views]
+                hits = [store.hits(record.run_id, view, k) for view in views]
+                images = len(hits[0])
+                packed.append([np.packbits(hit) for hit in hits])
+            else:
+                packed.append([])
+        width = -(-images // 8)
+        table = np.zeros((len(records), len(views), width), np.uint8)
+        for index, row in enumerate(packed):
+            if row:
+                table[index] = row
+        shape = (len(records), *(2,) * len(self.evaluation))
+        blocks = [row.block for row in self.rows]
+        return Runs.collect(self.matrix, acc.reshape(shape), blocks, Hits(table, images)), records
+
+
+def study_names(store: Store) -> list[str]:
+    """All studies of a store, by name."""
+    return sorted(path.parent.name for path in store.root.glob("studies/*/study.json"))
+
+
+def _path(store: Store, name: str) -> Path:
+    return store.root / "studies" / name / "study.json"
