@@ -126,7 +126,9 @@ def test_partners_are_not_neighbours() -> None:
 def test_no_mixers_no_change_and_the_key_decides() -> None:
     images, targets = batch(8)
     assert mix.mix(images, targets, (), 0, 0) == (images, targets)
-    again = [mix.mix(images, targets, (MIXUP, CUTMIX), seed, step)[0] for seed, step in ((0, 3), (0, 3), (1, 3), (0, 4))]
+    again = [
+        mix.mix(images, targets, (MIXUP, CUTMIX), seed, step)[0] for seed, step in ((0, 3), (0, 3), (1, 3), (0, 4))
+    ]
     assert torch.equal(again[0], again[1])
     assert not torch.equal(again[0], again[2])
     assert not torch.equal(again[0], again[3])

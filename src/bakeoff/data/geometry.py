@@ -25,7 +25,7 @@ _ROUND = 0.5 + 2.0**-10
 
 def uniform_integers(u: Tensor, count: Tensor | int) -> Tensor:
     """Integers from 0 to `count` - 1, from uniform numbers `u` in [0, 1); int64, shape of `u`."""
-    drawn = (u.double() * count).long()
+    drawn = (u * count).long()
     return torch.minimum(drawn, torch.as_tensor(count, device=u.device) - 1)
 
 
@@ -39,7 +39,7 @@ def random_rectangles(
 
     Returns which images have one, (N,) bool, and the boxes, (N, 4); a box means nothing where there is none.
     """
-    lanes = u.double().view(-1, TRIES, 4)
+    lanes = u.view(-1, TRIES, 4)
     log_low, log_high = math.log(aspect[0]), math.log(aspect[1])
     height, width = heights[:, None], widths[:, None]
     pixels = height * width * (area[0] + lanes[..., 0] * (area[1] - area[0]))
@@ -61,7 +61,7 @@ def resized_crop_boxes(op: plan.ResizedCrop, draws: Draws, heights: Tensor, widt
     """
     found, boxes = random_rectangles(draws("crop", LANES), op.area, op.aspect, heights, widths)
     low, high = min(op.aspect), max(op.aspect)
-    ratio = widths.double() / heights
+    ratio = widths / heights
     h = torch.where(ratio < low, (widths / low).round().long(), heights)
     w = torch.where(ratio > high, (heights * high).round().long(), widths)
     centre = torch.stack(((heights - h) // 2, (widths - w) // 2, h, w), dim=1)
@@ -143,7 +143,7 @@ def _bicubic(x: Tensor) -> Tensor:
 def affine(images: Tensor, matrices: Tensor) -> Tensor:
     """Affine maps, to the nearest pixel, 0 where the source is outside.
 
-    images: (N, C, H, W) uint8. matrices: (N, 2, 3) float64 from new to old coordinates (x, y, 1), in pixels from the
+    images: (N, C, H, W) uint8. matrices: (N, 2, 3) float32 from new to old coordinates (x, y, 1), in pixels from the
     image's centre.
     """
     n, channels, height, width = images.shape
@@ -151,8 +151,8 @@ def affine(images: Tensor, matrices: Tensor) -> Tensor:
     y = torch.arange(height, device=images.device) - (height - 1) / 2
 
     def source(row: Tensor, side: int) -> Tensor:
-        along = (row[:, 0, None] * x).to(torch.float32)
-        across = (row[:, 1, None] * y + row[:, 2, None] + (side - 1) / 2).to(torch.float32)
+        along = row[:, 0, None] * x
+        across = row[:, 1, None] * y + row[:, 2, None] + (side - 1) / 2
         return (along[:, None, :] + across[:, :, None]).round_().clamp_(-1, side)
 
     # A border of zeros one pixel wide is where everything outside lands, so no test per pixel is needed.

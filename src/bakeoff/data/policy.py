@@ -189,9 +189,8 @@ def _signed(kinds: Tensor, magnitudes: Tensor, u: Tensor) -> Tensor:
     return torch.where((kinds <= SIGNED_UP_TO) & (u < 0.5), -magnitudes, magnitudes)
 
 
-def _matrices(kinds: Tensor, magnitudes: Tensor, height: int, width: int) -> Tensor:
-    """(N, 2, 3) float64 for `geometry.affine`. Shears keep the upper left corner, rotations the centre."""
-    m = magnitudes.double()
+def _matrices(kinds: Tensor, m: Tensor, height: int, width: int) -> Tensor:
+    """(N, 2, 3) for `geometry.affine`. Shears keep the upper left corner, rotations the centre."""
     zero = torch.zeros_like(m)
     shear_x, shear_y, move_x, move_y, turn = (m.where(kinds == k, zero) for k in range(Kind.SHEAR_X, Kind.ROTATE + 1))
     sin, cos = turn.deg2rad().sin(), turn.deg2rad().cos()
@@ -209,7 +208,7 @@ def _gray(x: Tensor) -> Tensor:
     """(N, C, H, W) float32 in grey levels -> (N, 1, H, W), whole levels."""
     if x.shape[1] == 1:
         return x
-    r, g, b = x.split(1, dim=1)
+    r, g, b = x[:, :1], x[:, 1:2], x[:, 2:]
     return r.mul(0.2989).add_(g, alpha=0.587).add_(b, alpha=0.114).floor_()
 
 

@@ -1,0 +1,129 @@
+"""Augmentation of whole batches against torchvision's transforms, image by image.
+
+Both do the whole recipe on the same 32 px colour images: padded crop, flip, TrivialAugment, normalise, random erasing,
+then mixup or CutMix per batch of 128. Ours is given a batch at a time, and several batches at a time as the engine
+does it. Time is the CPU's, on one thread, which other work on the machine changes little.
+
+    python -m bench augment                     with the other benchmarks' table
+    python bench/augment.py [--json FILE]       this one alone
+"""
+
+import argparse
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+import torchvision.transforms.v2 as tv
+
+if not __package__:
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run as a file
+
+from bakeoff import plan
+from bakeoff.data import augment, mix
+from bakeoff.rng import Draws
+from bench.compare import Ratio, alternate, machine
+
+IMAGES, BATCH, PX, CLASSES = 2048, 128, 32, 10
+CHUNKS = (128, 512, 1024)  # images that are augmented at once
+REPEATS = 7
+PROMISE = 15.0
+MEAN, STD = torch.tensor([0.49, 0.48, 0.45]), torch.tensor([0.25, 0.24, 0.26])
+
+PLAN = plan.Plan(
+    model=plan.Model(name="none", classes=CLASSES, channels=3, px=PX),
+    examples_seen=IMAGES,
+    batch_size=BATCH,
+    image_ops=(plan.PadCrop(), plan.HorizontalFlip(), plan.TrivialAugment(), plan.RandomErasing()),
+    mixers=(plan.Mixup(alpha=0.2), plan.Cutmix(alpha=1.0)),
+    train_px=PX,
+    eval_view=plan.EvalView(resize_px=PX, crop_px=PX),
+    lr=plan.Schedule(per_256=0.1),
+    decay=plan.DecayRule(weight_decay=0.0),
+)
+
+
+def ours(images: torch.Tensor, labels: torch.Tensor, chunk: int) -> float:
+    """Images per second of CPU time."""
+    index = torch.arange(len(images))
+    rows = torch.stack((torch.zeros_like(index), index, torch.zeros_like(index)), dim=1)
+    start = time.process_time()
+    for part, row, label in zip(images.split(chunk), rows.split(chunk), labels.split(chunk), strict=True):
+        shown = augment.augment(part, PLAN, Draws(0, row), MEAN, STD)
+        targets = torch.nn.functional.one_hot(label, CLASSES).float()
+        for step, (x, y) in enumerate(zip(shown.split(BATCH), targets.split(BATCH), strict=True)):
+            mix.mix(x, y, PLAN.mixers, 0, step)
+    return len(images) / (time.process_time() - start)
+
+
+def torchvisions(images: torch.Tensor, labels: torch.Tensor) -> float:
+    """Images per second of CPU time."""
+    one = tv.Compose(
+        [
+            tv.RandomCrop(PX, padding=4),
+            tv.RandomHorizontalFlip(),
+            tv.TrivialAugmentWide(),
+            tv.ToDtype(torch.float32, scale=True),
+            tv.Normalize(MEAN.tolist(), STD.tolist()),
+            tv.RandomErasing(p=0.1),
+        ]
+    )
+    mixers = tv.RandomChoice([tv.MixUp(alpha=0.2, num_classes=CLASSES), tv.CutMix(alpha=1.0, num_classes=CLASSES)])
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        start = time.process_time()
+        for part, label in zip(images.split(BATCH), labels.split(BATCH), strict=True):
+            mixers(torch.stack([one(image) for image in part]), label)
+        return len(images) / (time.process_time() - start)
+
+
+def measure(data: Path | None = None) -> list[Ratio]:
+    """Ratios of images per second, ours over torchvision's. The images are noise; `data` isn't read."""
+    random = torch.Generator().manual_seed(0)
+    images = torch.randint(0, 256, (IMAGES, 3, PX, PX), dtype=torch.uint8, generator=random)
+    labels = torch.randint(0, CLASSES, (IMAGES,), generator=random)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        return [_ratio(partial(ours, images, labels, chunk), images, labels, chunk) for chunk in CHUNKS]
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _ratio(run: Callable[[], float], images: torch.Tensor, labels: torch.Tensor, chunk: int) -> Ratio:
+    few = IMAGES // 4  # enough for one image at a time
+    pairs = alternate(run, lambda: torchvisions(images[:few], labels[:few]), REPEATS)
+    detail = {"ours_images_per_second": [a for a, _ in pairs], "torchvision_images_per_second": [b for _, b in pairs]}
+    return Ratio(
+        name=f"augment {chunk} at once",
+        over="images/s, ours / torchvision v2 per image",
+        ratios=[a / b for a, b in pairs],
+        bound="at least",
+        promise=PROMISE if chunk == 512 else None,
+        detail=detail,
+    )
+
+
+def main() -> int:
+    """Print the images per second, and keep everything in a file if one is named."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="where to write all measurements")
+    path: Path | None = parser.parse_args().json
+    ratios = measure()
+    for ratio in ratios:
+        medians = {side: statistics.median(values) for side, values in ratio.detail.items()}
+        told = ", ".join(f"{side} {value:,.0f}" for side, value in medians.items())
+        print(f"{ratio.name}: {told}, ratio {ratio.ratio:.1f} ({min(ratio.ratios):.1f} - {max(ratio.ratios):.1f})")
+    if path:
+        results: list[dict[str, Any]] = [{"name": r.name, "ratio": r.ratio, **r.detail} for r in ratios]
+        path.write_text(json.dumps({"machine": machine(), "results": results}, indent=2) + "\n")
+    return 0 if all(ratio.kept for ratio in ratios) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
