@@ -1,0 +1,79 @@
+"""Networks by name: our small ones, torchvision's classification models, and timm's."""
+
+from collections.abc import Callable
+
+import torch
+from torch import nn
+from torch.func import functional_call
+
+from bakeoff.errors import RequestError, unknown
+from bakeoff.models import named, resnet32, small
+from bakeoff.plan import Model
+
+__all__ = ["NAMES", "build", "describe"]
+
+_OURS: dict[str, tuple[str, Callable[..., nn.Module], tuple[str, ...]]] = {  # name: (about, builder, its knobs)
+    "softmax": ("one linear layer on the pixels", small.softmax, ()),
+    "mlp": ("fully connected layers on the pixels; knobs hidden=30, layers=1", small.mlp, ("hidden", "layers")),
+    "cnn": ("4 convolutions, for 8 to 40 px and CPUs; knob width=16, or 32 for colour", small.cnn, ("width",)),
+    "resnet20": ("He et al.'s ResNet of 0.27 M weights, for 32 px", resnet32.resnet20, ()),
+    "resnet18-32": ("torchvision's resnet18 with a stem for 32 px", resnet32.resnet18_32, ()),
+}
+NAMES = {name: about for name, (about, _, _) in _OURS.items()} | {
+    "NAME": "any classification model of torchvision, such as resnet50",
+    "timm:NAME": "any model of timm, such as timm:resnet50d; needs pip install 'bakeoff[timm]'",
+}
+
+
+def describe() -> dict[str, str]:
+    """Every name that `build` takes, timm's aside, and what it is."""
+    ours = {name: about for name, (about, _, _) in _OURS.items()}
+    return ours | {name: "torchvision" for name in named.torchvision_names()}
+
+
+def build(spec: Model, train_px: int | None = None) -> nn.Module:
+    """A new network on the CPU, in float32 and training mode: (N, channels, px, px) -> (N, classes).
+
+    Initial weights come from torch's global generator: seed it around the call. train_px: side of the training
+    images where it isn't `spec.px`. `spec.knobs` go to torchvision's and timm's models as they are.
+
+    Raises RequestError for unknown names and knobs, and for images that the network can't take.
+    """
+    if spec.name in _OURS:
+        _, builder, knobs = _OURS[spec.name]
+        _check_knobs(spec, knobs)
+        net = builder(spec, **spec.knobs)
+    elif spec.name.startswith(named.TIMM):
+        net = named.from_timm(spec)
+    elif spec.name in (names := named.torchvision_names()):
+        net = named.from_torchvision(spec)
+    else:
+        raise unknown("model", spec.name, [*_OURS, *names, named.TIMM + "NAME"])
+    for px in sorted({spec.px, train_px or spec.px}):
+        _probe(net.eval(), spec, px)
+    if spec.sync_batchnorm:
+        net = nn.SyncBatchNorm.convert_sync_batchnorm(net)
+    return net.train()
+
+
+def _check_knobs(spec: Model, known: tuple[str, ...]) -> None:
+    for knob, value in spec.knobs.items():
+        if not known:
+            raise RequestError(f"model '{spec.name}' has no knobs (got '{knob}')")
+        if knob not in known:
+            raise unknown(f"knob of model '{spec.name}'", knob, known)
+        if type(value) is not int or value < 1:  # isinstance would take True for 1
+            raise RequestError(f"model '{spec.name}': {knob} is a whole number from 1 (got {value!r})")
+
+
+def _probe(net: nn.Module, spec: Model, px: int) -> None:
+    """Pass one image through on the meta device, where shapes are worked out and nothing is computed."""
+    state = {name: t.to("meta") for name, t in [*net.named_parameters(), *net.named_buffers()]}
+    image = torch.empty(1, spec.channels, px, px, device="meta")
+    try:
+        shape = tuple(functional_call(net, state, (image,)).shape)
+    except (RuntimeError, ValueError, AssertionError) as error:
+        why = str(error).splitlines()[0]
+        raise RequestError(f"model '{spec.name}' built for {spec.px} px can't take {px}x{px} images: {why}") from error
+    if shape != (1, spec.classes):
+        raise RequestError(f"model '{spec.name}' isn't a classifier: its output is {shape}, not (1, {spec.classes})")

@@ -1,0 +1,71 @@
+"""Models of torchvision and timm by name, with random weights."""
+
+from typing import Any
+
+from torch import nn
+
+from bakeoff.errors import RequestError, unknown
+from bakeoff.plan import Model
+
+TIMM = "timm:"
+
+
+def torchvision_names() -> list[str]:
+    """Classification models of the installed torchvision."""
+    from torchvision import models  # here, since it takes a second
+
+    names: list[str] = models.list_models(module=models)
+    return names
+
+
+def from_torchvision(spec: Model) -> nn.Module:
+    """A model of torchvision without pretrained weights; knobs are its keyword arguments.
+
+    Raises RequestError for knobs that it doesn't have and for sizes that it can't be built for.
+    """
+    from torchvision import models
+
+    knobs: dict[str, Any] = dict(spec.knobs)
+    if spec.name.startswith("vit_"):
+        knobs["image_size"] = spec.px
+    elif spec.name.startswith("maxvit_"):
+        knobs["input_size"] = (spec.px, spec.px)
+    elif spec.name in ("googlenet", "inception_v3"):
+        # one output; and their own initialisation takes minutes, so torchvision deprecated it
+        knobs |= {"aux_logits": False, "init_weights": False}
+    try:
+        net: nn.Module = models.get_model(spec.name, weights=None, num_classes=spec.classes, **knobs)
+    except (TypeError, ValueError, RuntimeError, AssertionError) as error:
+        raise _refused(spec, error) from error
+    return _gray(net) if spec.channels == 1 else net
+
+
+def from_timm(spec: Model) -> nn.Module:
+    """A model of timm without pretrained weights; knobs are arguments of timm.create_model.
+
+    Raises RequestError where timm isn't installed, or for names and knobs that it doesn't have.
+    """
+    try:
+        import timm
+    except ImportError as error:
+        raise RequestError(f"model '{spec.name}' needs timm: pip install 'bakeoff[timm]'") from error
+    name = spec.name.removeprefix(TIMM)
+    if not timm.is_model(name):
+        raise unknown("timm model", name, timm.list_models())
+    try:
+        net: nn.Module = timm.create_model(name, num_classes=spec.classes, in_chans=spec.channels, **spec.knobs)
+    except (TypeError, ValueError, RuntimeError, AssertionError) as error:
+        raise _refused(spec, error) from error
+    return net
+
+
+def _gray(net: nn.Module) -> nn.Module:
+    """Let the first convolution take one channel, and do to it what it did to three equal ones."""
+    stem = next(module for module in net.modules() if isinstance(module, nn.Conv2d))
+    stem.weight = nn.Parameter(stem.weight.detach().sum(1, keepdim=True))
+    stem.in_channels = 1
+    return net
+
+
+def _refused(spec: Model, error: Exception) -> RequestError:
+    return RequestError(f"model '{spec.name}' can't be built with {spec.knobs} for {spec.px} px: {error}")
