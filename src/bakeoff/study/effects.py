@@ -45,9 +45,8 @@ def averaged(runs: Runs, names: Sequence[str], noise: Noise | None = None, readi
         else:
             rows = 2 * np.eye(len(model.terms(k)))[1 : k + 1]
             why = f"{len(runs.lost)} runs lost" if len(runs.lost) else "not a factorial"
-            estimates = [
-                replace(estimate, note=f"{why}: from the model") for estimate in _by_model(runs, noise, views, rows)
-            ]
+            estimates = _believed(runs, surface(runs, noise, views), rows) if len(runs) else [Estimate()] * k
+            estimates = [replace(estimate, note=f"{why}: from the model") for estimate in estimates]
     rows_used = np.union1d(first, second)
     for technique in range(runs.evaluations):
         difference = Combination(runs, first, second, (0.5, 0.5), runs.view_effect(technique))
@@ -123,31 +122,30 @@ def modelled(
     runs: Runs,
     names: Sequence[str],
     reference: Bools,
+    fitted: model.Surface,
     estimand: Estimand = "leave_one_out",
-    noise: Noise | None = None,
     reading: Reading = DEFAULT,
     direct: Sequence[Effect] = (),
 ) -> list[Effect]:
     """The same as `switched` from all runs, factorial included, by one Gaussian process (STATISTICS 4.3).
 
-    It needs a factorial block: with leave-one-out runs alone it covers too little. direct: the table of `switched`;
-    what differs from it by more than 3 combined standard errors is noted as lack of fit.
+    fitted: `surface` at the reference's evaluation. It needs a factorial block: with leave-one-out runs alone it covers
+    too little. direct: the table of `switched`; what differs from it by more than 3 combined standard errors is noted
+    as lack of fit. Evaluation techniques: a surface of their own, of the differences within the runs.
     """
     k = runs.levels.shape[1]
     training, at = reference[:k], reference[k:]
-    views = runs.view_at(at)
-    noise = measure(runs, views) if noise is None else noise
     toggled = training ^ np.eye(k, dtype=bool)
     rows = np.where(training, 1.0, -1.0)[:, None] * (model.features(training[None]) - model.features(toggled))
     here = len(runs.rows(training))
     estimates = [
         replace(estimate, direct_runs=here + len(runs.rows(levels)))
-        for estimate, levels in zip(_by_model(runs, noise, views, rows), toggled, strict=True)
+        for estimate, levels in zip(_believed(runs, fitted, rows), toggled, strict=True)
     ]
     for technique in range(runs.evaluations):
-        surface = _difference_surface(runs, runs.view_effect(technique, at))
-        belief = surface.accuracy(training[None])
-        estimates.append(replace(_believed(runs, belief, 0, surface.scales.sigma), direct_runs=here))
+        difference = _difference_surface(runs, runs.view_effect(technique, at))
+        (estimate,) = _believed(runs, difference, model.features(training[None]))
+        estimates.append(replace(estimate, direct_runs=here))
     found = table(estimates, names, estimand, reading)
     for index, (ours, theirs) in enumerate(zip(found, direct, strict=False)):
         if abs(ours.gain_pp - theirs.gain_pp) > 3 * math.hypot(ours.se, theirs.se):
@@ -177,16 +175,11 @@ def _difference_surface(runs: Runs, views: Floats) -> model.Surface:
     )
 
 
-def _by_model(runs: Runs, noise: Noise, views: Floats, rows: Floats) -> list[Estimate]:
-    if not len(runs):
-        return [Estimate(note="no runs")] * len(rows)
-    fitted = surface(runs, noise, views)
-    belief = fitted.coefficients(rows)
-    return [_believed(runs, belief, row, fitted.scales.sigma) for row in range(len(rows))]
-
-
-def _believed(runs: Runs, belief: model.Belief, row: int, sigma: float) -> Estimate:
-    seeds = len(np.unique(runs.block))
-    return Estimate(
-        float(belief.mean[row]), float(belief.sd[row]), math.inf, sigma, "model", len(runs), seeds, study_runs=len(runs)
-    )
+def _believed(runs: Runs, fitted: model.Surface, rows: Floats) -> list[Estimate]:
+    """What a surface says of `rows` (C, F) of coefficients."""
+    belief, sigma = fitted.coefficients(rows), fitted.scales.sigma
+    count, seeds = len(runs), len(np.unique(runs.block))
+    return [
+        Estimate(float(mean), float(sd), math.inf, sigma, "model", count, seeds, study_runs=count)
+        for mean, sd in zip(belief.mean, belief.sd, strict=True)
+    ]

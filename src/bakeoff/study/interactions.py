@@ -7,10 +7,9 @@ from typing import Literal
 import numpy as np
 from scipy import stats
 
-from bakeoff.study.effects import surface
-from bakeoff.study.model import terms
-from bakeoff.study.noise import Noise, odd_space
-from bakeoff.study.runs import Floats, Runs
+from bakeoff.study.model import Surface, terms
+from bakeoff.study.noise import odd_space
+from bakeoff.study.runs import Runs
 
 SURE = 0.95  # probability of the sign from which on a pair is named
 
@@ -37,31 +36,24 @@ class Interaction:
 
 
 def interactions(
-    runs: Runs,
-    names: Sequence[str],
-    noise: Noise,
-    views: Floats | None = None,
-    *,
-    sure: float = SURE,
-    level: float = 0.95,
+    runs: Runs, names: Sequence[str], fitted: Surface, *, sure: float = SURE, level: float = 0.95
 ) -> list[Interaction]:
     """The pairs whose sign is `sure`, the strongest first; with sure=0 all that can be estimated.
 
-    Two training techniques: from the model of all runs, at the evaluation that `views` picks. A training and an
-    evaluation technique: from the fold pairs, the effect of one on the difference that the other makes within a run.
-    names: k + E.
+    Two training techniques: from the model of all runs, `effects.surface`. A training and an evaluation technique: from
+    the fold pairs, the effect of one on the difference that the other makes within a run. names: k + E.
     """
     k = runs.levels.shape[1]
     found = []
     pairs = [term for term in terms(k, 2) if len(term) == 2]
-    if pairs and len(runs):
+    if pairs:
         rows = np.zeros((len(pairs), len(terms(k))))
         rows[np.arange(len(pairs)), 1 + k + np.arange(len(pairs))] = 4  # on/off coding
-        belief = surface(runs, noise, runs.view_average() if views is None else views).coefficients(rows)
-        half = stats.norm.ppf(0.5 + level / 2) * belief.sd
-        for (a, b), gain, wide, positive in zip(pairs, belief.mean, half, belief.positive, strict=True):
+        belief = fitted.coefficients(rows)
+        wide = stats.norm.ppf(0.5 + level / 2) * belief.sd
+        for (a, b), gain, half, positive in zip(pairs, belief.mean, wide, belief.positive, strict=True):
             sign = float(max(positive, 1 - positive))
-            found.append(_named(names[a], names[b], float(gain), float(wide), level, sign))
+            found.append(_named(names[a], names[b], float(gain), float(half), level, sign))
     for technique in range(runs.evaluations):
         odd = odd_space(runs, runs.view_effect(technique))
         if odd is None or not odd.df:

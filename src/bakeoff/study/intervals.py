@@ -11,6 +11,7 @@ from scipy import optimize, special, stats
 Floats = npt.NDArray[np.float64]
 
 
+@lru_cache(maxsize=4096)
 def t_quantile(level: float, df: float) -> float:
     """Half-width in standard errors of a two-sided interval; df may be infinite."""
     return float(stats.t.ppf(0.5 + level / 2, df))
@@ -127,8 +128,13 @@ def _scale_nodes(df: float) -> tuple[Floats, Floats]:
     """Nodes and weights for s / sigma, the root of chi^2 / df."""
     if math.isinf(df):
         return np.ones(1), np.ones(1)
-    node, weight = np.polynomial.legendre.leggauss(160)
+    node, weight = _legendre()
     return np.sqrt(stats.chi2.ppf((node + 1) / 2, df) / df), weight / 2
+
+
+@cache
+def _legendre() -> tuple[Floats, Floats]:
+    return np.polynomial.legendre.leggauss(160)
 
 
 @cache

@@ -53,7 +53,10 @@ def features(levels: Bools, order: int = 3) -> Floats:
     columns = [np.ones((len(x), 1))]
     for size in range(1, order + 1):
         sets = np.array(list(itertools.combinations(range(k), size)), np.int64).reshape(-1, size)
-        columns.append(np.prod([x[:, sets[:, place]] for place in range(size)], axis=0))
+        product = x[:, sets[:, 0]]
+        for place in range(1, size):
+            product *= x[:, sets[:, place]]
+        columns.append(product)
     return np.concatenate(columns, axis=1)
 
 

@@ -1,0 +1,170 @@
+"""Designs: orthogonal, folded, deterministic. T1 and T21 of the specification."""
+
+import itertools
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bakeoff.errors import RequestError
+from bakeoff.study import augment, designs, hadamard, model
+
+
+def strength(levels: np.ndarray, most: int) -> int:
+    """The largest t for which every t columns hold every combination equally often: a slow count."""
+    for size in range(1, most + 1):
+        for columns in itertools.combinations(range(levels.shape[1]), size):
+            _, counts = np.unique(levels[:, columns], axis=0, return_counts=True)
+            if len(counts) < 2**size or counts.min() != counts.max():
+                return size - 1
+    return most
+
+
+@pytest.mark.parametrize("order", [1, 2, *(order for order in range(4, 133, 4) if hadamard.exists(order))])
+def test_hadamard(order: int) -> None:
+    matrix = hadamard.hadamard(order).astype(int)
+    assert np.array_equal(matrix.T @ matrix, order * np.eye(order))
+    assert set(np.unique(matrix)) <= {-1, 1}
+    assert (matrix[0] == 1).all()
+
+
+def test_hadamard_orders() -> None:
+    assert [order for order in range(1, 101) if not hadamard.exists(order) and order % 4 == 0] == [52, 92, 100]
+    assert [hadamard.smallest(k) for k in (1, 2, 3, 5, 12, 13, 24)] == [1, 2, 4, 8, 12, 16, 24]
+    with pytest.raises(ValueError, match="order 6"):
+        hadamard.hadamard(6)
+
+
+@pytest.mark.parametrize("k", range(3, 25))
+def test_t1_factorial_of_any_size(k: int) -> None:
+    check_factorial(designs.factorial(k, seed=k), k)
+
+
+@pytest.mark.parametrize("runs", [24, 32, 40, 48, 56, 64, 96, 104, 184])
+def test_t1_factorial_of_any_length(runs: int) -> None:
+    design = designs.factorial(12, runs, seed=runs)
+    assert len(design) == runs
+    check_factorial(design, 12)
+
+
+def check_factorial(design: designs.Design, k: int) -> None:
+    x = 2 * design.levels.astype(int) - 1
+    assert np.array_equal(x.T @ x, len(x) * np.eye(k))
+    assert not x.sum(axis=0).any()
+    assert strength(design.levels[:, :13], 3) == min(3, k)
+    assert len(np.unique(design.block)) == len(x) // 2 >= 6
+    for block in np.unique(design.block):
+        first, second = design.levels[design.block == block]
+        assert np.array_equal(first, ~second)
+    assert design.levels.all(axis=1).any(), "all on is in it"
+
+
+def test_t1_nordstrom_robinson() -> None:
+    design = designs.resolution_five(15)
+    assert design.levels.shape == (128, 15)
+    assert strength(design.levels, 5) == 4
+    pairs = model.features(designs.resolution_five(12).levels, order=2)
+    assert np.array_equal(pairs.T @ pairs, 128 * np.eye(79))
+
+
+def test_corners_are_replicates() -> None:
+    design = designs.factorial(10, corners=2)
+    assert len(design) == 28
+    assert design.levels.all(axis=1).sum() == (~design.levels).all(axis=1).sum() == 3
+    assert len(np.unique(design.block)) == 14
+
+
+def test_toggles_weigh_the_reference_after_dunnett() -> None:
+    design = designs.leave_one_out(12, 2)
+    assert design.kind == "leave-one-out"
+    assert design.levels.all(axis=1).sum() == 7  # sqrt(12) x 2
+    assert sorted(design.levels.sum(axis=1)) == [11] * 24 + [12] * 7
+    assert len(np.unique(design.block)) == 31
+    assert sorted(designs.add_one(9).levels.sum(axis=1)) == [0] * 3 + [1] * 9
+    around = designs.toggles(np.array([True, False, True]))
+    assert sorted(map(tuple, np.unique(around.levels, axis=0).tolist())) == [
+        (False, False, True), (True, False, False), (True, False, True), (True, True, True),
+    ]  # fmt: skip
+
+
+def test_ladder_shares_seeds() -> None:
+    design = designs.ladder([2, 0, 1], 3)
+    assert design.order == (2, 0, 1)
+    for block in range(3):
+        rungs = design.levels[design.block == block]
+        assert sorted(map(tuple, rungs.tolist())) == [
+            (False, False, False), (False, False, True), (True, False, True), (True, True, True),
+        ]  # fmt: skip
+
+
+@given(st.integers(3, 24), st.integers(0, 2**31), st.integers(0, 1000))
+def test_t21_a_design_is_a_function_of_its_seed(k: int, seed: int, first: int) -> None:
+    one, two = (designs.factorial(k, seed=seed, first_block=first) for _ in range(2))
+    assert one.levels.tobytes() == two.levels.tobytes()
+    assert one.block.tobytes() == two.block.tobytes()
+    assert one.block.min() == first
+    assert designs.factorial(k, seed=seed + 1).levels.tobytes() != one.levels.tobytes()
+
+
+def test_t21_designs_are_pinned() -> None:
+    """Another plan for the same seed would orphan the runs that a study has made."""
+    levels = designs.factorial(12, seed=0).levels
+    assert (
+        np.packbits(levels).tobytes().hex()
+        == "34bec2fff9aa85e9c5c69d135d80003967a1b70f0c48f655cb45662eca990f3a2763a13d"
+    )
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: designs.factorial(25), "1 to 24"),
+        (lambda: designs.factorial(12, 20), "it can have 24$"),
+        (lambda: designs.factorial(12, 50), "48 or 56"),
+        (lambda: designs.resolution_five(16), "up to 15"),
+        (lambda: designs.leave_one_out(12, 0), "at least 1"),
+        (lambda: designs.ladder([0, 0], 1), "each of 0 to 1 once"),
+        (lambda: designs.ladder([0, 1], 0), "at least 1"),
+    ],
+)
+def test_what_cant_be_had_says_what_can(make: Callable[[], object], message: str) -> None:
+    with pytest.raises(RequestError, match=message):
+        make()
+
+
+def criterion(seen: np.ndarray, recipe: np.ndarray, scales: model.Scales) -> float:
+    """Summed posterior variance of the in-recipe effects, by inverting the whole precision matrix."""
+    order = np.array([len(term) for term in model.terms(len(recipe), 2)])
+    phi = model.features(seen, order=2)
+    posterior = np.linalg.inv(np.diag(scales.prior_sd(order) ** -2.0) + phi.T @ phi / scales.sigma**2)
+    toggled = recipe ^ np.eye(len(recipe), dtype=bool)
+    rows = model.features(recipe[None], order=2) - model.features(toggled, order=2)
+    return float(np.einsum("jf,fg,jg->", rows, posterior, rows))
+
+
+@pytest.mark.parametrize("priced", [False, True])
+def test_augmentation_takes_the_best_run_each_time(priced: bool) -> None:
+    """Against a slow reference: every candidate tried, the posterior computed afresh."""
+    recipe = np.array([True, True, False, True])
+    scales = model.Scales(0.12, 0.2, 0.03)
+    seen = designs.factorial(4).levels[:6]
+    cost = (lambda levels: 1.0 + 5 * levels[:, 0]) if priced else None
+    chosen = augment.augment_near(recipe, scales, 5, seen=seen, cost=cost)
+    candidates = np.array(list(itertools.product([False, True], repeat=4)))
+    prices = cost(candidates) if cost else np.ones(16)
+    for row in chosen:
+        before = criterion(seen, recipe, scales)
+        rates = [
+            (before - criterion(np.vstack([seen, candidate]), recipe, scales)) / price
+            for candidate, price in zip(candidates, prices, strict=True)
+        ]
+        taken = rates[int(np.flatnonzero((candidates == row).all(axis=1))[0])]
+        assert taken == pytest.approx(max(rates), rel=1e-6)
+        seen = np.vstack([seen, row])
+
+
+def test_augmentation_of_many_techniques_stays_near_the_recipe() -> None:
+    chosen = augment.augment_near(np.ones(16, bool), model.Scales(0.12, 0.2, 0.03), 8)
+    assert (~chosen).sum(axis=1).max() <= 4
