@@ -2,7 +2,6 @@
 
 import itertools
 import math
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +10,7 @@ from scipy import stats
 
 from bakeoff.study import augment, designs, effects, interactions, model, noise
 from bakeoff.study.runs import Bools, Floats
-from tests.worlds import NAMES, ON, K, World, additive, measured, structured, unstructured
+from tests.worlds import NAMES, ON, K, additive, measured, structured, unstructured
 
 
 def hybrid(k: int, seed: int) -> designs.Design:
@@ -23,23 +22,24 @@ def hybrid(k: int, seed: int) -> designs.Design:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("make", [structured, unstructured, additive])
 @pytest.mark.parametrize("kind", ["hybrid", "a-optimal"])
-def test_t13_the_model_covers_and_beats_leave_one_out(make: Callable[[np.random.Generator], World], kind: str) -> None:
-    draw, inside, ours, direct = np.random.default_rng(13), [], [], []
+def test_t13_the_model_covers_and_beats_leave_one_out(kind: str) -> None:
+    """Coverage on average over the three kinds of worlds; the error in each."""
+    draw, inside = np.random.default_rng(13), []
     near = augment.augment_near(ON, model.Scales(0.12, 0.18, 0.03), 52)
     rows = model.features(ON[None]) - model.features(ON ^ np.eye(K, dtype=bool))
-    for seed in range(25):
-        world = make(draw)
-        truth = world.beside(ON)
-        design = hybrid(K, seed) if kind == "hybrid" else designs.Design("toggles", near, np.arange(52), seed)
-        runs = measured(world, design, 0.12, draw)
-        belief = model.fit(runs.levels, runs.acc[:, 0], sigma=0.12, df=math.inf).coefficients(rows)
-        inside.append(np.abs(belief.mean - truth) <= 1.96 * belief.sd)
-        ours.append(belief.mean - truth)
-        direct.append(0.12 * math.sqrt(2 / 4) * draw.standard_normal(K))  # 4 runs of everything, 52 in all
-    assert 0.91 < np.mean(inside) < 0.995
-    assert np.sqrt(np.mean(np.square(ours))) <= 1.1 * np.sqrt(np.mean(np.square(direct)))
+    for make in (structured, unstructured, additive):
+        errors = []
+        for seed in range(25):
+            world = make(draw)
+            design = hybrid(K, seed) if kind == "hybrid" else designs.Design("toggles", near, np.arange(52), seed)
+            runs = measured(world, design, 0.12, draw)
+            belief = model.fit(runs.levels, runs.acc[:, 0], sigma=0.12, df=math.inf).coefficients(rows)
+            errors.append(belief.mean - world.beside(ON))
+            inside.append(np.abs(errors[-1]) <= 1.96 * belief.sd)
+        direct = 0.12 * math.sqrt(2 / 4)  # leave-one-out with 4 runs of everything, 52 in all
+        assert np.sqrt(np.mean(np.square(errors))) <= 1.1 * direct
+    assert 0.91 < np.mean(inside) < 0.99
 
 
 def test_the_model_learns_its_noise() -> None:

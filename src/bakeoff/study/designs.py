@@ -46,10 +46,11 @@ def factorial(k: int, runs: int | None = None, *, corners: int = 0, seed: int = 
     The rows of a Hadamard matrix and their complements, k of its columns in random order (STATISTICS 3). It holds
     "all on" and "all off". Both runs of a fold pair share a seed.
 
-    k: up to 24 techniques. runs: a multiple of 8; at least and by default twice the smallest Hadamard order that is at
-    least k and 8. Where no single matrix fits, two with columns of their own are stacked. corners: so many more pairs
-    of all on and all off, with new seeds, as replicates. first_block: the first training seed. Raises RequestError for
-    a k or a number of runs that can't be had.
+    k: up to 24 techniques. runs: without corners; a multiple of 8, at least and by default twice the smallest Hadamard
+    order that is at least k and 8. A multiple of that least size is made of blocks of it, with columns and levels of
+    their own, so that a larger study begins with the runs of a smaller one; other sizes of one or two larger matrices.
+    corners: so many more pairs of all on and all off, with new seeds, as replicates. first_block: the first training
+    seed. Raises RequestError for a k or a number of runs that can't be had.
     """
     if not 1 <= k <= 24:
         raise RequestError(f"a factorial takes 1 to 24 training techniques, not {k}")
@@ -57,13 +58,22 @@ def factorial(k: int, runs: int | None = None, *, corners: int = 0, seed: int = 
     half = least if runs is None else runs // 2
     orders = _orders(half, least) if runs is None or runs % 8 == 0 else ()
     if not orders:
-        near = _nearest(half, least)
-        raise RequestError(f"no factorial of {k} techniques has {runs} runs; it can have {' or '.join(map(str, near))}")
-    draw = _generator("factorial", seed, k, half)
-    rows = [hadamard.hadamard(order)[draw.permutation(order)][:, draw.permutation(order)[:k]] > 0 for order in orders]
-    half_levels = np.concatenate([*rows, np.ones((corners, k), bool)])
-    block = first_block + np.arange(half + corners)
-    return _shuffled("factorial", np.concatenate([half_levels, ~half_levels]), np.tile(block, 2), seed, draw)
+        near = " or ".join(map(str, _nearest(half, least)))
+        raise RequestError(f"no factorial of {k} techniques has {runs} runs; it can have {near}")
+    levels, blocks, following = [], [], first_block
+    for number, order in enumerate(orders):
+        draw = _generator("factorial", seed, k, order, number)
+        rows = hadamard.hadamard(order)[:, draw.permutation(order)[:k]] > 0
+        if number:  # the same columns switched over tell other interactions apart
+            rows = rows ^ (draw.random(k) < 0.5)
+        else:
+            rows = np.concatenate([rows, np.ones((corners, k), bool)])
+        block = following + draw.permutation(len(rows))
+        shuffle = draw.permutation(2 * len(rows))
+        levels.append(np.concatenate([rows, ~rows])[shuffle])
+        blocks.append(np.tile(block, 2)[shuffle])
+        following += len(rows)
+    return Design("factorial", np.concatenate(levels), np.concatenate(blocks).astype(np.int64), seed)
 
 
 def resolution_five(k: int, *, seed: int = 0, first_block: int = 0) -> Design:
@@ -133,7 +143,9 @@ def _shuffled(
 
 
 def _orders(half: int, least: int) -> tuple[int, ...]:
-    """One or two Hadamard orders of at least `least` that add up to `half`; none if there are no such."""
+    """Hadamard orders that add up to `half`: all of them `least`, else one or two larger ones; none if it can't be."""
+    if half % least == 0:
+        return (least,) * (half // least)
     if half >= least and hadamard.exists(half):
         return (half,)
     firsts = (first for first in range(half - least, least - 1, -4) if hadamard.exists(first))
