@@ -5,15 +5,20 @@ import itertools
 import json
 import os
 import shlex
+import statistics
+import tempfile
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
+import torch
+
 from bakeoff.api import Job, default_data, open_store
+from bakeoff.data.dataset import Dataset
 from bakeoff.engine import device as devices
-from bakeoff.engine.train import ENGINE_VERSION
+from bakeoff.engine.train import ENGINE_VERSION, train
 from bakeoff.errors import RequestError
 from bakeoff.launch import Cell, Outcome, launch
 from bakeoff.plan import Plan
@@ -139,6 +144,7 @@ def plan_study(
         base_plan=base.model_dump(mode="json"),
         recipe_plan=job.plan.model_dump(mode="json"),
         data_fingerprint=dataset.fingerprint,
+        classes=dataset.classes,
         splits={name: len(split) for name, split in dataset.splits.items()},
         device=str(chosen),
         jobs=jobs or (cores if chosen.type == "cpu" else 1),
@@ -157,6 +163,33 @@ def row_plans(job: Job, found: Factors, on_off: Sequence[bool]) -> list[Plan]:
         read = tuple(t for t, on in zip(found.evaluation, setting, strict=True) if on)
         plans.append(compile_plan(job.task, Recipe("row", trained + read), job.compiled.base).plan)
     return plans
+
+
+def fold_pairs(k: int) -> list[int]:
+    """Sizes, in runs, that a factorial of k training techniques comes in, from the smallest."""
+    least = len(designs.factorial(k))
+    return [least, *(runs for runs in range(least + 8, 8 * least + 1, 8) if runs % least == 0)]
+
+
+def seconds_per_example(spec: Spec, job: Job, data: Path | None = None) -> float:
+    """Training time per image on this machine, the mean of a short run of the baseline and one of the whole recipe."""
+    dataset, device = job.task.load(data or default_data()), devices.resolve(spec.device)
+    before = torch.get_num_threads()
+    torch.set_num_threads(spec.threads)
+    try:
+        return statistics.mean(_timed(plan, dataset, device) for plan in (job.compiled.base, job.plan))
+    finally:
+        torch.set_num_threads(before)
+
+
+def _timed(plan: Plan, dataset: Dataset, device: torch.device) -> float:
+    short, longer = (plan.model_copy(update={"examples_seen": plan.batch_size * steps}) for steps in (8, 40))
+    with tempfile.TemporaryDirectory() as folder:
+        took = [
+            train(each, dataset, 0, device, checkpoint=Path(folder) / f"{each.steps}.safetensors", workers=0).seconds
+            for each in (short, longer)
+        ]
+    return max(1e-9, took[1] - took[0]) / (longer.examples_seen - short.examples_seen)
 
 
 def missing(spec: Spec, job: Job, results: Store, crashed: Container[str] = ()) -> list[Cell]:

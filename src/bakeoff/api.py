@@ -180,6 +180,8 @@ def predict(
     """The `topk` most likely classes of each image, with their probabilities, most likely first."""
     results, chosen = open_store(store), devices.resolve(device)
     record = _done(results, run)
+    if absent := [str(path) for path in paths if not path.is_file()]:
+        raise RequestError(f"no image file {', '.join(absent)}")
     plan = Plan.model_validate(record.plan)
     model = load_model(results, record, plan, chosen)
     mean, std = (torch.tensor(values, device=chosen) for values in (record.mean, record.std))

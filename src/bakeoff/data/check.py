@@ -127,6 +127,7 @@ def _contents(images: Images, bad: Mapping[str, str]) -> dict[str, bytes]:
 
 def show(out: Console, report: Report) -> None:
     """Print a report for people."""
+    out.print(escape(f"{report.task}: {sum(sum(counts.values()) for counts in report.splits.values()):,} images"))
     table = Table("class", box=box.SIMPLE)
     for split in report.splits:
         table.add_column(split, justify="right")

@@ -142,8 +142,8 @@ def _stream(
             if last:
                 yield parts[0] if len(parts) == 1 else torch.cat(parts)
                 parts = []
-    except RuntimeError as error:
-        if "DataLoader worker" not in str(error):
+    except (RuntimeError, ConnectionError, EOFError) as error:  # what it is depends on what the process was doing
+        if isinstance(error, RuntimeError) and "DataLoader worker" not in str(error):
             raise
         raise BakeoffError(
             "a process that decodes images died, most likely for lack of (shared) memory; use fewer (--workers)"

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from bakeoff.plan import Plan
@@ -88,8 +88,14 @@ class State:
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any] | None = None) -> None:
     """Write a safetensors file atomically: a reader sees the old file or the new one, whatever happens."""
+    data = save({n: t.detach().cpu().contiguous() for n, t in tensors.items()}, {"meta": json.dumps(meta or {})})
     partial = path.with_suffix(".partial")
-    save_file({n: t.detach().cpu().contiguous() for n, t in tensors.items()}, partial, {"meta": json.dumps(meta or {})})
-    with open(partial, "rb") as file:
-        os.fsync(file.fileno())
-    os.replace(partial, path)
+    try:
+        with open(partial, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    except OSError:
+        partial.unlink(missing_ok=True)
+        raise

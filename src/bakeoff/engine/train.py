@@ -67,7 +67,7 @@ def train(
     # --- Model, optimizer, average --------------------------------------------------------------------------------
     layout = torch.channels_last if plan.precision.channels_last else torch.contiguous_format
     with rng.torch_seeded(seed, "init"):
-        model = models.build(plan.model)
+        model = models.build(plan.model, plan.train_px)
     check_memory(model, plan, dataset, device)
     model = model.to(device=device, memory_format=layout).train()
     state = State(model, build_optimizer(model, plan), plan)
@@ -77,6 +77,7 @@ def train(
 
     # --- Loop -----------------------------------------------------------------------------------------------------
     steps, classes = plan.steps, plan.model.classes
+    seed_network = torch.manual_seed if device.type != "cpu" else torch.default_generator.manual_seed  # 80 times faster
     drop_key = rng.key(seed, "drop") % 2**62
     unseen: list[Tensor] = []  # losses that are still on the device
     first, seconds_before = state.step, state.seconds
@@ -105,7 +106,7 @@ def train(
 
             for group in state.optimizer.param_groups:
                 group["lr"] = plan.peak_lr * lr_factor(plan.lr, step, steps)
-            torch.manual_seed(drop_key + step)  # for what the network itself draws: dropout, stochastic depth
+            seed_network(drop_key + step)  # for what the network itself draws: dropout, stochastic depth
             with autocast(plan.precision, device):
                 logits = forward(images).float()
             loss = F.cross_entropy(logits, targets, label_smoothing=plan.loss.label_smoothing)

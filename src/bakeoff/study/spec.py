@@ -70,6 +70,7 @@ class Spec:
     base_plan: dict[str, Any]
     recipe_plan: dict[str, Any]
     data_fingerprint: str
+    classes: tuple[str, ...]
     splits: dict[str, int]
     device: str
     jobs: int
@@ -110,7 +111,7 @@ class Spec:
         rows = tuple(
             Row(tuple(row["levels"]), row["block"], tuple(row["seeds"]), tuple(row["runs"])) for row in data["rows"]
         )
-        lists = {name: tuple(data[name]) for name in ("training", "evaluation", "order")}
+        lists = {name: tuple(data[name]) for name in ("training", "evaluation", "order", "classes")}
         return cls(**{**data, **lists, "rows": rows, "levels": tuple(Level(**level) for level in data["levels"])})
 
     def records(self, store: Store) -> list[RunRecord | None]:

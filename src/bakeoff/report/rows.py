@@ -1,0 +1,97 @@
+"""The table of key improvements, computed once: yours, the post's, the papers', time and verdict."""
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+from bakeoff.cards import Claim, Increment, claims, increment
+from bakeoff.report import words
+from bakeoff.report.page import Tone
+from bakeoff.study.analyse import Results
+from bakeoff.study.table import Effect
+
+_DATASETS = {"mnist": "MNIST", "mnist-5k": "MNIST", "fashion-mnist": "Fashion-MNIST", "cifar10": "CIFAR-10"}
+_HOME = "ImageNet-1k"  # the post's data
+
+
+@dataclass(frozen=True, eq=False)
+class Row:
+    """One technique. effect: None if the task rules it out; cost: training time with / without."""
+
+    technique: str
+    effect: Effect | None
+    post: Increment | None
+    claims: tuple[Claim, ...]
+    cost: float | None
+    evaluation: bool
+    task: str
+    reason: str = ""
+
+    @cached_property
+    def title(self) -> str:
+        """Its name."""
+        return words.title(self.technique)
+
+    @property
+    def measured(self) -> bool:
+        """Whether the runs say anything about it."""
+        return self.effect is not None and math.isfinite(self.effect.gain_pp)
+
+    @property
+    def tone(self) -> Tone:
+        """The verdict's kind; "none" where there is none."""
+        return self.effect.verdict if self.effect is not None and self.measured else "none"
+
+    @property
+    def flagged(self) -> bool:
+        """Whether the interval that holds for the whole table at once leaves out 0."""
+        return self.effect is not None and (self.effect.sim_low > 0 or self.effect.sim_high < 0)
+
+    @property
+    def verdict(self) -> str:
+        """In words."""
+        if self.effect is None:
+            return "not applicable"
+        return words.VERDICTS[self.effect.verdict] if self.measured else "not measured"
+
+    @property
+    def why(self) -> str:
+        """What a reader needs beside the verdict."""
+        if self.effect is None:
+            return self.reason
+        undecided = words.undecided(self.effect) if self.tone == "undecided" else ""
+        return "; ".join(part for part in (undecided, self.effect.note) if part)
+
+    @property
+    def time(self) -> str:
+        """Extra training time."""
+        if self.effect is None:
+            return ""
+        return "none" if self.evaluation else words.cost(self.cost)
+
+    @property
+    def claim(self) -> Claim | None:
+        """The claim to show first: on the study's own data if there is one, else on ImageNet, else any."""
+        known = [claim for claim in self.claims if claim.gain is not None]
+        own = _DATASETS.get(self.task)
+        return min(known, key=lambda c: (c.dataset != own, c.dataset != _HOME), default=None)
+
+
+def rows(results: Results) -> list[Row]:
+    """All techniques of the recipe in the order of the story; those that the task rules out last."""
+    spec = results.spec
+    effects = {effect.technique: effect for effect in results.main}
+    names = [*(name for name in spec.order if name in effects), *spec.not_applicable]
+    return [
+        Row(
+            technique=name,
+            effect=effects.get(name),
+            post=increment(name),
+            claims=tuple(claim for claim in claims(name) if claim.by_authors),
+            cost=results.cost.get(name),
+            evaluation=name in spec.evaluation,
+            task=spec.task,
+            reason=spec.not_applicable.get(name, ""),
+        )
+        for name in names
+    ]

@@ -1,0 +1,56 @@
+"""The stacked view: the techniques added one after the other, in the order of the recipe."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from bakeoff.study import effects
+from bakeoff.study.analyse import Results
+from bakeoff.study.noise import measure
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step. before, after: accuracy in percent; low, high: interval of the step's gain, in points."""
+
+    technique: str
+    before: float
+    after: float
+    low: float
+    high: float
+
+
+def steps(results: Results) -> list[Step]:
+    """The steps from the baseline to the recipe; none where the design can't say.
+
+    Of a ladder as measured. Of a factorial from the model of all runs, whose runs aren't a ladder: any order could be
+    drawn from them.
+    """
+    spec, runs = results.spec, results.runs
+    if spec.design == "ladder":
+        gains = results.main
+        start = results.baseline.acc["acc1"]
+    elif spec.design == "factorial" and len(runs):
+        names, k = list(spec.names), len(spec.training)
+        on = np.zeros(len(names), bool)
+        gains, fitted, noise = [], None, results.noise
+        for name in spec.order:
+            index = names.index(name)
+            on[index] = True
+            if index >= k or fitted is None:
+                views = runs.view_at(on[k:])
+                noise = measure(runs, views)
+                fitted = effects.surface(runs, noise, views)
+            gains.append(effects.modelled(runs, names, on, fitted, "stacked")[index])
+        off = np.zeros(len(names), bool)
+        views = runs.view_at(off[k:])
+        start = float(effects.surface(runs, measure(runs, views), views).accuracy(off[None, :k]).mean[0])
+    else:
+        return []
+    heights = start + np.cumsum([0.0, *(gain.gain_pp for gain in gains)])
+    if not np.isfinite(heights).all():
+        return []
+    return [
+        Step(gain.technique, float(before), float(after), gain.low, gain.high)
+        for gain, before, after in zip(gains, heights, heights[1:], strict=False)
+    ]

@@ -1,0 +1,110 @@
+"""Numbers and verdicts in words, the same in every format."""
+
+import math
+from collections.abc import Iterable, Sequence
+
+from bakeoff.cards import Claim, blog_rows
+from bakeoff.study.noise import Noise
+from bakeoff.study.table import Effect
+
+POST = "https://pytorch.org/blog/how-to-train-state-of-the-art-models-using-torchvision-latest-primitives/"
+UNKNOWN = "not known"
+PERCENT = "\u00a0%"  # on one line with its number
+SYMBOLS = {"helps": "▲", "hurts": "▼", "no_effect": "=", "undecided": "?", "none": "–"}
+VERDICTS = {"helps": "helps", "hurts": "hurts", "no_effect": "no effect worth having", "undecided": "undecided"}
+DESIGNS = {
+    "factorial": "a factorial: every technique is on in half of the runs and off in the other half",
+    "leave-one-out": "leave-one-out: the whole recipe, and the recipe without each technique in turn",
+    "add-one": "add-one: the baseline, and the baseline with each technique in turn",
+    "ladder": "a ladder: the techniques added one after the other, in one order",
+}
+ESTIMANDS = {
+    "factorial": "the gain averaged over the other techniques",
+    "leave-one-out": "what the whole recipe loses without it",
+    "add-one": "what the baseline gains with it alone",
+    "ladder": "what it adds to the techniques above it",
+}
+_SOURCES = {
+    "paper text": "read in the paper",
+    "abstract": "read in the paper's abstract",
+    "author repo": "read in the authors' repository",
+}
+
+
+def signed(value: float, digits: int = 2) -> str:
+    """A gain with its sign: +0.34, −0.20, 0.00."""
+    if not math.isfinite(value):
+        return UNKNOWN
+    text = f"{value:+.{digits}f}"
+    return text[1:] if float(text) == 0 else text.replace("-", "−")
+
+
+def span(low: float, high: float, digits: int = 2) -> str:
+    """An interval."""
+    return f"{signed(low, digits)} to {signed(high, digits)}" if math.isfinite(low + high) else "no interval"
+
+
+def number(value: float, digits: int = 2, unit: str = "") -> str:
+    """A quantity."""
+    return f"{value:,.{digits}f}{unit}" if math.isfinite(value) else UNKNOWN
+
+
+def percent(share: float) -> str:
+    """A share, in whole percents."""
+    return f"{100 * share:.0f}{PERCENT}"
+
+
+def digits(effects: Iterable[Effect]) -> int:
+    """Decimals that a table of gains deserves: hundredths of a point, or tenths where the intervals are wide."""
+    halves = sorted((e.high - e.low) / 2 for e in effects if math.isfinite(e.high - e.low))
+    return 1 if halves and halves[len(halves) // 2] >= 1 else 2
+
+
+def listed(names: Sequence[str]) -> str:
+    """A, B and C."""
+    return " and ".join(", ".join(names).rsplit(", ", 1)) if names else ""
+
+
+def counted(count: int, noun: str) -> str:
+    """1 run, 24 runs."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def cost(ratio: float | None) -> str:
+    """Extra training time."""
+    if ratio is None or not math.isfinite(ratio):
+        return UNKNOWN
+    return f"{signed(100 * (ratio - 1), 0)}{PERCENT}"
+
+
+def title(technique: str) -> str:
+    """A technique's name as the post prints it, else as its card does."""
+    from bakeoff import techniques  # whose modules take a moment to load
+
+    step = next((row.step for row in blog_rows() if row.technique == technique), None)
+    return step.removeprefix("+ ") if step else techniques.get(technique).card.title
+
+
+def provenance(claim: Claim) -> str:
+    """Whether anybody looked at a claim's source, in plain words."""
+    if not claim.verified:
+        return "not checked: quoted from memory"
+    return _SOURCES.get(claim.source_kind, "read in notes by others, not in the paper itself")
+
+
+def noise(found: Noise) -> str:
+    """What makes the intervals as wide as they are, and what would shrink them."""
+    runs = f"Twice as many runs would make the intervals {percent(found.width_with_runs(2))} as wide"
+    if found.shrinks_most is None:
+        return f"{runs}."
+    both = f"{runs}, twice as many evaluation images {percent(found.width_with_images(2))}."
+    if found.shrinks_most == "evaluation images":
+        return f"{both} Add evaluation images first: they do almost as much, and cost no training."
+    return f"{both} Add runs: more images would do little."
+
+
+def undecided(effect: Effect) -> str:
+    """What would settle it."""
+    if effect.runs_to_decide is None:
+        return "more runs would hardly decide"
+    return f"about {effect.runs_to_decide:,} runs in all would decide"

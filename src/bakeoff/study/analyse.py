@@ -1,0 +1,182 @@
+"""From a study's runs in the store to what is said about them."""
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from bakeoff.cards import claims, increment
+from bakeoff.store import RunRecord, Store
+from bakeoff.study import effects
+from bakeoff.study.interactions import Interaction, interactions
+from bakeoff.study.noise import Noise, measure
+from bakeoff.study.runs import Bools, Floats, Runs
+from bakeoff.study.spec import Spec
+from bakeoff.study.table import DEFAULT, Effect, Reading
+
+
+@dataclass(frozen=True, eq=False)
+class Corner:
+    """The runs of one configuration. acc: "acc1", "acc5" -> mean in percent; sd of Acc@1 between runs, in points."""
+
+    acc: dict[str, float]
+    sd: float
+    runs: int
+
+
+@dataclass(frozen=True, eq=False)
+class Results:
+    """What a study found.
+
+    main: the table that the design is for (averaged, leave-one-out, add-one or stacked effects). in_recipe: beside the
+    whole recipe, from the model of all runs; factorial designs only. total, total_k: gain of the recipe over the
+    baseline in Acc@1 and Acc@K. cost: technique -> training time with / without. lost: how many runs each failure took.
+    """
+
+    spec: Spec
+    runs: Runs
+    records: list[RunRecord | None]
+    noise: Noise
+    main: list[Effect]
+    in_recipe: list[Effect]
+    interactions: list[Interaction]
+    total: Effect
+    total_k: Effect
+    top_k: int
+    baseline: Corner
+    recipe: Corner
+    cost: dict[str, float]
+    lost: dict[str, int]
+    left: int
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data, as `bakeoff ablate --json` prints it."""
+        return {
+            "study": self.spec.name,
+            "task": self.spec.task,
+            "design": self.spec.design,
+            "runs": len(self.runs),
+            "runs_left": self.left,
+            "lost": self.lost,
+            "noise": _finite(asdict(self.noise)),
+            "baseline": _finite(asdict(self.baseline)),
+            "recipe": _finite(asdict(self.recipe)),
+            "total_gain": {"acc1": self.total.as_json(), f"acc{self.top_k}": self.total_k.as_json()},
+            "effects": [self._effect(effect) for effect in (*self.main, *self.in_recipe)]
+            + [
+                {"technique": name, "verdict": "not_applicable", "reason": reason, **_published(name)}
+                for name, reason in self.spec.not_applicable.items()
+            ],
+            "interactions": [_finite(asdict(pair)) for pair in self.interactions],
+        }
+
+    def _effect(self, effect: Effect) -> dict[str, Any]:
+        cost = self.cost.get(effect.technique, math.nan)
+        return {
+            **effect.as_json(),
+            "metric": "acc1",
+            "cost_ratio": None if math.isnan(cost) else cost,
+            **_published(effect.technique),
+        }
+
+
+def analyse(store: Store, spec: Spec, reading: Reading = DEFAULT) -> Results:
+    """Estimate everything that a study's runs can say, whether or not all of them are there."""
+    runs, records = spec.collect(store)
+    k, everything = len(spec.training), np.ones(len(spec.names), bool)
+    nothing = ~everything
+    at_recipe = runs.view_at(everything[k:])
+    noise = measure(runs, runs.view_average() if spec.design == "factorial" else at_recipe)
+    names = list(spec.names)
+    in_recipe: list[Effect] = []
+    pairs: list[Interaction] = []
+    match spec.design:
+        case "factorial":
+            main = effects.averaged(runs, names, noise, reading)
+            in_recipe = effects.modelled(runs, names, everything, "leave_one_out", reading=reading)
+            pairs = interactions(runs, names, noise)
+        case "leave-one-out":
+            main = effects.switched(runs, names, everything, "leave_one_out", noise, reading)
+        case "add-one":
+            main = effects.switched(runs, names, nothing, "add_one", reading=reading)
+        case _:
+            main = effects.stacked(runs, names, [names.index(name) for name in spec.order], reading=reading)
+    top_k = min(5, len(spec.classes))
+    runs_k = spec.collect(store, top_k)[0]
+    return Results(
+        spec=spec,
+        runs=runs,
+        records=records,
+        noise=noise,
+        main=main,
+        in_recipe=in_recipe,
+        interactions=pairs,
+        total=effects.total(runs, everything, nothing, reading=reading),
+        total_k=effects.total(runs_k, everything, nothing, reading=reading),
+        top_k=top_k,
+        baseline=_corner(spec, nothing, runs, runs_k, top_k),
+        recipe=_corner(spec, everything, runs, runs_k, top_k),
+        cost=_costs(spec, records),
+        lost=_lost(records),
+        left=sum(record is None or not record.ended for record in records),
+    )
+
+
+def _corner(spec: Spec, levels: Bools, runs: Runs, runs_k: Runs, top_k: int) -> Corner:
+    k = len(spec.training)
+    found = {}
+    for name, table in ((f"acc{top_k}", runs_k), ("acc1", runs)):
+        values = table.acc[table.rows(levels[:k])] @ table.view_at(levels[k:])
+        found[name] = float(values.mean()) if len(values) else math.nan
+    sd = float(values.std(ddof=1)) if len(values) > 1 else math.nan
+    return Corner(found, sd, len(values))
+
+
+def _costs(spec: Spec, records: list[RunRecord | None]) -> dict[str, float]:
+    """Training time with a technique over the time without, all else equal: main effects on the logarithm of seconds."""
+    timed = [index for index, record in enumerate(records) if record and record.status == "done"]
+    levels = spec.matrix[timed]
+    seconds = np.array([record.seconds for record in records if record and record.status == "done"])
+    design: Floats = np.column_stack([np.ones(len(timed)), levels]).astype(float)
+    if not len(timed) or np.linalg.matrix_rank(design) < design.shape[1]:
+        return {}
+    slopes = np.linalg.lstsq(design, np.log(seconds), rcond=None)[0][1:]
+    cost = dict(zip(spec.training, np.exp(slopes).tolist(), strict=True))
+    return {**cost, **dict.fromkeys(spec.evaluation, 1.0)}
+
+
+def _lost(records: list[RunRecord | None]) -> dict[str, int]:
+    failures = [record.status for record in records if record and record.status in ("diverged", "crashed")]
+    return {status: failures.count(status) for status in sorted(set(failures))}
+
+
+def _published(name: str) -> dict[str, Any]:
+    post = increment(name)
+    return {
+        "blog_pp": post.acc1 if post else None,
+        "paper": [
+            {
+                "gain_pp": claim.gain,
+                "dataset": claim.dataset,
+                "model": claim.model,
+                "metric": claim.metric,
+                "source": claim.where,
+                "verified": claim.verified,
+            }
+            for claim in claims(name)
+            if claim.by_authors
+        ],
+    }
+
+
+def _finite(data: dict[str, Any]) -> dict[str, Any]:
+    """JSON has no NaN: None instead."""
+    return {
+        key: _finite(value)
+        if isinstance(value, dict)
+        else None
+        if isinstance(value, float) and not math.isfinite(value)
+        else value
+        for key, value in data.items()
+    }
