@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from bakeoff.api import Job, default_data, open_store
+from bakeoff.api import Job, default_data, open_store, plan_job
 from bakeoff.data.dataset import Dataset
 from bakeoff.engine import device as devices
 from bakeoff.engine.train import ENGINE_VERSION, train
@@ -23,11 +24,16 @@ from bakeoff.errors import RequestError
 from bakeoff.launch import Cell, Outcome, launch
 from bakeoff.plan import Plan
 from bakeoff.recipe import Recipe, Technique, compile_plan
+from bakeoff.runner import SPLITS
 from bakeoff.store import Store, run_id
 from bakeoff.study import designs
+from bakeoff.study.analyse import Results, analyse
+from bakeoff.study.forecast import Choice, choices
+from bakeoff.study.power import Kind
 from bakeoff.study.spec import Level, Row, Spec
 
-DESIGNS = ("factorial", "leave-one-out", "add-one", "ladder")
+DESIGNS: tuple[Kind, ...] = ("factorial", "leave-one-out", "add-one", "ladder")
+CORNERS = 3  # more pairs of all on and all off: they show the noise and the total gain directly
 _SECOND_TRY = 1_000_000  # added to the seed of a run that failed
 
 
@@ -60,14 +66,14 @@ def factors(job: Job) -> Factors:
     )
 
 
-def design_of(kind: str, k: int, seeds: int | None, runs: int | None, seed: int) -> designs.Design:
+def design_of(kind: Kind, k: int, seeds: int | None, runs: int | None, seed: int) -> designs.Design:
     """A design by name.
 
     seeds: fold pairs of a factorial, replicates of a toggle, repeats of a ladder. runs: of a factorial, instead.
     Raises RequestError for a kind that doesn't exist or a size that can't be had.
     """
     if kind == "factorial":
-        return designs.factorial(k, runs or (2 * seeds if seeds else None), corners=3, seed=seed)
+        return designs.factorial(k, runs or (2 * seeds if seeds else None), corners=CORNERS, seed=seed)
     if runs is not None:
         raise RequestError(f"--runs sets the size of a factorial; for {kind} use --seeds")
     if kind == "leave-one-out":
@@ -80,13 +86,14 @@ def design_of(kind: str, k: int, seeds: int | None, runs: int | None, seed: int)
 def plan_study(
     job: Job,
     *,
-    design: str = "factorial",
+    design: Kind = "factorial",
     seeds: int | None = None,
     runs: int | None = None,
     design_seed: int = 0,
     device: str = "auto",
     jobs: int | None = None,
     threads: int | None = None,
+    dataset: Dataset | None = None,
     data: Path | None = None,
     store: Path | None = None,
     command: Sequence[str] = (),
@@ -104,7 +111,7 @@ def plan_study(
     drawn = design_of(design, len(found.training), seeds, runs, design_seed)
     results, chosen = open_store(store), devices.resolve(device)
     results.prepare()
-    dataset = job.task.load(data or default_data())
+    dataset = dataset or job.task.load(data or default_data())
     base = job.compiled.base
     settings = list(itertools.product((False, True), repeat=len(found.evaluation)))
     levels = []
@@ -165,31 +172,70 @@ def row_plans(job: Job, found: Factors, on_off: Sequence[bool]) -> list[Plan]:
     return plans
 
 
-def fold_pairs(k: int) -> list[int]:
-    """Sizes, in runs, that a factorial of k training techniques comes in, from the smallest."""
-    least = len(designs.factorial(k))
-    return [least, *(runs for runs in range(least + 8, 8 * least + 1, 8) if runs % least == 0)]
+def plan_within(job: Job, limit: float | None, **request: Any) -> tuple[Spec, list[Choice]]:
+    """A study and its prospects; with a limit in seconds, the largest factorial that fits.
+
+    request: as for `plan_study`. Raises RequestError if not even the smallest fits.
+    """
+    spec = plan_study(job, **request)
+    found = prospects(spec, job, request["dataset"])
+    if limit is None:
+        return spec, found
+    if spec.design != "factorial" or request["runs"] or request["seeds"]:
+        raise RequestError("--budget picks the size of a factorial; leave --runs and --seeds out")
+    here = next(choice for choice in found if choice.runs == len(spec.rows))
+    blocks = (limit / here.seconds * here.runs - 2 * CORNERS) // (here.runs - 2 * CORNERS)
+    if blocks < 1:
+        raise RequestError(
+            f"the smallest factorial takes about {here.seconds / 60:.1f} minutes; give it that, or train for less "
+            f"(--length {limit / here.seconds:.2g})"
+        )
+    request["runs"] = int(blocks) * (here.runs - 2 * CORNERS)
+    spec = plan_study(job, **request)
+    return spec, prospects(spec, job, request["dataset"])
 
 
-def seconds_per_example(spec: Spec, job: Job, data: Path | None = None) -> float:
-    """Training time per image on this machine, the mean of a short run of the baseline and one of the whole recipe."""
-    dataset, device = job.task.load(data or default_data()), devices.resolve(spec.device)
+def prospects(spec: Spec, job: Job, dataset: Dataset) -> list[Choice]:
+    """What the study would take and tell at its size, and at others that the design can have.
+
+    The time comes from short runs on this machine. How large the noise is, only the study will show: the task's own is
+    taken if it is known, else effects are in units of it.
+    """
+    k, device = len(spec.training), devices.resolve(spec.device)
+    plans = [plan.model_copy(update={"precision": job.plan.precision}) for plan in (job.compiled.base, job.plan)]
+    per_image = statistics.mean(seconds_per_image(plan, dataset, device, spec.threads) for plan in plans)
+    levels = [row.levels for row in spec.rows]
+    found = factors(job)
+    shown = sum(row_plans(job, found, level)[0].examples_seen for level in levels)
+    looked_at = len(levels) * len(spec.levels) * sum(len(dataset.splits[split]) for split in SPLITS)
+    whole = per_image * (shown + looked_at / 3) / spec.jobs  # without gradients a third is left
+    kind = spec.design
+    sizes = sorted({len(spec.rows), *other_sizes(kind, k)})
+    return choices(kind, {runs: whole * runs / len(spec.rows) for runs in sizes}, k, job.task.noise_pp)
+
+
+def other_sizes(kind: Kind, k: int) -> list[int]:
+    """A few sizes, in runs, that a design comes in."""
+    if kind == "factorial":
+        least = len(design_of(kind, k, None, None, 0))
+        pairs = 2 * CORNERS
+        return [least, 2 * (least - pairs) + pairs, 4 * (least - pairs) + pairs]
+    return [len(design_of(kind, k, seeds, None, 0)) for seeds in (2, 4, 8)]
+
+
+def seconds_per_image(plan: Plan, dataset: Dataset, device: torch.device, threads: int) -> float:
+    """Training time per image of a plan, from 32 steps after a warm-up of 8."""
     before = torch.get_num_threads()
-    torch.set_num_threads(spec.threads)
+    torch.set_num_threads(threads)
+    took = []
     try:
-        return statistics.mean(_timed(plan, dataset, device) for plan in (job.compiled.base, job.plan))
+        with tempfile.TemporaryDirectory() as folder:
+            for steps in (8, 40):
+                short = plan.model_copy(update={"examples_seen": plan.batch_size * steps})
+                took.append(train(short, dataset, 0, device, checkpoint=Path(folder) / str(steps)).seconds)
     finally:
         torch.set_num_threads(before)
-
-
-def _timed(plan: Plan, dataset: Dataset, device: torch.device) -> float:
-    short, longer = (plan.model_copy(update={"examples_seen": plan.batch_size * steps}) for steps in (8, 40))
-    with tempfile.TemporaryDirectory() as folder:
-        took = [
-            train(each, dataset, 0, device, checkpoint=Path(folder) / f"{each.steps}.safetensors", workers=0).seconds
-            for each in (short, longer)
-        ]
-    return max(1e-9, took[1] - took[0]) / (longer.examples_seen - short.examples_seen)
+    return max(1e-9, took[1] - took[0]) / (32 * plan.batch_size)
 
 
 def missing(spec: Spec, job: Job, results: Store, crashed: Container[str] = ()) -> list[Cell]:
@@ -214,6 +260,38 @@ def missing(spec: Spec, job: Job, results: Store, crashed: Container[str] = ()) 
                 )
             break
     return cells
+
+
+def ablate(
+    task: str = "digits",
+    recipe: str = "torchvision-2021",
+    *,
+    with_: Sequence[str] = (),
+    without: Sequence[str] = (),
+    settings: Sequence[str] = (),
+    model: str | None = None,
+    length: float = 1.0,
+    design: Kind = "factorial",
+    seeds: int | None = None,
+    runs: int | None = None,
+    device: str = "auto",
+    jobs: int | None = None,
+    threads: int | None = None,
+    data: Path | None = None,
+    store: Path | None = None,
+) -> Results:
+    """Measure what each technique of a recipe buys; runs that the store has are not made again.
+
+    The first arguments are those of `train`. design: factorial (averaged effects), leave-one-out, add-one or ladder.
+    seeds: fold pairs, replicates or repeats; runs: of a factorial, instead. jobs, threads: processes, and threads of
+    each.
+    """
+    job = plan_job(task, recipe, with_=with_, without=without, settings=settings, model=model, length=length, data=data)
+    spec = plan_study(
+        job, design=design, seeds=seeds, runs=runs, device=device, jobs=jobs, threads=threads, data=data, store=store
+    )
+    run_study(spec, job, data=data, store=store)
+    return analyse(open_store(store), spec)
 
 
 def run_study(

@@ -1,17 +1,19 @@
 """The command line: parse, call, print."""
 
 import json
+import os
 import shlex
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 from rich.console import Console
 from typer.exceptions import TyperException
 
-from bakeoff.errors import BakeoffError, RequestError
+from bakeoff.errors import BakeoffError, RequestError, unknown
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 techniques_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
@@ -30,17 +32,24 @@ Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")]
 Workers = Annotated[int | None, typer.Option(min=0, help="Processes that decode files [one per core].")]
 TaskName = Annotated[str, typer.Option("--task", help="A task by name, or folder:PATH for class folders.")]
 
+RecipeName = Annotated[str, typer.Option("--recipe", help="A recipe by name, or a recipe file.")]
+With = Annotated[list[str] | None, typer.Option("--with", help="Techniques to add: A,B.")]
+Without = Annotated[list[str] | None, typer.Option("--without", help="Techniques to leave out: A,B.")]
+Settings = Annotated[list[str] | None, typer.Option("--set", help="TECHNIQUE.KNOB=VALUE or SLOT=VALUE.")]
+ModelName = Annotated[str | None, typer.Option("--model", help="A network by name [the task's].")]
+Length = Annotated[float, typer.Option("--length", help="Multiple of the training length.")]
+
 
 @app.command()
 def train(
     task: TaskName = "digits",
-    recipe: Annotated[str, typer.Option(help="A recipe by name, or a recipe file.")] = "baseline",
-    with_: Annotated[list[str] | None, typer.Option("--with", help="Techniques to add: A,B.")] = None,
-    without: Annotated[list[str] | None, typer.Option(help="Techniques to leave out: A,B.")] = None,
-    settings: Annotated[list[str] | None, typer.Option("--set", help="TECHNIQUE.KNOB=VALUE or SLOT=VALUE.")] = None,
-    model: Annotated[str | None, typer.Option(help="A network by name [the task's].")] = None,
+    recipe: RecipeName = "baseline",
+    with_: With = None,
+    without: Without = None,
+    settings: Settings = None,
+    model: ModelName = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of all randomness.")] = 0,
-    length: Annotated[float, typer.Option(help="Multiple of the training length.")] = 1.0,
+    length: Length = 1.0,
     device: Device = "auto",
     workers: Workers = None,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Go on without images that can't be read.")] = False,
@@ -81,6 +90,108 @@ def train(
         runs.show_record(out, record, api.open_store(store).folder(record.run_id))
     if record.status != "done":
         raise BakeoffError(f"run {record.run_id} {record.status}: {record.reason}")
+
+
+@app.command()
+def ablate(
+    task: TaskName = "digits",
+    recipe: RecipeName = "torchvision-2021",
+    with_: With = None,
+    without: Without = None,
+    settings: Settings = None,
+    model: ModelName = None,
+    length: Length = 1.0,
+    design: Annotated[str, typer.Option(help="factorial, leave-one-out, add-one or ladder.")] = "factorial",
+    seeds: Annotated[int | None, typer.Option(min=1, help="Fold pairs, replicates or repeats of the design.")] = None,
+    runs: Annotated[int | None, typer.Option(min=1, help="Runs of a factorial, instead of --seeds.")] = None,
+    budget: Annotated[
+        str | None, typer.Option(help="Time to use, such as 30m: the largest factorial that fits.")
+    ] = None,
+    design_seed: Annotated[int, typer.Option(min=0, help="Seed of the design.")] = 0,
+    delta: Annotated[float, typer.Option(min=0.0, help="Gains within +-delta points aren't worth having.")] = 0.1,
+    jobs: Annotated[str, typer.Option(help="Processes; auto is one per core on a CPU, one on a GPU.")] = "auto",
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads of each process.")] = None,
+    device: Device = "auto",
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Go on without images that can't be read.")] = False,
+    plan_only: Annotated[bool, typer.Option("--plan-only", help="Print what would be run, and stop.")] = False,
+    store: StoreDir = None,
+    data: DataDir = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Measure what each technique of a recipe buys on your data, with intervals, beside what post and papers claim."""
+    from bakeoff import ablate as ablation
+    from bakeoff import api
+    from bakeoff.report import study, write
+    from bakeoff.report.progress import study_progress
+    from bakeoff.study.analyse import analyse
+    from bakeoff.study.forecast import seconds
+    from bakeoff.study.table import Reading
+
+    out, err = _consoles(as_json)
+    limit = seconds(budget) if budget else None
+    job = api.plan_job(
+        task, recipe, with_=_names(with_), without=_names(without), settings=settings or (), model=model,
+        length=length, data=data, skip_bad=skip_bad,
+    )  # fmt: skip
+    results = api.open_store(store)
+    dataset = job.task.load(data or api.default_data())
+    spec, prospects = ablation.plan_within(
+        job, limit, design=_one_of(design, "--design", ablation.DESIGNS), seeds=seeds, runs=runs,
+        design_seed=design_seed, device=device, jobs=_jobs(jobs), threads=threads, dataset=dataset, data=data,
+        store=store, command=sys.argv[1:],
+    )  # fmt: skip
+    if plan_only and as_json:
+        _print_json({"study": spec.name, "design": spec.design, "runs": len(spec.rows), "training": spec.training,
+                     "evaluation": spec.evaluation, "not_applicable": spec.not_applicable,
+                     "choices": [asdict(choice) for choice in prospects]})  # fmt: skip
+        return
+    if plan_only or not quiet:
+        study.show_plan(out if plan_only else err, spec, prospects, job.task.noise_pp)
+    if plan_only:
+        return
+    with study_progress(Console(quiet=True) if quiet else err, results, spec) as report:
+        ablation.run_study(spec, job, data=data, store=store, report=report)
+    found = analyse(results, spec, Reading(delta=delta))
+    page = write(found, "html", results.root / "studies" / spec.name / "report.html")
+    if as_json:
+        _print_json(found.as_json())
+    else:
+        study.show(out, found)
+        out.print(f"report: {page}", soft_wrap=True)
+
+
+@app.command()
+def report(
+    name: Annotated[str | None, typer.Argument(metavar="STUDY", help="A study by name [the only one].")] = None,
+    format_: Annotated[str, typer.Option("--format", help="html, md or ipynb.")] = "html",
+    output: Annotated[Path | None, typer.Option(help="File to write [beside the study].")] = None,
+    delta: Annotated[float, typer.Option(min=0.0, help="Gains within +-delta points aren't worth having.")] = 0.1,
+    store: StoreDir = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Write the report of a study, from the store alone; while runs are missing, of what is there."""
+    from bakeoff.report import FORMATS, study, write
+    from bakeoff.store import Store
+    from bakeoff.study.analyse import analyse
+    from bakeoff.study.spec import Spec
+    from bakeoff.study.table import Reading
+
+    results = Store(store or Path(os.environ.get("BAKEOFF_STORE", "runs")))
+    spec = Spec.load(results, name or "")
+    kind = _one_of(format_, "--format", FORMATS)
+    found = analyse(results, spec, Reading(delta=delta))
+    path = write(found, kind, output or results.root / "studies" / spec.name / f"report.{kind}")
+    out, _ = _consoles(as_json)
+    if as_json:
+        _print_json({**found.as_json(), "report": str(path)})
+    else:
+        if not quiet:
+            study.show(out, found)
+        out.print(f"report: {path}", soft_wrap=True)
 
 
 @app.command()
@@ -273,3 +384,21 @@ def _numbers(text: str, option: str) -> list[int]:
         return [int(part) for part in text.split(",")]
     except ValueError:
         raise RequestError(f"{option} takes whole numbers such as 1,5, not '{text}'") from None
+
+
+T = TypeVar("T", bound=str)
+
+
+def _one_of(value: str, option: str, known: Sequence[T]) -> T:
+    for each in known:
+        if each == value:
+            return each
+    raise unknown(f"value of {option}", value, known)
+
+
+def _jobs(text: str) -> int | None:
+    if text == "auto":
+        return None
+    if text.isdecimal() and int(text) > 0:
+        return int(text)
+    raise RequestError(f"--jobs takes a number of processes or auto, not '{text}'")

@@ -45,6 +45,7 @@ class Task:
     lr_per_256: float = 0.1
     weight_decay: float = 1e-4
     precision: Precision = Precision()
+    noise_pp: float | None = None  # run-to-run sd of Acc@1 in points, where it was measured
 
     def base_plan(self, model: str | None = None) -> Plan:
         """The post's baseline on this task: step schedule, weight decay on everything, crop, flip where allowed."""

@@ -69,7 +69,7 @@ def train(
     with rng.torch_seeded(seed, "init"):
         model = models.build(plan.model, plan.train_px)
     check_memory(model, plan, dataset, device)
-    model = model.to(device=device, memory_format=layout).train()
+    model = model.to(device).to(memory_format=layout).train()
     state = State(model, build_optimizer(model, plan), plan)
     if checkpoint.exists():
         state.load(checkpoint)

@@ -6,7 +6,7 @@ from datetime import datetime
 from bakeoff.plan import Plan
 from bakeoff.report import chart, words
 from bakeoff.report import evidence as found
-from bakeoff.report.page import Bullets, Cell, Code, Column, Picture, Section, Table, Text, strong, term
+from bakeoff.report.page import Block, Bullets, Cell, Code, Column, Picture, Section, Table, Text, strong, term
 from bakeoff.report.progress import duration
 from bakeoff.report.runs import size
 from bakeoff.study.analyse import Results
@@ -29,7 +29,7 @@ def accuracy(results: Results) -> Section | None:
     for key, effect in (("acc1", results.total), (f"acc{k}", results.total_k)):
         values = [Cell(words.number(c.acc[key], 2, words.PERCENT), words.counted(c.runs, "run")) for c in corners]
         gain = Cell(words.signed(effect.gain_pp), words.span(effect.low, effect.high))
-        body.append((Cell(f"Acc@{key[3:]}"), *values, gain if math.isfinite(effect.gain_pp) else Cell("–")))
+        body.append((Cell(f"Acc@{key[3:]}"), *values, gain if math.isfinite(effect.gain_pp) else Cell(words.DASH)))
     definition = Text.of(
         term(f"Acc@{k}"), f" is the share of images whose right class is among the {k} most likely ones. ",
         f"With {classes} classes it is 100\u00a0% whatever the model does. " if k == classes else "",
@@ -40,10 +40,11 @@ def accuracy(results: Results) -> Section | None:
     sds = [
         f"{name} {words.number(c.sd)}" for name, c in zip(("baseline", "recipe"), corners, strict=True) if c.runs > 1
     ]
-    spread = Text.of(f"Standard deviation of Acc@1 between runs, in points: {', '.join(sds)}.") if sds else None
     columns = (Column(""), Column("Baseline", True), Column("Recipe", True), Column("Gain, points", True))
-    blocks = (definition, Table(columns, tuple(body)), *([spread] if spread else []))
-    return Section("accuracy", "Baseline and recipe", blocks)
+    blocks: list[Block] = [definition, Table(columns, tuple(body))]
+    if sds:
+        blocks.append(Text.of(f"Standard deviation of Acc@1 between runs, in points: {', '.join(sds)}."))
+    return Section("accuracy", "Baseline and recipe", tuple(blocks))
 
 
 def learning(results: Results) -> Section | None:
@@ -111,9 +112,9 @@ def calibration(results: Results) -> Section | None:
         for change, digits in zip(changes, (3, 2), strict=True)
     )
     intro = Text.of(
-        "A model is ", term("calibrated"), " if it is right in 80\u00a0% of the cases in which it says 80\u00a0%. ", term("ECE"),
-        ", the expected calibration error, is the mean gap between what it says and how often it is right. ",
-        term("Cross-entropy"), " also punishes being unsure of right answers. Lower is better for both. They say how "
+        "A model is ", term("calibrated"), " if it is right in 80\u00a0% of the cases in which it says 80\u00a0%. ",
+        term("ECE"), ", the expected calibration error, is the mean gap between what it says and how often it is "
+        "right. ", term("Cross-entropy"), " also punishes being unsure of right answers. Lower is better for both. They say how "
         "far to trust a probability, not which technique to keep: label smoothing and mixup make a model less sure "
         "on purpose, and can raise both while accuracy improves.",
     )  # fmt: skip
@@ -145,7 +146,7 @@ def noise(results: Results) -> Section | None:
         ),
     ]
     table = Table((Column("Part of the noise"), Column("Points", True), Column("What it is")), tuple(body))
-    blocks: list[Text | Table] = [intro, table]
+    blocks: list[Block] = [intro, table]
     if n.rho is not None:
         blocks.append(
             Text.of(
@@ -182,10 +183,10 @@ def made(results: Results) -> Section:
     facts.append(("Machine", f"{spec.device}, {jobs} of {words.counted(spec.threads, 'thread')}"))
     facts.append(("Versions", ", ".join(f"{name} {version}" for name, version in spec.versions.items())))
     table = Table((Column("What"), Column("Value")), tuple((Cell(name), Cell(value)) for name, value in facts))
-    blocks: list[Text | Table | Code | Bullets] = [table]
+    blocks: list[Block] = [table]
     if spec.command:
         blocks += [
-            Text.of("To get the same study again (runs that the store has are not made twice):"),
+            Text.of("To get the same study again (what the store has is not run twice):"),
             Code(spec.command),
         ]
     failed = found.failures(results)
@@ -235,12 +236,12 @@ def limits(results: Results) -> Section:
             "recipe's, and none was tuned here.",
         ),
         Text.of(
-            strong("The intervals allow for other seeds, not for other images."), " The wider ones under “All "
-            "intervals” allow for those too, as long as the new images are of the same kind.",
+            strong("The intervals allow for other seeds, not for other images."), " The wider ones in the table "
+            "of all intervals allow for those too, as long as the new images are of the same kind.",
         ),
         Text.of(
-            strong("Undecided is not zero."), " It means that these runs can't tell. And “no effect worth having” is "
-            "about accuracy: a technique may still pay in training time or calibration.",
+            strong("Undecided is not zero."), " It means that these runs can't tell. And no effect worth having "
+            "is about accuracy: a technique may still pay in training time or calibration.",
         ),
         Text.of(
             strong("The post's column is no yardstick."), " It is ImageNet and ResNet50, stacked in one order, the "

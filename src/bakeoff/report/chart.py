@@ -5,6 +5,7 @@ Colours are Okabe and Ito's. `narrow` draws for a page as wide as a phone.
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -23,7 +24,7 @@ from bakeoff.study.analyse import Results
 INK, MUTED, GRID, PAPER = "#1c2126", "#5c656e", "#d6dbe0", "#fefefe"
 YOURS, POST = "#0072b2", "#e69f00"
 COLOURS = {"ink": INK, "muted": MUTED, "grid": GRID, "paper": PAPER, "yours": YOURS, "post": POST}
-STYLE = {
+STYLE: dict[Any, Any] = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans", "Verdana", "Arial", "Helvetica"],
     "font.size": 9.5,

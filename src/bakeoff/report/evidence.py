@@ -13,8 +13,10 @@ from bakeoff.study.intervals import t_quantile
 
 @dataclass(frozen=True)
 class Change:
-    """A mean over the baseline's and over the recipe's runs. gain: its change, with an interval; NaN without
-    two runs each, or where they all agree."""
+    """A mean over the baseline's and over the recipe's runs, and the interval of its change.
+
+    low, high: NaN without two runs each, or where they all agree.
+    """
 
     name: str
     baseline: float

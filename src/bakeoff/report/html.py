@@ -26,4 +26,4 @@ def render(page: Page) -> str:
 
 def _svg(picture: Picture, narrow: bool) -> Markup:
     """Safe to put into the page as it is: matplotlib escapes the text of a drawing."""
-    return Markup(inline(picture.draw(narrow), f"{picture.name}-{'narrow' if narrow else 'wide'}"))  # noqa: S704
+    return Markup(inline(picture.draw(narrow), f"{picture.name}-{'narrow' if narrow else 'wide'}"))

@@ -8,8 +8,13 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
+from bakeoff.store import Store
+from bakeoff.study.analyse import so_far
+from bakeoff.study.spec import Spec
+
 if TYPE_CHECKING:
     from bakeoff.engine.train import Progress as Snapshot
+    from bakeoff.launch import Outcome
 
 _LINE_SECONDS = 5.0
 
@@ -42,6 +47,37 @@ def progress(console: Console) -> Iterator[Callable[["Snapshot"], None]]:
             bar.update(task, total=now.steps, completed=now.step, facts=_facts(now))
 
         yield draw
+
+
+@contextmanager
+def study_progress(console: Console, store: Store, spec: Spec) -> Iterator[Callable[["Outcome", int], None]]:
+    """A function that shows where a study stands, called after every run with its outcome and how many are left."""
+    began, done = time.monotonic(), 0
+    bar = Progress(
+        TextColumn("runs"),
+        BarColumn(bar_width=24),
+        TextColumn("{task.fields[facts]}"),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+    with bar:
+        task = bar.add_task("runs", total=None, facts="starting")
+
+        def show(outcome: "Outcome", left: int) -> None:
+            nonlocal done
+            done += 1
+            rest = (time.monotonic() - began) / done * left
+            if outcome.status != "done":
+                console.print(f"a run {outcome.status}: {outcome.reason}", soft_wrap=True)
+            largest = list(so_far(store, spec).items())[:3]
+            gains = ", ".join(f"{name} {gain:+.2f}" for name, gain in largest)
+            facts = f"{done} done, {left} left, {duration(rest)}" + (f"; so far {gains}" if gains else "")
+            bar.update(task, total=done + left, completed=done, facts=facts)
+            if not console.is_terminal:
+                console.print(facts, soft_wrap=True)
+
+        yield show
 
 
 def _facts(now: "Snapshot") -> str:

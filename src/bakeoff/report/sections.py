@@ -2,13 +2,11 @@
 
 import math
 
-from bakeoff.report import chart, words
-from bakeoff.report.behind import accuracy, calibration, classes, learning, limits, made, noise
+from bakeoff.report import appendix, behind, chart, contrasts, words
 from bakeoff.report.page import Cell, Column, Page, Picture, Section, Table, Text, link, strong, term
 from bakeoff.report.rows import Row, rows
-from bakeoff.report.stack import steps
 from bakeoff.study.analyse import Results
-from bakeoff.study.table import DEFAULT, Effect
+from bakeoff.study.table import DEFAULT
 
 _GAIN = {
     "factorial": (
@@ -42,20 +40,20 @@ _GAIN = {
 def page(results: Results) -> Page:
     """The whole report as data."""
     table = rows(results)
-    sections = [_effects(results, table)]
+    sections: list[Section | None] = [_effects(results, table)]
     if len(results.runs):
         sections += [
             _chart(results),
-            _in_recipe(results, table),
-            _pairs(results),
-            _stack(results),
-            accuracy(results),
-            learning(results),
-            classes(results),
-            calibration(results),
-            noise(results),
+            contrasts.in_recipe(results, table),
+            contrasts.pairs(results),
+            contrasts.stacked(results),
+            behind.accuracy(results),
+            behind.learning(results),
+            behind.classes(results),
+            behind.calibration(results),
+            behind.noise(results),
         ]
-    sections += [made(results), limits(results), _numbers(results, table), _claims(table)]
+    sections += [behind.made(results), behind.limits(results), appendix.numbers(results, table), appendix.claims(table)]
     return Page(
         title=f"What each technique buys on {results.spec.task}",
         notices=notices(results),
@@ -99,11 +97,12 @@ def headline(results: Results, table: list[Row]) -> tuple[Text, ...]:
         before, after = (
             words.number(corner.acc["acc1"], 2, words.PERCENT) for corner in (results.baseline, results.recipe)
         )
-        low = words.span(total.low, total.high, digits)
+        interval = f"{words.percent(total.level)} interval {words.span(total.low, total.high, digits)}"
+        verb = "gain" if total.gain_pp >= 0 else "lose"
         first = Text.of(
-            f"Together, the {count} techniques {'gain' if total.gain_pp >= 0 else 'lose'} ",
+            f"Together, the {count} techniques {verb} ",
             strong(f"{words.signed(total.gain_pp, digits)} points"),
-            f" of accuracy ({words.percent(total.level)} interval {low}): from {before} to {after} of the images classified correctly.",
+            f" of accuracy ({interval}): from {before} to {after} of the images classified correctly.",
         )
     elif results.spec.design in ("leave-one-out", "add-one"):
         other = "the baseline" if results.spec.design == "leave-one-out" else "the whole recipe"
@@ -133,27 +132,26 @@ def _short(row: Row, tone: str) -> str:
 
 
 def _effects(results: Results, table: list[Row]) -> Section:
-    level, delta = results.total.level, DEFAULT.delta
+    level, delta = words.percent(results.total.level), DEFAULT.delta
     digits = words.digits(results.main)
     intro = Text.of(
         "The ", term("baseline"), " is plain training with none of the techniques; the ", term("recipe"),
-        " has all of them. Accuracy is ", term("Acc@1"),
+        " has all of them that the task allows. Accuracy is ", term("Acc@1"),
         ", the share of images whose most likely class is the right one. A ", term("point"),
         " is one percent of the images: from 97\u00a0% to 98\u00a0% is a gain of one point.",
     )  # fmt: skip
     body = tuple(_row(row, digits) for row in table)
     anytime = " They hold however often the results were looked at meanwhile." if results.total.unplanned else ""
     reading = Text.of(
-        "Below each gain stands its ", term(f"{words.percent(level)} interval"),
-        ". A ", term("seed"), " starts the random numbers of a training, and other seeds give slightly other accuracies."
-        f" If the study were repeated with other seeds and evaluated on the same images, {words.percent(level)} of such intervals "
-        f"would hold the true gain.{anytime} Each alone, that is: of {len(results.main)} intervals one or more would "
-        "often miss. So * marks gains for which the wider ", term("simultaneous interval"),
-        ", made so that those of all rows hold together, leaves out 0 too.",
+        "Below each gain stands its ", term(f"{level} interval"), ". A ", term("seed"), " starts the random numbers of "
+        "a training, and other seeds give slightly other accuracies. If the study were repeated with other seeds and "
+        f"evaluated on the same images, {level} of such intervals would hold the true gain.{anytime} Each alone, that "
+        f"is: of {len(results.main)} intervals one or more would often miss. So * marks gains for which the wider ",
+        term("simultaneous interval"), ", made so that those of all rows hold together, leaves out 0 too.",
     )  # fmt: skip
     verdicts = Text.of(
         "Verdict: ", strong("helps"), " or ", strong("hurts"), " where there is a *; ",
-        strong("no effect worth having"), f" where the whole interval lies within ±{delta:g} points; ",
+        strong("no effect worth having"), f" where the whole interval lies within ±{delta:g} points, * or not; ",
         strong("undecided"), " where the runs can't tell, with the number of runs that would, if the gain stays what "
         "it is. ", strong("Extra training time"), " compares runs with and without the technique on the same machine.",
     )  # fmt: skip
@@ -163,19 +161,16 @@ def _effects(results: Results, table: list[Row]) -> Section:
         strong("The papers"), " claim what their authors measured on their own data. Shown is the claim on this "
         "study's data where there is one, else the first on ImageNet; all are listed at the end.",
     )  # fmt: skip
-    columns = ("Technique", "Yours, points", "The post, points", "The paper, points", "Extra training time", "Verdict")
+    titles = ("Technique", "Yours, points", "The post, points", "The paper, points", "Extra training time", "Verdict")
     numbers = (False, True, True, False, True, False)
-    grid = Table(tuple(Column(*pair) for pair in zip(columns, numbers, strict=True)), body, wide=True)
-    return Section(
-        "effects",
-        "Key accuracy improvements",
-        (intro, Text(_GAIN[results.spec.design]), grid, reading, verdicts, published),
-    )
+    columns = tuple(Column(name, flush) for name, flush in zip(titles, numbers, strict=True))
+    blocks = (intro, Text(_GAIN[results.spec.design]), Table(columns, body, wide=True), reading, verdicts, published)
+    return Section("effects", "Key accuracy improvements", blocks)
 
 
 def _row(row: Row, digits: int) -> tuple[Cell, ...]:
     kind = "read from every run with and without" if row.evaluation else ""
-    yours = Cell("–")
+    yours = Cell(words.DASH)
     if row.effect is not None and row.measured:
         star = "*" if row.flagged else ""
         gain = words.signed(row.effect.gain_pp, digits)
@@ -193,7 +188,7 @@ def _row(row: Row, digits: int) -> tuple[Cell, ...]:
         yours,
         post,
         paper,
-        Cell(row.time or "–"),
+        Cell(row.time or words.DASH),
         Cell(f"{words.SYMBOLS[row.tone]} {row.verdict}", row.why, row.tone),
     )
 
@@ -215,172 +210,3 @@ def _chart(results: Results) -> Section:
         "chart.effects_chart(results)",
     )
     return Section("chart", "Yours beside the post's", (picture,))
-
-
-def _in_recipe(results: Results, table: list[Row]) -> Section | None:
-    if not results.in_recipe:
-        return None
-    beside = {effect.technique: effect for effect in results.in_recipe}
-    digits = words.digits([*results.main, *results.in_recipe])
-    body = []
-    for row in table:
-        if row.effect is not None and row.technique in beside:
-            inside = beside[row.technique]
-            body.append(
-                (
-                    Cell(row.title, inside.note),
-                    _gain(row.effect, digits),
-                    _gain(inside, digits),
-                    Cell(f"{inside.direct_runs:,}"),
-                )
-            )
-    intro = Text.of(
-        "The averaged effect is what a technique buys in a typical mix of the others. The ", term("in-recipe effect"),
-        " is what you lose by dropping it from the whole recipe, where others may do its work already. Neither is "
-        "wrong; they answer different questions. The in-recipe effects come from a model of all runs (accuracy as a "
-        "sum of effects of one, two and three techniques, most of them small), since few runs are the recipe without "
-        "one technique; ", term("direct runs"), " are those that are the recipe, or the recipe without this technique."
-    )  # fmt: skip
-    columns = (
-        Column("Technique"),
-        Column("Averaged, points", True),
-        Column("In the recipe, points", True),
-        Column("Direct runs", True),
-    )
-    return Section("in-recipe", "Averaged, and inside the recipe", (intro, Table(columns, tuple(body), wide=True)))
-
-
-def _gain(effect: Effect, digits: int) -> Cell:
-    if not math.isfinite(effect.gain_pp):
-        return Cell("–", effect.note)
-    return Cell(words.signed(effect.gain_pp, digits), words.span(effect.low, effect.high, digits))
-
-
-def _pairs(results: Results) -> Section | None:
-    if results.spec.design != "factorial":
-        return None
-    intro = Text.of(
-        "Two techniques ", term("work with each other"), " if one buys more where the other is on than where it is "
-        "off, and ", term("fight"), " if it buys less. Named are the pairs whose direction has a probability above "
-        "95\u00a0%. Of many pairs looked at, about one in twenty of those named may have the wrong direction: take them as "
-        "hints.",
-    )  # fmt: skip
-    if not results.interactions:
-        return Section("pairs", "Works with, fights with", (intro, Text.of("No pair is that clear in these runs.")))
-    body = tuple(
-        (
-            Cell(words.title(pair.first)),
-            Cell(f"{pair.relation} {words.title(pair.second)}"),
-            Cell(words.signed(pair.gain_pp), words.span(pair.low, pair.high)),
-            Cell(_sure(pair.probability)),
-        )
-        for pair in results.interactions
-    )
-    columns = (
-        Column("Technique"),
-        Column("Relation"),
-        Column("Buys more by, points", True),
-        Column("Probability", True),
-    )
-    return Section("pairs", "Works with, fights with", (intro, Table(columns, body, wide=True)))
-
-
-def _sure(probability: float) -> str:
-    return f"over 99.9{words.PERCENT}" if probability > 0.999 else f"{100 * probability:.1f}{words.PERCENT}"
-
-
-def _stack(results: Results) -> Section | None:
-    found = steps(results)
-    if not found:
-        return None
-    ladder = results.spec.design == "ladder"
-    source = "as measured" if ladder else "as the model of all runs sees it"
-    caption = Text.of(
-        strong("Order-dependent."), f" The techniques added one after the other, {source}, in the order of the recipe. "
-        "In another order the same techniques have other steps, so no single step is what a technique is worth; only "
-        "the two ends don't depend on it. The gray bars are the measured means of the baseline's and the recipe's own "
-        f"runs{'' if ladder else '; the model smooths over noise and needn’t meet them exactly'}. The scale doesn't start at 0.",
-    )  # fmt: skip
-    alt = "Steps from the baseline to the recipe, in one order: " + "; ".join(
-        f"{words.title(step.technique)} {words.signed(step.after - step.before)}" for step in found
-    )
-    picture = Picture(
-        "stacked", lambda narrow: chart.waterfall(results, narrow=narrow), alt, caption, "chart.waterfall(results)"
-    )
-    return Section("stacked", "Stacked, in one order", (picture,))
-
-
-def _numbers(results: Results, table: list[Row]) -> Section | None:
-    if not len(results.runs):
-        return None
-    digits = words.digits(results.main) + 1
-    intro = Text.of(
-        "The ", term("interval for other images"), " is wider: it also allows for the images being a sample, so it is "
-        "the one for accuracy on new images of the same kind. The adjusted ", term("p"), " is the probability that "
-        "the largest of all these gains would look this large if no technique did anything. ", term("Shrunk"),
-        " gains are pulled towards the mean of the table, since the largest of several noisy gains is mostly "
-        "too large: rank by these.",
-    )  # fmt: skip
-    body = []
-    for effect in (*(row.effect for row in table if row.effect is not None and row.measured), results.total):
-        total = effect is results.total
-        if not math.isfinite(effect.gain_pp):
-            continue
-        body.append(
-            (
-                Cell(
-                    "Recipe over baseline" if total else words.title(effect.technique),
-                    "" if total else effect.technique,
-                ),
-                Cell(words.signed(effect.gain_pp, digits)),
-                Cell(words.span(effect.low, effect.high, digits)),
-                Cell(words.span(effect.sim_low, effect.sim_high, digits)),
-                Cell(words.span(effect.population_low, effect.population_high, digits)),
-                Cell("–" if total else words.signed(effect.shrunk_pp, digits)),
-                Cell(_p(effect.p_adjusted)),
-                Cell(f"{effect.runs:,}", words.counted(effect.seeds, "seed")),
-            )
-        )
-    titles = (
-        "Technique",
-        "Gain, points",
-        "Interval",
-        "Simultaneous",
-        "For other images",
-        "Shrunk",
-        "Adjusted p",
-        "Runs",
-    )
-    columns = tuple(Column(name, name != "Technique") for name in titles)
-    return Section("numbers", "All intervals", (intro, Table(columns, tuple(body), wide=True)))
-
-
-def _p(p: float) -> str:
-    return words.UNKNOWN if math.isnan(p) else "< 0.001" if p < 0.001 else f"{p:.3f}"
-
-
-def _claims(table: list[Row]) -> Section | None:
-    body = []
-    for row in table:
-        for claim in row.claims:
-            gain = "not known" if claim.gain is None else words.signed(claim.gain)
-            source = words.provenance(claim)
-            place = "; ".join(part for part in (claim.paper, claim.where, claim.note) if part)
-            body.append(
-                (
-                    Cell(row.title),
-                    Cell(gain, claim.metric),
-                    Cell(claim.dataset, claim.model),
-                    Cell(place),
-                    Cell(source, claim.status.removeprefix("verified: ")),
-                )
-            )
-    if not body:
-        return None
-    intro = Text.of(
-        "Every number that is on file from the techniques' authors, or from a paper that they cite for it. Gains are "
-        "in points of the named measure, positive is better. A number that nobody checked at a source says so.",
-    )
-    titles = ("Technique", "Gain, points", "Data and model", "Where it stands", "Was it read there?")
-    columns = tuple(Column(name, name.startswith("Gain")) for name in titles)
-    return Section("claims", "What the papers claim", (intro, Table(columns, tuple(body), wide=True)))

@@ -14,7 +14,7 @@ from bakeoff.study.analyse import Results
 
 _ROOM = 110  # columns from which the papers' claims and the training time are shown too
 _STYLES = {"helps": "bold green", "hurts": "bold red"}
-_PLAIN = str.maketrans("−–\u00a0", "-- ")  # what every terminal can print
+_PLAIN = str.maketrans({words.MINUS: "-", words.DASH: "-", "\u00a0": " "})  # what every terminal can print
 
 
 def show(console: Console, results: Results) -> None:
@@ -29,7 +29,8 @@ def show(console: Console, results: Results) -> None:
     _say(
         console,
         f"yours: {words.ESTIMANDS[results.spec.design]}, in points of Acc@1, with its {level} interval; * the interval "
-        "for all rows at once leaves out 0 too. post: ImageNet, ResNet50, stacked, best of 3 runs.",
+        "for all rows at once leaves out 0 too. (n runs): so many in all would decide. post: ImageNet, ResNet50, "
+        "stacked, best of 3 runs.",
     )
     for pair in results.interactions:
         first, second = words.title(pair.first), words.title(pair.second)
@@ -56,9 +57,15 @@ def _table(table: list[Row], results: Results, room: bool) -> Table:
         cells = [row.technique, gain, interval, words.signed(row.post.acc1) if row.post else "-"]
         if room:
             cells += [_claim(row), row.time or "-"]
-        verdict = f"{row.verdict}: {row.why}" if row.why else row.verdict
-        grid.add_row(*(_text(cell) for cell in cells), _text(verdict, _STYLES.get(row.tone, "")))
+        grid.add_row(*(_text(cell) for cell in cells), _text(_verdict(row), _STYLES.get(row.tone, "")))
     return grid
+
+
+def _verdict(row: Row) -> str:
+    if row.tone == "undecided" and row.effect is not None:
+        runs = row.effect.runs_to_decide
+        return f"undecided ({runs:,} runs)" if runs else "undecided"
+    return f"{row.verdict}: {row.why}" if row.why else row.verdict
 
 
 def _claim(row: Row) -> str:

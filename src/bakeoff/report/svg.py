@@ -18,7 +18,7 @@ def svg(figure: Figure) -> str:
 
 
 def inline(figure: Figure, prefix: str) -> str:
-    """A drawing as an element of a page: ids start with `prefix`, colours are the page's variables --ink, --yours, ..."""
+    """A drawing as an element of a page: ids start with `prefix`, colours are the page's variables, --ink and so on."""
     text = svg(figure)
     text = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
     used = set(re.findall(r"(?:url\(#|href=\"#)([^)\"]+)", text))

@@ -10,7 +10,8 @@ from bakeoff.study.table import Effect
 POST = "https://pytorch.org/blog/how-to-train-state-of-the-art-models-using-torchvision-latest-primitives/"
 UNKNOWN = "not known"
 PERCENT = "\u00a0%"  # on one line with its number
-SYMBOLS = {"helps": "▲", "hurts": "▼", "no_effect": "=", "undecided": "?", "none": "–"}
+MINUS, DASH = "\u2212", "\u2013"  # as wide as a plus; where there is nothing to say
+SYMBOLS = {"helps": "▲", "hurts": "▼", "no_effect": "=", "undecided": "?", "none": DASH}
 VERDICTS = {"helps": "helps", "hurts": "hurts", "no_effect": "no effect worth having", "undecided": "undecided"}
 DESIGNS = {
     "factorial": "a factorial: every technique is on in half of the runs and off in the other half",
@@ -32,11 +33,11 @@ _SOURCES = {
 
 
 def signed(value: float, digits: int = 2) -> str:
-    """A gain with its sign: +0.34, −0.20, 0.00."""
+    """A gain with its sign: +0.34, -0.20 (with a true minus), 0.00."""
     if not math.isfinite(value):
         return UNKNOWN
     text = f"{value:+.{digits}f}"
-    return text[1:] if float(text) == 0 else text.replace("-", "−")
+    return text[1:] if float(text) == 0 else text.replace("-", MINUS)
 
 
 def span(low: float, high: float, digits: int = 2) -> str:

@@ -12,7 +12,7 @@ from bakeoff.study import effects
 from bakeoff.study.interactions import Interaction, interactions
 from bakeoff.study.noise import Noise, measure
 from bakeoff.study.runs import Bools, Floats, Runs
-from bakeoff.study.spec import Spec
+from bakeoff.study.spec import SPLIT, Spec
 from bakeoff.study.table import DEFAULT, Effect, Reading
 
 
@@ -43,12 +43,16 @@ class Results:
     interactions: list[Interaction]
     total: Effect
     total_k: Effect
-    top_k: int
     baseline: Corner
     recipe: Corner
     cost: dict[str, float]
     lost: dict[str, int]
     left: int
+
+    @property
+    def top_k(self) -> int:
+        """The K of Acc@K."""
+        return self.spec.top_k
 
     def as_json(self) -> dict[str, Any]:
         """Plain data, as `bakeoff ablate --json` prints it."""
@@ -83,7 +87,8 @@ class Results:
 
 def analyse(store: Store, spec: Spec, reading: Reading = DEFAULT) -> Results:
     """Estimate everything that a study's runs can say, whether or not all of them are there."""
-    runs, records = spec.collect(store)
+    records = spec.records(store)
+    runs, runs_k = (spec.collect(records, store, k) for k in (1, spec.top_k))
     k, everything = len(spec.training), np.ones(len(spec.names), bool)
     nothing = ~everything
     at_recipe = runs.view_at(everything[k:])
@@ -94,16 +99,15 @@ def analyse(store: Store, spec: Spec, reading: Reading = DEFAULT) -> Results:
     match spec.design:
         case "factorial":
             main = effects.averaged(runs, names, noise, reading)
-            in_recipe = effects.modelled(runs, names, everything, "leave_one_out", reading=reading)
-            pairs = interactions(runs, names, noise)
+            fitted = effects.surface(runs, measure(runs, at_recipe), at_recipe)
+            in_recipe = effects.modelled(runs, names, everything, fitted, reading=reading)
+            pairs = interactions(runs, names, fitted)
         case "leave-one-out":
             main = effects.switched(runs, names, everything, "leave_one_out", noise, reading)
         case "add-one":
             main = effects.switched(runs, names, nothing, "add_one", reading=reading)
         case _:
             main = effects.stacked(runs, names, [names.index(name) for name in spec.order], reading=reading)
-    top_k = min(5, len(spec.classes))
-    runs_k = spec.collect(store, top_k)[0]
     return Results(
         spec=spec,
         runs=runs,
@@ -114,19 +118,29 @@ def analyse(store: Store, spec: Spec, reading: Reading = DEFAULT) -> Results:
         interactions=pairs,
         total=effects.total(runs, everything, nothing, reading=reading),
         total_k=effects.total(runs_k, everything, nothing, reading=reading),
-        top_k=top_k,
-        baseline=_corner(spec, nothing, runs, runs_k, top_k),
-        recipe=_corner(spec, everything, runs, runs_k, top_k),
+        baseline=_corner(spec, nothing, runs, runs_k),
+        recipe=_corner(spec, everything, runs, runs_k),
         cost=_costs(spec, records),
         lost=_lost(records),
         left=sum(record is None or not record.ended for record in records),
     )
 
 
-def _corner(spec: Spec, levels: Bools, runs: Runs, runs_k: Runs, top_k: int) -> Corner:
+def so_far(store: Store, spec: Spec) -> dict[str, float]:
+    """Rough gains of the training techniques in points while runs are still missing, largest first; {} too early."""
+    done = {index: record for index, record in enumerate(spec.records(store)) if record and record.metrics}
+    x: Floats = np.column_stack([np.ones(len(done)), spec.matrix[list(done)]]).astype(float)
+    if len(done) <= x.shape[1] or np.linalg.matrix_rank(x) < x.shape[1]:
+        return {}
+    acc = np.array([record.metrics[SPLIT]["acc1"] for record in done.values()])
+    gains = dict(zip(spec.training, np.linalg.lstsq(x, acc, rcond=None)[0][1:].tolist(), strict=True))
+    return dict(sorted(gains.items(), key=lambda item: -abs(item[1])))
+
+
+def _corner(spec: Spec, levels: Bools, runs: Runs, runs_k: Runs) -> Corner:
     k = len(spec.training)
     found = {}
-    for name, table in ((f"acc{top_k}", runs_k), ("acc1", runs)):
+    for name, table in ((f"acc{spec.top_k}", runs_k), ("acc1", runs)):
         values = table.acc[table.rows(levels[:k])] @ table.view_at(levels[k:])
         found[name] = float(values.mean()) if len(values) else math.nan
     sd = float(values.std(ddof=1)) if len(values) > 1 else math.nan
@@ -134,7 +148,7 @@ def _corner(spec: Spec, levels: Bools, runs: Runs, runs_k: Runs, top_k: int) -> 
 
 
 def _costs(spec: Spec, records: list[RunRecord | None]) -> dict[str, float]:
-    """Training time with a technique over the time without, all else equal: main effects on the logarithm of seconds."""
+    """Training time with a technique over the time without: main effects on the logarithm of seconds."""
     timed = [index for index, record in enumerate(records) if record and record.status == "done"]
     levels = spec.matrix[timed]
     seconds = np.array([record.seconds for record in records if record and record.status == "done"])

@@ -4,8 +4,7 @@ import math
 from dataclasses import dataclass
 
 from bakeoff.errors import RequestError
-from bakeoff.study import power
-from bakeoff.study.power import Kind
+from bakeoff.study.power import Kind, half_width, least_detectable
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -25,10 +24,10 @@ class Choice:
 
 
 def choices(kind: Kind, sizes: dict[int, float], k: int, sigma: float | None) -> list[Choice]:
-    """What each size gives. sizes: runs -> seconds. k: training techniques. sigma: run-to-run sd in points, if known."""
+    """What each size gives. sizes: runs -> seconds. k: training techniques. sigma: run-to-run sd, in points, if known."""
     scale = 1.0 if sigma is None else sigma
     return [
-        Choice(runs, took, power.half_width(kind, runs, scale, k), power.least_detectable(kind, runs, scale, k))
+        Choice(runs, took, half_width(kind, runs, scale, k), least_detectable(kind, runs, scale, k))
         for runs, took in sorted(sizes.items())
     ]
 

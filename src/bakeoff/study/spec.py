@@ -4,16 +4,19 @@ A study is written once, before its first run, and holds no results: what the st
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from bakeoff.errors import RequestError, unknown
 from bakeoff.plan import EvalView
 from bakeoff.store import RunRecord, Store, view_name, write_json
+from bakeoff.study.power import Kind
 from bakeoff.study.runs import Bools, Hits, Runs
 
 SPLIT = "report"  # what effects are stated on; a study chooses nothing, so it may open it
@@ -58,7 +61,7 @@ class Spec:
 
     name: str
     task: str
-    design: str
+    design: Kind
     design_seed: int
     recipe: list[dict[str, Any]]
     training: tuple[str, ...]
@@ -122,33 +125,29 @@ class Spec:
         first, second = (store.read(run) for run in row.runs)
         return second if second and second.ended and not (first and first.status == "done") else first
 
-    def collect(self, store: Store, k: int = 1) -> tuple[Runs, list[RunRecord | None]]:
-        """The results so far, at Acc@k, and the record behind every row."""
-        records = self.records(store)
-        done = [record for record in records if record and record.status == "done"]
-        key = f"acc{k}"
-        acc = np.full((len(records), len(self.levels)), np.nan)
+    @property
+    def top_k(self) -> int:
+        """The K of Acc@K beside Acc@1: 5, or the number of classes if that is less."""
+        return min(5, len(self.classes))
+
+    def collect(self, records: Sequence[RunRecord | None], store: Store, k: int = 1) -> Runs:
+        """The results so far at Acc@k, given the record behind every row."""
         views = [level.view for level in self.levels]
-        packed: list[list[Any]] = []
+        acc = np.full((len(records), len(views)), np.nan)
+        packed: dict[int, list[npt.NDArray[np.uint8]]] = {}
         images = 0
         for index, record in enumerate(records):
-            known = {view.name: view for view in record.views} if record in done and record else {}
-            if all(view in known for view in views):
-                assert record is not None
-                acc[index] = [known[view].acc[key] for view in views]
+            known = {view.name: view for view in record.views} if record and record.status == "done" else {}
+            if record and all(view in known for view in views):
+                acc[index] = [known[view].acc[f"acc{k}"] for view in views]
                 hits = [store.hits(record.run_id, view, k) for view in views]
+                packed[index] = [np.packbits(hit) for hit in hits]
                 images = len(hits[0])
-                packed.append([np.packbits(hit) for hit in hits])
-            else:
-                packed.append([])
-        width = -(-images // 8)
-        table = np.zeros((len(records), len(views), width), np.uint8)
-        for index, row in enumerate(packed):
-            if row:
-                table[index] = row
+        table = np.zeros((len(records), len(views), -(-images // 8)), np.uint8)
+        for index, row in packed.items():
+            table[index] = row
         shape = (len(records), *(2,) * len(self.evaluation))
-        blocks = [row.block for row in self.rows]
-        return Runs.collect(self.matrix, acc.reshape(shape), blocks, Hits(table, images)), records
+        return Runs.collect(self.matrix, acc.reshape(shape), [row.block for row in self.rows], Hits(table, images))
 
 
 def study_names(store: Store) -> list[str]:

@@ -1,0 +1,86 @@
+"""What stands at the end: all intervals, and every published claim with its source."""
+
+import math
+
+from bakeoff.report import words
+from bakeoff.report.page import Cell, Column, Section, Table, Text, term
+from bakeoff.report.rows import Row
+from bakeoff.study.analyse import Results
+
+
+def numbers(results: Results, table: list[Row]) -> Section | None:
+    """Every interval of every effect."""
+    if not len(results.runs):
+        return None
+    digits = words.digits(results.main) + 1
+    intro = Text.of(
+        "The ", term("interval for other images"), " is wider: it also allows for the images being a sample, so it is "
+        "the one for accuracy on new images of the same kind. The adjusted ", term("p"), " is the probability that "
+        "the largest of all these gains would look this large if no technique did anything. ", term("Shrunk"),
+        " gains are pulled towards the mean of the table, since the largest of several noisy gains is mostly "
+        "too large: rank by these.",
+    )  # fmt: skip
+    body = []
+    for effect in (*(row.effect for row in table if row.effect is not None and row.measured), results.total):
+        total = effect is results.total
+        if not math.isfinite(effect.gain_pp):
+            continue
+        body.append(
+            (
+                Cell(
+                    "Recipe over baseline" if total else words.title(effect.technique),
+                    "" if total else effect.technique,
+                ),
+                Cell(words.signed(effect.gain_pp, digits)),
+                Cell(words.span(effect.low, effect.high, digits)),
+                Cell(words.span(effect.sim_low, effect.sim_high, digits)),
+                Cell(words.span(effect.population_low, effect.population_high, digits)),
+                Cell(words.DASH if total else words.signed(effect.shrunk_pp, digits)),
+                Cell(_p(effect.p_adjusted)),
+                Cell(f"{effect.runs:,}", words.counted(effect.seeds, "seed")),
+            )
+        )
+    titles = (
+        "Technique",
+        "Gain, points",
+        "Interval",
+        "Simultaneous",
+        "For other images",
+        "Shrunk",
+        "Adjusted p",
+        "Runs",
+    )
+    columns = tuple(Column(name, name != "Technique") for name in titles)
+    return Section("numbers", "All intervals", (intro, Table(columns, tuple(body), wide=True)))
+
+
+def claims(table: list[Row]) -> Section | None:
+    """What the techniques' authors report."""
+    body = []
+    for row in table:
+        for claim in row.claims:
+            gain = "not known" if claim.gain is None else words.signed(claim.gain)
+            source = words.provenance(claim)
+            place = "; ".join(part for part in (claim.paper, claim.where, claim.note) if part)
+            body.append(
+                (
+                    Cell(row.title),
+                    Cell(gain, claim.metric),
+                    Cell(claim.dataset, claim.model),
+                    Cell(place),
+                    Cell(source, claim.status.removeprefix("verified: ")),
+                )
+            )
+    if not body:
+        return None
+    intro = Text.of(
+        "Every number that is on file from the techniques' authors, or from a paper that they cite for it. Gains are "
+        "in points of the named measure, positive is better. A number that nobody checked at a source says so.",
+    )
+    titles = ("Technique", "Gain, points", "Data and model", "Where it stands", "Was it read there?")
+    columns = tuple(Column(name, name.startswith("Gain")) for name in titles)
+    return Section("claims", "What the papers claim", (intro, Table(columns, tuple(body), wide=True)))
+
+
+def _p(p: float) -> str:
+    return words.UNKNOWN if math.isnan(p) else "< 0.001" if p < 0.001 else f"{p:.3f}"
