@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from bakeoff.study import augment, designs, effects, interactions, model, noise
-from bakeoff.study.runs import Bools, Floats
+from bakeoff.study.runs import Bools, Floats, Ints
 from tests.worlds import NAMES, ON, K, additive, measured, structured, unstructured
 
 
@@ -65,25 +65,32 @@ def kernel(one: Bools, other: Bools, scales: model.Scales) -> Floats:
     return np.asarray(model.FLAT**2 + scales.main**2 * s + scales.pair**2 * pairs + scales.triple**2 * triples)
 
 
+def orders(k: int) -> Ints:
+    return np.array([len(term) for term in model.terms(k)])
+
+
 @pytest.mark.parametrize("count", [30, 120])
 @pytest.mark.parametrize("shared", [False, True])
 def test_the_surface_is_that_gaussian_process(count: int, shared: bool) -> None:
     """Against the kernel form, inverted whole, with fewer and with more runs than coefficients."""
     draw, k = np.random.default_rng(count), 6
-    levels, y = draw.random((count, k)) < 0.5, draw.normal(80, 1, count)
-    block = draw.integers(0, 10, count) if shared else np.arange(count)
-    mains, triples = (0.1, 0.3), (0.0, 0.02)
-    surface = model.fit(levels, y, block, sigma=0.2, df=math.inf, main=mains, pair=(0.05,), triple=triples)
+    levels, block = draw.random((count, k)) < 0.5, draw.integers(0, 10, count) if shared else np.arange(count)
+    mains, triples, df = (0.1, 0.3), (0.0, 0.02), 5.0
+    y = 80 + model.features(levels) @ (model.Scales(0.2, 0.2, 0.05).prior_sd(orders(k)) * draw.standard_normal(42))
+    y += 0.15 * draw.standard_normal(10)[block % 10] + 0.2 * draw.standard_normal(count)
+    surface = model.fit(levels, y, block, sigma=0.2, df=df, main=mains, pair=(0.05,), triple=triples)
     points, weights = draw.random((5, k)) < 0.5, draw.normal(size=(3, 5))
     logs, means, variances = [], [], []
-    for rho, main, triple in itertools.product(model.SHARED if shared else (0.0,), mains, triples):
+    factors = 2.0 ** np.linspace(-1, 1, 7)
+    for rho, factor, main, triple in itertools.product(model.SHARED if shared else (0.0,), factors, mains, triples):
         scales = model.Scales(0.2, main, 0.05, triple, rho)
-        error = 0.2**2 * ((1 - rho) * np.eye(count) + rho * (block[:, None] == block))
+        error = (0.2 * factor) ** 2 * ((1 - rho) * np.eye(count) + rho * (block[:, None] == block))
         covariance = kernel(levels, levels, scales) + error
         inverse, cross = np.linalg.inv(covariance), weights @ kernel(points, levels, scales)
         means.append(cross @ inverse @ (y - y.mean()) + weights.sum(axis=1) * y.mean())
         variances.append(np.diag(weights @ kernel(points, points, scales) @ weights.T - cross @ inverse @ cross.T))
         log = stats.multivariate_normal.logpdf(y - y.mean(), cov=covariance)
+        log += stats.chi2.logpdf(df / factor**2, df) - math.log(factor**2)  # of s^2, given sigma
         logs.append(log - 0.5 * (math.log(main / 0.18) / 0.7) ** 2)
     weight = np.exp(np.array(logs) - max(logs))
     weight /= weight.sum()

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from bakeoff.study import designs, effects, noise
 from bakeoff.study.runs import Floats, Hits, Runs
@@ -29,6 +30,26 @@ def test_t7_crossed_intervals_cover_the_population(replicates: int, sigma_d: flo
         (effect,) = effects.switched(runs, ["it"], np.array([True]))
         inside.append(effect.population_low <= 0.4 <= effect.population_high)
     assert 0.93 < np.mean(inside) <= 0.99
+
+
+def test_population_variance_is_that_of_the_crossed_layout() -> None:
+    """STATISTICS 4.4 written out for two configurations, image by image and run by run."""
+    runs = two_configurations(np.random.default_rng(3), 4, 1.0, 0.4, 500)
+    assert runs.hits is not None
+    z = 100.0 * np.unpackbits(runs.hits.packed[:, 0], axis=-1, count=500).reshape(2, 4, 500)  # off, on; run; image
+    n, count = 500, 4
+    difference = z[1].mean(axis=0) - z[0].mean(axis=0)
+    residual = z - z.mean(axis=1, keepdims=True) - z.mean(axis=2, keepdims=True) + z.mean(axis=(1, 2), keepdims=True)
+    example = np.square(residual).sum() / (2 * (count - 1) * (n - 1))
+    between = z.mean(axis=2).var(axis=1, ddof=1).mean() * 2 / count
+    per_image = difference.var(ddof=1) / n
+    variance = per_image + max(0.0, between - 2 * example / (n * count))
+    df = variance**2 / (between**2 / (2 * (count - 1)) + per_image**2 / (n - 1))
+    (effect,) = effects.switched(runs, ["it"], np.array([True]))
+    assert between > 2 * example / (n * count), "the case that matters"
+    assert effect.se == pytest.approx(math.sqrt(between), rel=1e-6)
+    half = stats.t.ppf(0.975, df) * math.sqrt(variance)
+    assert effect.population_high - effect.gain_pp == pytest.approx(half, rel=1e-4)
 
 
 @pytest.mark.slow
@@ -101,10 +122,22 @@ def test_halves_of_the_images_agree_with_the_replicates() -> None:
     runs = Runs.collect(design.levels, 100 * hits.mean(axis=1), design.block, Hits.pack(hits))
     found = noise.measure(runs)
     churn = 100 * math.sqrt((chance * (1 - chance)).mean() / 3000)
-    assert found.source == "design residual"
-    assert found.churn == pytest.approx(churn, rel=0.02)
-    assert found.distribution == pytest.approx(0.8, rel=0.2)
-    assert found.sigma == pytest.approx(math.hypot(churn, 0.8), rel=0.15)
+    residual_only = noise.measure(only_first(runs))
+    assert residual_only.replicate.df == 0
+    for part in (found, residual_only):
+        assert part.source == "design residual"
+        assert part.churn == pytest.approx(churn, rel=0.02)
+        assert part.distribution == pytest.approx(0.8, rel=0.2)
+        assert part.sigma == pytest.approx(math.hypot(churn, 0.8), rel=0.2)
+
+
+def only_first(runs: Runs) -> Runs:
+    """Without the fold pairs that replicate another, in one direction or the other."""
+    first, second = runs.fold_pairs
+    _, kept = np.unique(np.minimum(runs.cell[first], runs.cell[second]), return_index=True)
+    rows = np.concatenate([first[kept], second[kept]])
+    hits = None if runs.hits is None else runs.hits[rows]
+    return Runs.collect(runs.levels[rows], runs.acc[rows, 0], runs.block[rows], hits)
 
 
 def test_seed_correlation_is_recovered() -> None:
