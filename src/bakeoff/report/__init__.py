@@ -23,19 +23,20 @@ def write(results: "Results", format: Format, path: Path) -> Path:
 
     if format not in FORMATS:
         raise RequestError(f"unknown format '{format}'; there are: {', '.join(FORMATS)}")
-    whole, files = page(results), {}
-    if format == "html":
-        files[path] = html.render(whole)
-    elif format == "ipynb":
-        files[path] = notebook.render(whole, results)
-    else:
-        names = {picture.name: f"{path.stem}-{picture.name}.svg" for picture in whole.pictures()}
-        files[path] = markdown.render(whole, lambda picture: names[picture.name])
-        files |= {path.with_name(names[p.name]): svg.svg(p.draw(False)) for p in whole.pictures()}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        for file, text in files.items():
-            file.write_text(text, "utf-8")
+        path.touch()  # to learn that it can't be written before a second of drawing
+        whole = page(results)
+        if format == "html":
+            text = html.render(whole)
+        elif format == "ipynb":
+            text = notebook.render(whole, results)
+        else:
+            names = {picture.name: f"{path.stem}-{picture.name}.svg" for picture in whole.pictures()}
+            for picture in whole.pictures():
+                path.with_name(names[picture.name]).write_text(svg.svg(picture.draw(False)), "utf-8")
+            text = markdown.render(whole, lambda picture: names[picture.name])
+        path.write_text(text, "utf-8")
     except OSError as error:
         raise RequestError(f"can't write the report to {path}: {error.strerror}") from None
     return path

@@ -59,16 +59,15 @@ def claims(table: list[Row]) -> Section | None:
     body = []
     for row in table:
         for claim in row.claims:
-            gain = "not known" if claim.gain is None else words.signed(claim.gain)
-            source = words.provenance(claim)
+            assert claim.gain is not None
             place = "; ".join(part for part in (claim.paper, claim.where, claim.note) if part)
             body.append(
                 (
                     Cell(row.title),
-                    Cell(gain, claim.metric),
+                    Cell(words.signed(claim.gain), claim.metric),
                     Cell(claim.dataset, claim.model),
                     Cell(place),
-                    Cell(source, claim.status.removeprefix("verified: ")),
+                    Cell(words.provenance(claim), claim.status.removeprefix("verified: ")),
                 )
             )
     if not body:

@@ -37,13 +37,20 @@ def accuracy(results: Results) -> Section | None:
         "data called report, which was used for nothing else. The gain is from these runs alone; its interval is "
         f"{words.percent(results.total.level)}, for the same images and other seeds.",
     )  # fmt: skip
-    sds = [
-        f"{name} {words.number(c.sd)}" for name, c in zip(("baseline", "recipe"), corners, strict=True) if c.runs > 1
-    ]
+    named = (("baseline", results.baseline), ("recipe", results.recipe))
+    sds = [f"{name} {words.number(corner.sd)}" for name, corner in named if corner.runs > 1]
     columns = (Column(""), Column("Baseline", True), Column("Recipe", True), Column("Gain, points", True))
     blocks: list[Block] = [definition, Table(columns, tuple(body))]
     if sds:
         blocks.append(Text.of(f"Standard deviation of Acc@1 between runs, in points: {', '.join(sds)}."))
+    added = sum(effect.gain_pp for effect in results.main)
+    if results.spec.design == "factorial" and math.isfinite(added + results.total.gain_pp):
+        blocks.append(
+            Text.of(
+                f"The averaged effects add up to {words.signed(added)} points. How that differs from the gain above is "
+                "noise, and what three or more techniques do together."
+            )
+        )
     return Section("accuracy", "Baseline and recipe", tuple(blocks))
 
 
@@ -114,9 +121,9 @@ def calibration(results: Results) -> Section | None:
     intro = Text.of(
         "A model is ", term("calibrated"), " if it is right in 80\u00a0% of the cases in which it says 80\u00a0%. ",
         term("ECE"), ", the expected calibration error, is the mean gap between what it says and how often it is "
-        "right. ", term("Cross-entropy"), " also punishes being unsure of right answers. Lower is better for both. They say how "
-        "far to trust a probability, not which technique to keep: label smoothing and mixup make a model less sure "
-        "on purpose, and can raise both while accuracy improves.",
+        "right. ", term("Cross-entropy"), " also punishes being unsure of right answers. Lower is better for both. "
+        "They say how far to trust a probability, not which technique to keep: label smoothing and mixup make a model "
+        "less sure on purpose, and can raise both while accuracy improves.",
     )  # fmt: skip
     columns = (Column(""), Column("Baseline", True), Column("Recipe", True), Column("Change", True))
     return Section("calibration", "Calibration", (intro, Table(columns, body)))

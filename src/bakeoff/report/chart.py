@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from bakeoff.errors import RequestError
 from bakeoff.plan import Plan
 from bakeoff.report import words
 from bakeoff.report.evidence import Change, class_changes, corner_runs
@@ -38,7 +39,7 @@ STYLE: dict[Any, Any] = {
     "axes.facecolor": PAPER,
     "svg.fonttype": "none",
     "svg.hashsalt": "bakeoff",
-    "hatch.linewidth": 0.6,
+    "text.parse_math": False,  # a class may be called $x$
 }
 _WIDE, _NARROW = 8.4, 4.1  # inches
 MOST_CLASSES = 20
@@ -75,7 +76,7 @@ def effects_chart(results: Results, *, narrow: bool = False) -> Figure:
             figure,
             [
                 Patch(facecolor=YOURS, edgecolor=YOURS, label="yours: helps or hurts"),
-                Patch(facecolor=PAPER, edgecolor=YOURS, label="yours: anything else"),
+                Patch(facecolor=PAPER, edgecolor=YOURS, label="yours: undecided or no effect"),
                 Patch(facecolor=POST, label="the post (ImageNet, stacked)"),
                 Line2D([], [], color=INK, lw=2.2, label=f"{words.percent(level)} interval"),
                 Line2D([], [], color=INK, lw=0.8, marker="|", ms=5, label="interval for all rows at once"),
@@ -86,8 +87,15 @@ def effects_chart(results: Results, *, narrow: bool = False) -> Figure:
 
 
 def waterfall(results: Results, *, narrow: bool = False) -> Figure:
-    """From the baseline to the recipe, a step per technique, in the order of the recipe: it depends on that order."""
+    """From the baseline to the recipe, a step per technique, in the order of the recipe: it depends on that order.
+
+    Raises RequestError where the design, or the runs so far, can't say.
+    """
     found = steps(results)
+    if not found:
+        raise RequestError(
+            f"study {results.spec.name} can't say what techniques add up to; a factorial or a ladder can"
+        )
     with mpl.rc_context(STYLE):
         figure, axes = _axes(len(found) + 2, 0.36, narrow, extra=1.0)
         ends = [value for step in found for value in (step.before, step.after, step.before + step.low)]
@@ -198,7 +206,7 @@ def _finish(axes: Axes, label: str, narrow: bool, zero: bool = True) -> None:
 
 
 def _legend(figure: Figure, handles: Sequence[Patch | Line2D], narrow: bool) -> None:
-    columns = 1 if narrow and len(handles) > 3 else min(3, len(handles))
+    columns = (1 if len(handles) > 3 else len(handles)) if narrow else min(4, len(handles))
     figure.legend(handles=handles, loc="outside lower center", ncols=columns, frameon=False, fontsize=8.5)
 
 

@@ -1,16 +1,12 @@
 """The same page as a notebook: every section is a cell whose output is kept, so it reads without being run."""
 
 import base64
-import io
 import json
 from typing import Any
 
-import matplotlib as mpl
-from matplotlib.figure import Figure
-
 from bakeoff.report import markdown
-from bakeoff.report.chart import STYLE
 from bakeoff.report.page import Page, Picture, Section
+from bakeoff.report.svg import drawn
 from bakeoff.study.analyse import Results
 
 _SETUP = """\
@@ -78,11 +74,7 @@ def _blocks(section: Section, start: int, end: int) -> dict[str, Any]:
 
 
 def _picture(picture: Picture) -> dict[str, Any]:
-    buffer = io.BytesIO()
-    drawing: Figure = picture.draw(False)
-    with mpl.rc_context(STYLE):
-        drawing.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
-    image = base64.b64encode(buffer.getvalue()).decode()
+    image = base64.b64encode(drawn(picture.draw(False), "png")).decode()
     return _code(f"{picture.name}-chart", picture.code, [{"image/png": image, "text/plain": picture.alt}])
 
 

@@ -16,7 +16,11 @@ _HOME = "ImageNet-1k"  # the post's data
 
 @dataclass(frozen=True, eq=False)
 class Row:
-    """One technique. effect: None if the task rules it out; cost: training time with / without."""
+    """One technique.
+
+    effect: None if the task rules it out, for `reason`. claims: its authors', of known size. cost: training time with /
+    without. evaluation: read from every run at both levels. waiting: runs are still to come.
+    """
 
     technique: str
     effect: Effect | None
@@ -25,6 +29,7 @@ class Row:
     cost: float | None
     evaluation: bool
     task: str
+    waiting: bool
     reason: str = ""
 
     @cached_property
@@ -59,6 +64,8 @@ class Row:
         """What a reader needs beside the verdict."""
         if self.effect is None:
             return self.reason
+        if not self.measured and self.waiting:
+            return "its runs have not finished"
         undecided = words.undecided(self.effect) if self.tone == "undecided" else ""
         return "; ".join(part for part in (undecided, self.effect.note) if part)
 
@@ -72,9 +79,13 @@ class Row:
     @property
     def claim(self) -> Claim | None:
         """The claim to show first: on the study's own data if there is one, else on ImageNet, else any."""
-        known = [claim for claim in self.claims if claim.gain is not None]
         own = _DATASETS.get(self.task)
-        return min(known, key=lambda c: (c.dataset != own, c.dataset != _HOME), default=None)
+        return min(self.claims, key=lambda c: (c.dataset != own, c.dataset != _HOME), default=None)
+
+
+def waiting(results: Results) -> int:
+    """How many runs have not come to any end."""
+    return sum(record is None or record.status == "interrupted" for record in results.records)
 
 
 def rows(results: Results) -> list[Row]:
@@ -87,10 +98,11 @@ def rows(results: Results) -> list[Row]:
             technique=name,
             effect=effects.get(name),
             post=increment(name),
-            claims=tuple(claim for claim in claims(name) if claim.by_authors),
+            claims=tuple(claim for claim in claims(name) if claim.by_authors and claim.gain is not None),
             cost=results.cost.get(name),
             evaluation=name in spec.evaluation,
             task=spec.task,
+            waiting=waiting(results) > 0,
             reason=spec.not_applicable.get(name, ""),
         )
         for name in names

@@ -4,7 +4,7 @@ import math
 
 from bakeoff.report import appendix, behind, chart, contrasts, words
 from bakeoff.report.page import Cell, Column, Page, Picture, Section, Table, Text, link, strong, term
-from bakeoff.report.rows import Row, rows
+from bakeoff.report.rows import Row, rows, waiting
 from bakeoff.study.analyse import Results
 from bakeoff.study.table import DEFAULT
 
@@ -65,14 +65,13 @@ def page(results: Results) -> Page:
 def notices(results: Results) -> tuple[Text, ...]:
     """What is missing, said before anything else."""
     planned, there = len(results.records), len(results.runs)
-    waiting = sum(record is None or record.status == "interrupted" for record in results.records)
     found = []
     if not there:
         found.append(Text.of(strong("No run has finished."), " There is nothing to state yet."))
-    elif waiting:
+    elif left := waiting(results):
         found.append(
             Text.of(
-                strong(f"{waiting} of {words.counted(planned, 'run')} have not finished."),
+                strong(f"{left} of {words.counted(planned, 'run')} have not finished."),
                 " What follows rests on the others and may change.",
             )
         )
@@ -113,16 +112,16 @@ def headline(results: Results, table: list[Row]) -> tuple[Text, ...]:
         return ()
     groups = []
     for name, tone in (
-        ("Helps: ", "helps"),
-        ("Hurts: ", "hurts"),
-        ("No effect worth having: ", "no_effect"),
-        ("Undecided: ", "undecided"),
-        ("Not measured: ", "none"),
+        ("Helps", "helps"),
+        ("Hurts", "hurts"),
+        ("No effect worth having", "no_effect"),
+        ("Undecided", "undecided"),
+        ("Not measured", "none"),
     ):
         chosen = [row for row in table if row.tone == tone and row.effect is not None]
         chosen.sort(key=lambda row: -abs(row.effect.gain_pp) if row.effect and row.measured else 0)
         if chosen:
-            groups.append(Text.of(strong(name), f"{words.listed([_short(row, tone) for row in chosen])}."))
+            groups.append(Text.of(strong(f"{name}:"), f" {words.listed([_short(row, tone) for row in chosen])}."))
     return (first, *groups)
 
 

@@ -1,6 +1,7 @@
 """The stacked view: the techniques added one after the other, in the order of the recipe."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -20,7 +21,8 @@ class Step:
     high: float
 
 
-def steps(results: Results) -> list[Step]:
+@lru_cache(maxsize=4)  # one page asks for them several times, and the model takes a while
+def steps(results: Results) -> tuple[Step, ...]:
     """The steps from the baseline to the recipe; none where the design can't say.
 
     Of a ladder as measured. Of a factorial from the model of all runs, whose runs aren't a ladder: any order could be
@@ -46,11 +48,11 @@ def steps(results: Results) -> list[Step]:
         views = runs.view_at(off[k:])
         start = float(effects.surface(runs, measure(runs, views), views).accuracy(off[None, :k]).mean[0])
     else:
-        return []
+        return ()
     heights = start + np.cumsum([0.0, *(gain.gain_pp for gain in gains)])
     if not np.isfinite(heights).all():
-        return []
-    return [
+        return ()
+    return tuple(
         Step(gain.technique, float(before), float(after), gain.low, gain.high)
         for gain, before, after in zip(gains, heights, heights[1:], strict=False)
-    ]
+    )

@@ -1,7 +1,9 @@
-"""Drawings as SVG: the same bytes each time; inside a page, in the page's own colours."""
+"""Drawings as files, the same bytes each time; as SVG inside a page, in the page's own colours."""
 
 import io
 import re
+import warnings
+from typing import Literal
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
@@ -9,12 +11,19 @@ from matplotlib.figure import Figure
 from bakeoff.report.chart import COLOURS, STYLE
 
 
+def drawn(figure: Figure, format: Literal["svg", "png"]) -> bytes:
+    """A drawing as the bytes of a file."""
+    buffer = io.BytesIO()
+    metadata = {"Date": None, "Creator": None} if format == "svg" else {"Software": None}
+    with mpl.rc_context(STYLE), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # a reader's fonts have what matplotlib's own lacks
+        figure.savefig(buffer, format=format, dpi=110, metadata=metadata)
+    return buffer.getvalue()
+
+
 def svg(figure: Figure) -> str:
     """A drawing as an SVG file."""
-    buffer = io.StringIO()
-    with mpl.rc_context(STYLE):
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-    return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines()) + "\n"
+    return "\n".join(line.rstrip() for line in drawn(figure, "svg").decode().splitlines()) + "\n"
 
 
 def inline(figure: Figure, prefix: str) -> str:

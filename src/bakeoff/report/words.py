@@ -101,7 +101,7 @@ def noise(found: Noise) -> str:
     both = f"{runs}, twice as many evaluation images {percent(found.width_with_images(2))}."
     if found.shrinks_most == "evaluation images":
         return f"{both} Add evaluation images first: they do almost as much, and cost no training."
-    return f"{both} Add runs: more images would do little."
+    return f"{both} Add runs: more images would do less."
 
 
 def undecided(effect: Effect) -> str:

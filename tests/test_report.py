@@ -1,0 +1,419 @@
+"""Reports say what Results say, in every format, for every design, whatever is missing."""
+
+import io
+import os
+import re
+import subprocess
+import sys
+import types
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from matplotlib.patches import Rectangle
+from rich.console import Console
+
+from bakeoff import report
+from bakeoff.errors import RequestError
+from bakeoff.report import chart, markdown, words
+from bakeoff.report import study as terminal
+from bakeoff.report.page import Picture, Table, Text
+from bakeoff.report.rows import rows
+from bakeoff.report.sections import page
+from bakeoff.report.stack import steps
+from bakeoff.store import Store
+from bakeoff.study.analyse import Results, analyse
+from bakeoff.study.spec import Spec
+from tests.studies import TRAINING, write_study
+
+VOID = {"meta", "br", "link", "img", "hr", "input"}
+
+
+def results_of(root: Path, **what: Any) -> Results:
+    """Of a small study."""
+    store = Store(root)
+    small = {"training": TRAINING[:4], "evaluation": ("ema",), "images": 120, "runs": 16}
+    return analyse(store, write_study(store, **{**small, **what}))
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    found = Store(tmp_path_factory.mktemp("runs"))
+    training = tuple(name for name in TRAINING if name != "fixres")
+    write_study(found, training=training, not_applicable={"fixres": "the model has <one> input size"})
+    return found
+
+
+@pytest.fixture(scope="module")
+def results(store: Store) -> Results:
+    return analyse(store, Spec.load(store, "digits"))
+
+
+@pytest.fixture(scope="module")
+def written(results: Results, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the report in every format."""
+    folder = tmp_path_factory.mktemp("report")
+    for format in report.FORMATS:
+        report.write(results, format, folder / f"found.{format}")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def html(written: Path) -> str:
+    return (written / "found.html").read_text()
+
+
+class Document(HTMLParser):
+    """Checks that elements nest, and collects ids, attributes that load or lead somewhere, and tables of cells."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.ids: list[str] = []
+        self.leads: list[tuple[str, str]] = []
+        self.tables: list[list[list[str]]] = []
+        self.cell = False
+        self.feed(text)
+        self.close()
+        assert not self.open
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in VOID:
+            self.open.append(tag)
+        self.note(tag, attrs)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.note(tag, attrs)
+
+    def note(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        names = [name for name, _ in attrs]
+        assert len(set(names)) == len(names), (tag, names)
+        for name, value in attrs:
+            if name == "id":
+                self.ids.append(str(value))
+            elif name in ("href", "src", "xlink:href", "data", "srcset", "poster"):
+                self.leads.append((tag, str(value)))
+            assert not name.startswith("on"), (tag, name)
+        if tag == "table":
+            self.tables.append([])
+        elif tag == "tr":
+            self.tables[-1].append([])
+        elif tag in ("td", "th"):
+            self.tables[-1][-1].append("")
+            self.cell = True
+        elif tag == "span" and self.cell:
+            self.tables[-1][-1][-1] += "|"
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag, tag
+        self.cell = self.cell and tag not in ("td", "th")
+
+    def handle_data(self, data: str) -> None:
+        if self.cell:
+            self.tables[-1][-1][-1] += data
+
+
+def numbers(text: str) -> list[float]:
+    return [float(number) for number in re.findall(r"[+-]?\d+\.\d+", text.replace(words.MINUS, "-"))]
+
+
+def test_key_table_is_what_was_measured(html: str, results: Results) -> None:
+    head, *body = Document(html).tables[0]
+    assert [title.strip("|") for title in head] == [
+        "Technique", "Yours, points", "The post, points", "The paper, points", "Extra training time", "Verdict",
+    ]  # fmt: skip
+    table = rows(results)
+    assert [row.technique for row in table] == [*results.spec.order, "fixres"]
+    assert len(body) == len(table) == 12
+    for cells, row in zip(body, table, strict=True):
+        name, yours, post, paper, time, verdict = (cell.strip("|\n").replace("|", " ") for cell in cells)
+        assert name.startswith(row.title)
+        assert row.post is not None
+        assert numbers(post) == [row.post.acc1]
+        assert row.claim is not None
+        assert numbers(paper)[0] == pytest.approx(row.claim.gain, abs=0.006)
+        assert row.claim.dataset in paper
+        assert row.claim.model in paper
+        assert ("not checked" in paper) == (not row.claim.verified)
+        if row.effect is None:
+            assert "the model has <one> input size" in verdict
+            continue
+        e = row.effect
+        assert numbers(yours) == pytest.approx([e.gain_pp, e.low, e.high], abs=0.0051)
+        assert ("*" in yours) == (e.sim_low > 0 or e.sim_high < 0)
+        assert row.verdict in verdict
+        if e.verdict == "undecided":
+            assert f"about {e.runs_to_decide:,} runs" in verdict
+        if not row.evaluation:
+            percent = float(time.replace("\u00a0%", "").replace(words.MINUS, "-"))
+            assert percent == pytest.approx(100 * (results.cost[row.technique] - 1), abs=0.51)
+    verdicts = {row.verdict for row in table}
+    assert {"helps", "hurts", "undecided", "no effect worth having", "not applicable"} <= verdicts
+
+
+def test_headline_sorts_every_technique_once(results: Results) -> None:
+    first, *groups = (text.plain for text in page(results).headline)
+    assert numbers(first)[:3] == pytest.approx(
+        [results.total.gain_pp, results.total.low, results.total.high], abs=0.0051
+    )
+    assert f"{results.recipe.acc['acc1']:.2f}" in first
+    everything = " ".join(groups)
+    assert all(everything.count(words.title(name)) == 1 for name in results.spec.names)
+
+
+def test_html_needs_nothing_else(html: str) -> None:
+    document = Document(html)
+    assert len(set(document.ids)) == len(document.ids)
+    for tag, target in document.leads:
+        assert target.startswith("#") or (tag == "a" and target.startswith("https://")), (tag, target)
+        if target.startswith("#"):
+            assert target[1:] in document.ids
+    for target in re.findall(r"url\(([^)]*)\)", html):
+        assert target[1:] in document.ids
+    assert "<script" not in html
+    assert "@import" not in html
+    assert "<metadata" not in html
+
+
+def test_sections_stand_in_the_order_of_interest(html: str) -> None:
+    assert re.findall(r'<section id="(.*?)">', html) == [
+        "effects", "chart", "in-recipe", "pairs", "stacked", "accuracy", "curves", "classes", "calibration", "noise",
+        "runs", "limits", "numbers", "claims",
+    ]  # fmt: skip
+
+
+def test_same_results_same_bytes(written: Path, store: Store, tmp_path: Path) -> None:
+    again = analyse(store, Spec.load(store, "digits"))
+    for format in report.FORMATS:
+        report.write(again, format, tmp_path / f"found.{format}")
+    assert {path.name for path in tmp_path.iterdir()} == {path.name for path in written.iterdir()}
+    for path in tmp_path.iterdir():
+        assert path.read_bytes() == (written / path.name).read_bytes(), path.name
+
+
+def test_markdown_says_the_same_with_pictures_beside_it(results: Results, written: Path) -> None:
+    text = (written / "found.md").read_text()
+    pictures = re.findall(r"!\[.*?\]\((.*?)\)", text)
+    assert pictures == ["found-effects.svg", "found-stacked.svg", "found-curves.svg", "found-classes.svg"]
+    assert {path.name for path in written.glob("*.svg")} == set(pictures)
+    tables = [list(group) for group in _tables(text)]
+    whole = [block for section in page(results).sections for block in section.blocks if isinstance(block, Table)]
+    assert len(tables) == len(whole)
+    for lines, table in zip(tables, whole, strict=True):
+        assert {len(re.findall(r"(?<!\\)\|", line)) for line in lines} == {len(table.columns) + 1}
+        assert len(lines) == len(table.rows) + 2
+    assert "the model has \\<one\\> input size" in text
+    bold = text.replace("\\*", "").split("**")[1::2]
+    assert "Helps:" in bold
+    assert all(part == part.strip() for part in bold)  # Markdown takes anything else for asterisks
+
+
+def _tables(text: str) -> Iterator[list[str]]:
+    found: list[str] = []
+    for line in [*text.splitlines(), ""]:
+        if line.startswith("| "):
+            found.append(line)
+        elif found:
+            yield found
+            found = []
+
+
+def test_notebook_is_valid_and_runs_again(written: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    notebook = nbformat.read(written / "found.ipynb", as_version=4)  # type: ignore[no-untyped-call]
+    nbformat.validate(notebook)
+    display = types.ModuleType("IPython.display")
+    display.Markdown = str  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "IPython", types.ModuleType("IPython"))
+    monkeypatch.setitem(sys.modules, "IPython.display", display)
+    monkeypatch.setenv("BAKEOFF_STORE", str(store.root))
+    names: dict[str, object] = {}
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    exec(cells[0].source, names)
+    assert len(cells) > 12
+    for cell in cells[1:]:
+        (output,) = cell.outputs
+        if "text/markdown" in output.data:
+            assert eval(cell.source, names) == output.data["text/markdown"]
+        else:
+            assert output.data["image/png"].startswith("iVBOR")
+            assert eval(cell.source, names).axes
+
+
+@pytest.mark.parametrize("design", ["factorial", "leave-one-out", "add-one", "ladder"])
+def test_every_design(design: str, tmp_path: Path) -> None:
+    results = results_of(tmp_path, design=design)
+    text = report.write(results, "html", tmp_path / "report.html").read_text()
+    Document(text)
+    term = {
+        "factorial": "averaged effect",
+        "leave-one-out": "in-recipe effect",
+        "add-one": "effect alone",
+        "ladder": "stacked effect",
+    }[design]
+    assert f"<dfn>{term}</dfn>" in text
+    total = {"leave-one-out": "train the baseline", "add-one": "train the whole recipe"}
+    assert total.get(design, "Together, the 5 techniques gain") in page(results).headline[0].plain
+    assert ("Order-dependent" in text) == (design in ("factorial", "ladder"))
+    if design in ("leave-one-out", "add-one"):
+        with pytest.raises(RequestError, match="a factorial or a ladder can"):
+            chart.waterfall(results)
+    assert ('id="in-recipe"' in text) == ('id="pairs"' in text) == (design == "factorial")
+
+
+def test_stack_of_a_ladder_is_its_runs(tmp_path: Path) -> None:
+    results = results_of(tmp_path, design="ladder")
+    found = steps(results)
+    assert [step.technique for step in found] == list(results.spec.order)
+    assert found[0].before == results.baseline.acc["acc1"]
+    assert found[-1].after == pytest.approx(results.recipe.acc["acc1"])
+    assert all(step.after == after.before for step, after in pairwise(found))
+
+
+def test_stack_of_a_factorial_leads_from_baseline_to_recipe(results: Results) -> None:
+    found = steps(results)
+    assert [step.technique for step in found] == list(results.spec.order)
+    assert found[0].before == pytest.approx(results.baseline.acc["acc1"], abs=0.5)
+    assert found[-1].after == pytest.approx(results.recipe.acc["acc1"], abs=0.7)
+    assert all(step.low < step.after - step.before < step.high for step in found)
+
+
+def test_what_is_missing_is_said_first(tmp_path: Path) -> None:
+    results = results_of(tmp_path, missing={3, 4, 5}, failed={7: "diverged", 8: "crashed"})
+    text = report.write(results, "html", tmp_path / "report.html").read_text()
+    Document(text)
+    top = text[: text.index("<nav")]
+    assert "3 of 22 runs have not finished" in top
+    assert "2 of 22 runs gave no result (1 crashed and 1 diverged)" in top
+    assert text.index('class="notice"') < text.index('class="headline"')
+    assert text.count("loss is not finite &lt;at&gt; step 12") == 2
+    assert "<at>" not in text
+    shown = io.StringIO()
+    terminal.show(Console(file=shown, width=100), results)
+    assert shown.getvalue().startswith("3 of 22 runs have not finished")
+
+
+@pytest.mark.parametrize("design", ["factorial", "leave-one-out", "add-one", "ladder"])
+def test_no_finished_run(design: str, tmp_path: Path) -> None:
+    results = results_of(tmp_path, design=design, missing=range(1000))
+    for format in report.FORMATS:
+        report.write(results, format, tmp_path / f"report.{format}")
+    text = (tmp_path / "report.html").read_text()
+    Document(text)
+    assert "No run has finished" in text
+    assert text.count("its runs have not finished") == 5
+    assert not re.search(r"\bnan\b", text, flags=re.IGNORECASE)
+    shown = io.StringIO()
+    terminal.show(Console(file=shown, width=80), results)
+    assert "No run has finished" in shown.getvalue()
+
+
+@pytest.mark.parametrize("classes", [("no", "yes"), ("a", "b", "c")])
+def test_few_classes(classes: tuple[str, ...], tmp_path: Path) -> None:
+    results = results_of(tmp_path, classes=classes, images=120)
+    section = next(section for section in page(results).sections if section.name == "accuracy")
+    definition, table = section.blocks[:2]
+    assert isinstance(definition, Text)
+    assert f"With {len(classes)} classes it is 100\u00a0% whatever the model does" in definition.plain
+    assert isinstance(table, Table)
+    assert [row[0].text for row in table.rows] == ["Acc@1", f"Acc@{len(classes)}"]
+    assert chart.effects_chart(results).axes
+
+
+def test_many_classes_show_both_ends(tmp_path: Path) -> None:
+    results = results_of(tmp_path, classes=tuple(f"class {i}" for i in range(60)), images=300)
+    section = next(section for section in page(results).sections if section.name == "classes")
+    picture, table = section.blocks
+    assert isinstance(picture, Picture)
+    assert "the 20 of 60 that change most" in picture.caption.plain
+    assert isinstance(table, Table)
+    gains = [numbers(row[3].text)[0] for row in table.rows]
+    assert len(gains) == 20
+    assert gains == sorted(gains, reverse=True)
+    (axes,) = picture.draw(True).axes
+    assert len(axes.get_yticklabels()) == 20
+
+
+def test_names_with_markup_stay_text(tmp_path: Path) -> None:
+    classes = ("<b>bold</b>", "a|b", "$x_1$", "*star*", "[bold]rich[/]", "&amp;", "\u732b")
+    results = results_of(
+        tmp_path,
+        classes=classes,
+        images=140,
+        task="folder:</style><script>alert(1)</script>",
+        command="bakeoff ablate --task 'folder:<x>' && echo `ls`",
+        not_applicable={"adamw": "[red]no[/] | <i>no</i>"},
+    )
+    text = report.write(results, "html", tmp_path / "report.html").read_text()
+    Document(text)
+    assert "<script" not in text
+    assert "<b>bold" not in text
+    assert "&lt;b&gt;bold&lt;/b&gt;" in text
+    lines = report.write(results, "md", tmp_path / "report.md").read_text()
+    assert "\\<b\\>bold\\</b\\>" in lines
+    assert "| a\\|b |" in lines
+    assert "\\$x\\_1\\$" in lines
+    assert "```sh\nbakeoff ablate --task 'folder:<x>' && echo `ls`\n```" in lines
+    shown = io.StringIO()
+    terminal.show(Console(file=shown, width=120), results)
+    assert "[red]no[/]" in shown.getvalue()
+
+
+@pytest.mark.parametrize("width", [80, 140])
+def test_terminal_fits_and_says_the_same(width: int, results: Results) -> None:
+    shown = io.StringIO()
+    terminal.show(Console(file=shown, width=width), results)
+    lines = shown.getvalue().splitlines()
+    assert max(map(len, lines)) <= width
+    lines = [line for line in lines if line.strip()]
+    for row in rows(results):
+        (line,) = (line for line in lines if line.split()[0] == row.technique)
+        if row.effect is not None:
+            assert numbers(line)[:3] == pytest.approx([row.effect.gain_pp, row.effect.low, row.effect.high], abs=0.0051)
+    assert shown.getvalue().isascii() or set(shown.getvalue()) - set(map(chr, range(128))) == {"\u2500"}
+
+
+def test_charts_show_bars_of_the_gains(results: Results) -> None:
+    for narrow in (False, True):
+        (axes,) = chart.effects_chart(results, narrow=narrow).axes
+        table = [row for row in rows(results) if row.effect is not None]
+        lengths = [bar.get_width() for bar in axes.patches if isinstance(bar, Rectangle)]
+        for row in table:
+            assert row.effect is not None
+            assert row.effect.gain_pp in lengths
+            assert row.post is not None
+            assert row.post.acc1 in lengths
+        labels = [label.get_text() for label in axes.get_yticklabels()]
+        assert labels == [f"{row.title}\n{words.SYMBOLS[row.tone]} {row.verdict}" for row in rows(results)]
+
+
+def test_an_unknown_format_and_a_path_that_cannot_be_written(results: Results, tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match="unknown format 'pdf'; there are: html, md, ipynb"):
+        report.write(results, "pdf", tmp_path / "report.pdf")  # type: ignore[arg-type]
+    (tmp_path / "file").touch()
+    with pytest.raises(RequestError, match="can't write the report"):
+        report.write(results, "md", tmp_path / "file" / "report.md")
+
+
+def test_reporting_loads_no_torch() -> None:
+    code = (
+        "import sys, bakeoff.report.html, bakeoff.report.notebook, bakeoff.report.markdown, bakeoff.report.sections, "
+        "bakeoff.report.study; print(sorted({'torch', 'torchvision', 'bakeoff.engine'} & set(sys.modules)))"
+    )
+    paths = os.pathsep.join(path for path in sys.path if path)
+    env = {**os.environ, "PYTHONPATH": paths}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_words() -> None:
+    assert [words.signed(value) for value in (0.344, -0.2, -0.001, float("nan"))] == [
+        "+0.34", "\u22120.20", "0.00", "not known",
+    ]  # fmt: skip
+    assert [words.listed(names) for names in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == [
+        "", "a", "a and b", "a, b and c",
+    ]  # fmt: skip
+    assert markdown.escape("a_b | <i>&amp;") == "a\\_b \\| \\<i\\>&amp;amp;"
