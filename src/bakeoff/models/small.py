@@ -38,7 +38,7 @@ def cnn(spec: Model, width: int | None = None) -> nn.Module:
         *stem,
         *_layer(width, 2 * width, 3),
         *_layer(2 * width, 2 * width, 3, pool=True),
-        *_layer(2 * width, 4 * width, 3),
+        *_layer(2 * width, 4 * width, 3, pool=True),
         nn.AdaptiveMaxPool2d(1),
         nn.Flatten(),
         nn.Linear(4 * width, spec.classes),
