@@ -328,7 +328,7 @@ def test_many_classes_show_both_ends(tmp_path: Path) -> None:
     section = next(section for section in page(results).sections if section.name == "classes")
     picture, table = section.blocks
     assert isinstance(picture, Picture)
-    assert "the 20 of 60 that change most" in picture.caption.plain
+    assert "Shown are 20 of 60" in picture.caption.plain
     assert isinstance(table, Table)
     gains = [numbers(row[3].text)[0] for row in table.rows]
     assert len(gains) == 20

@@ -79,7 +79,7 @@ def classes(results: Results) -> Section | None:
     changes = found.class_changes(results)
     if not changes:
         return None
-    most = f" Shown are the {chart.MOST_CLASSES} of {len(changes)} that change most in either direction."
+    most = f" Shown are {chart.MOST_CLASSES} of {len(changes)}: half gain most, half lose most or gain least."
     caption = Text.of(
         "Acc@1 of each class, from the baseline (ring) to the recipe (dot).",
         most if len(changes) > chart.MOST_CLASSES else "",
