@@ -156,6 +156,12 @@ def test_direct_effects_cover(design: designs.Design) -> None:
             table, truth = effects.switched(runs, NAMES, ON), world.beside(ON)
         alone.append(covered(table, truth))
         all_of_them.append(together(table, truth))
+    effect = table[0]
+    modulus = maximum_modulus(0.95, K, effect.df) / stats.t.ppf(0.975, effect.df)
+    ratio = (effect.sim_high - effect.gain_pp) / (effect.high - effect.gain_pp)
+    assert (
+        ratio == pytest.approx(modulus) if design.order else ratio < 0.999 * modulus
+    )  # toggles share the recipe's runs
     assert 0.925 < np.mean(alone) < 0.975
     assert np.mean(all_of_them) > 0.9
 
@@ -333,6 +339,15 @@ def test_ten_thousand_runs_take_seconds() -> None:
     effects.modelled(runs, NAMES, ON, fitted)
     interactions.interactions(runs, NAMES, fitted)
     assert time.process_time() - start < 15  # 4 s alone on one core
+
+
+def test_a_run_stands_in_one_fold_pair_at_most() -> None:
+    levels = [[True, False], [True, False], [False, True], [True, True], [False, False]]
+    runs = Runs.collect(levels, np.arange(5), [0, 0, 0, 1, 2])
+    first, second = runs.fold_pairs
+    assert len(first) == 1
+    assert np.array_equal(runs.levels[first], ~runs.levels[second])
+    assert runs.block[first] == runs.block[second] == 0
 
 
 def test_shapes_that_dont_fit_are_refused() -> None:

@@ -118,6 +118,10 @@ def test_interactions_are_named_with_their_sign() -> None:
     found = interactions.interactions(runs, NAMES, effects.surface(runs, noise.measure(runs), np.ones(1)))
     truth = dict(zip(model.terms(K), 4 * world.coefficients, strict=True))
     signs = [np.sign(truth[NAMES.index(p.first), NAMES.index(p.second)]) == np.sign(p.gain_pp) for p in found]
+    everything = interactions.interactions(runs, NAMES, effects.surface(runs, noise.measure(runs), np.ones(1)), sure=0)
+    inside = [p.low <= truth[NAMES.index(p.first), NAMES.index(p.second)] <= p.high for p in everything]
+    assert len(everything) == 66
+    assert np.mean(inside) > 0.88
     assert len(found) > 15
     assert np.mean(signs) > 0.9
     assert {pair.relation for pair in found} == {"works with", "fights with"}

@@ -157,6 +157,13 @@ def test_power_is_tabulated() -> None:
     assert {sigma: power.runs_for("leave-one-out", 0.1, sigma, K) for sigma in loo} == loo
 
 
+def test_shared_seeds_narrow_what_they_can() -> None:
+    cases: list[tuple[power.Kind, float]] = [("factorial", 0.5), ("ladder", 0.5), ("leave-one-out", 1)]
+    for kind, factor in cases:
+        ratio = power.half_width(kind, 520, 0.2, K, rho=0.5) / power.half_width(kind, 520, 0.2, K)
+        assert ratio == pytest.approx(math.sqrt(factor))
+
+
 @pytest.mark.parametrize("kind", ["factorial", "leave-one-out", "ladder"])
 def test_the_runs_it_asks_for_are_enough_and_not_too_many(kind: power.Kind) -> None:
     runs = power.runs_for(kind, 0.15, 0.25, 7)
