@@ -29,6 +29,7 @@ from bakeoff.report.stack import steps
 from bakeoff.store import Store
 from bakeoff.study.analyse import Results, analyse
 from bakeoff.study.spec import Spec
+from bakeoff.study.table import Reading
 from tests.studies import TRAINING, write_study
 
 VOID = {"meta", "br", "link", "img", "hr", "input"}
@@ -164,6 +165,12 @@ def test_headline_sorts_every_technique_once(results: Results) -> None:
     assert f"{results.recipe.acc['acc1']:.2f}" in first
     everything = " ".join(groups)
     assert all(everything.count(words.title(name)) == 1 for name in results.spec.names)
+
+
+def test_what_is_not_worth_having_is_what_was_asked(store: Store) -> None:
+    wide = analyse(store, Spec.load(store, "digits"), Reading(delta=0.75))
+    (text,) = (t.plain for t in page(wide).sections[0].blocks if isinstance(t, Text) and "Verdict" in t.plain)
+    assert "within \u00b10.75 points" in text
 
 
 def test_html_needs_nothing_else(html: str) -> None:

@@ -104,9 +104,7 @@ def ablate(
     design: Annotated[str, typer.Option(help="factorial, leave-one-out, add-one or ladder.")] = "factorial",
     seeds: Annotated[int | None, typer.Option(min=1, help="Fold pairs, replicates or repeats of the design.")] = None,
     runs: Annotated[int | None, typer.Option(min=1, help="Runs of a factorial, instead of --seeds.")] = None,
-    budget: Annotated[
-        str | None, typer.Option(help="Time to use, such as 30m: the largest factorial that fits.")
-    ] = None,
+    budget: Annotated[str | None, typer.Option(help="Time, such as 30m: the largest factorial that fits.")] = None,
     design_seed: Annotated[int, typer.Option(min=0, help="Seed of the design.")] = 0,
     delta: Annotated[float, typer.Option(min=0.0, help="Gains within +-delta points aren't worth having.")] = 0.1,
     jobs: Annotated[str, typer.Option(help="Processes; auto is one per core on a CPU, one on a GPU.")] = "auto",
@@ -125,6 +123,7 @@ def ablate(
     from bakeoff import api
     from bakeoff.report import study, write
     from bakeoff.report.progress import study_progress
+    from bakeoff.report.prospects import show_prospects
     from bakeoff.study.analyse import analyse
     from bakeoff.study.forecast import seconds
     from bakeoff.study.table import Reading
@@ -148,7 +147,7 @@ def ablate(
                      "choices": [asdict(choice) for choice in prospects]})  # fmt: skip
         return
     if plan_only or not quiet:
-        study.show_plan(out if plan_only else err, spec, prospects, job.task.noise_pp)
+        show_prospects(out if plan_only else err, spec, prospects, job.task.noise_pp)
     if plan_only:
         return
     with study_progress(Console(quiet=True) if quiet else err, results, spec) as report:

@@ -21,9 +21,10 @@ from bakeoff.report.sections import page
 from bakeoff.store import Store
 from bakeoff.study.analyse import analyse
 from bakeoff.study.spec import Spec
+from bakeoff.study.table import Reading
 
 store = Store(Path(os.environ.get("BAKEOFF_STORE", "runs")))
-results = analyse(store, Spec.load(store, {study!r}))
+results = analyse(store, Spec.load(store, {study!r}), {reading!r})
 sections = {{section.name: section for section in page(results).sections}}"""
 
 
@@ -32,7 +33,10 @@ def render(page: Page, results: Results) -> str:
     head = [f"# {markdown.escape(page.title)}"]
     head += [f"> {markdown.words(text)}" for text in page.notices]
     head += [markdown.words(text) for text in page.headline]
-    cells = [_markdown("title", "\n\n".join(head)), _code("setup", _SETUP.format(study=results.spec.name), [])]
+    cells = [
+        _markdown("title", "\n\n".join(head)),
+        _code("setup", _SETUP.format(study=results.spec.name, reading=results.reading), []),
+    ]
     for section in page.sections:
         cells += _section(section)
     for count, cell in enumerate((cell for cell in cells if cell["cell_type"] == "code"), start=1):

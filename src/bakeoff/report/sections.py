@@ -6,7 +6,6 @@ from bakeoff.report import appendix, behind, chart, contrasts, words
 from bakeoff.report.page import Cell, Column, Page, Picture, Section, Table, Text, link, strong, term
 from bakeoff.report.rows import Row, rows, waiting
 from bakeoff.study.analyse import Results
-from bakeoff.study.table import DEFAULT
 
 _GAIN = {
     "factorial": (
@@ -131,7 +130,7 @@ def _short(row: Row, tone: str) -> str:
 
 
 def _effects(results: Results, table: list[Row]) -> Section:
-    level, delta = words.percent(results.total.level), DEFAULT.delta
+    level, delta = words.percent(results.total.level), results.reading.delta
     digits = words.digits(results.main)
     intro = Text.of(
         "The ", term("baseline"), " is plain training with none of the techniques; the ", term("recipe"),

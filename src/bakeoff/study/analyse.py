@@ -35,6 +35,7 @@ class Results:
     """
 
     spec: Spec
+    reading: Reading
     runs: Runs
     records: list[RunRecord | None]
     noise: Noise
@@ -99,9 +100,10 @@ def analyse(store: Store, spec: Spec, reading: Reading = DEFAULT) -> Results:
     match spec.design:
         case "factorial":
             main = effects.averaged(runs, names, noise, reading)
-            fitted = effects.surface(runs, measure(runs, at_recipe), at_recipe)
-            in_recipe = effects.modelled(runs, names, everything, fitted, reading=reading)
-            pairs = interactions(runs, names, fitted)
+            if len(runs):
+                fitted = effects.surface(runs, measure(runs, at_recipe), at_recipe)
+                in_recipe = effects.modelled(runs, names, everything, fitted, reading=reading)
+                pairs = interactions(runs, names, fitted)
         case "leave-one-out":
             main = effects.switched(runs, names, everything, "leave_one_out", noise, reading)
         case "add-one":
@@ -110,6 +112,7 @@ def analyse(store: Store, spec: Spec, reading: Reading = DEFAULT) -> Results:
             main = effects.stacked(runs, names, [names.index(name) for name in spec.order], reading=reading)
     return Results(
         spec=spec,
+        reading=reading,
         runs=runs,
         records=records,
         noise=noise,

@@ -24,7 +24,7 @@ class Choice:
 
 
 def choices(kind: Kind, sizes: dict[int, float], k: int, sigma: float | None) -> list[Choice]:
-    """What each size gives. sizes: runs -> seconds. k: training techniques. sigma: run-to-run sd, in points, if known."""
+    """What each size gives. sizes: runs -> seconds. k: training techniques. sigma: run-to-run sd, if known."""
     scale = 1.0 if sigma is None else sigma
     return [
         Choice(runs, took, half_width(kind, runs, scale, k), least_detectable(kind, runs, scale, k))

@@ -40,6 +40,6 @@ DIGITS = Task(
     crop=PadCrop(),
     limits=Limits(flip=False, max_rotation=15.0, max_shear=0.3),
     load=_load,
-    lr_per_256=0.4,
+    lr_per_256=0.1,
     weight_decay=5e-4,
 )

@@ -1,0 +1,46 @@
+"""What a study would run, how long that takes and what it can tell."""
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from bakeoff.report.progress import duration
+from bakeoff.study.forecast import Choice
+from bakeoff.study.spec import Spec
+
+
+def show_prospects(console: Console, spec: Spec, choices: Sequence[Choice], noise: float | None) -> None:
+    """The design in words, and a row for each size. noise: the task's run-to-run sd in points, if known."""
+    seeds = len({row.block for row in spec.rows})
+    console.print(f"[bold]{spec.name}[/]: {len(spec.rows)} runs with {seeds} seeds, {spec.design} design")
+    console.print(f"techniques that are trained with and without: {', '.join(spec.training)}", soft_wrap=True)
+    if spec.evaluation:
+        both = ", ".join(spec.evaluation)
+        console.print(f"read from every run at both levels: {both}", soft_wrap=True)
+    for name, reason in spec.not_applicable.items():
+        console.print(f"not applicable: {name}, {reason}", soft_wrap=True)
+    unit = "points" if noise is not None else "sd"
+    table = Table(box=None, pad_edge=False)
+    for heading in ("runs", "about", f"interval +- {unit}", f"found if at least {unit}", ""):
+        table.add_column(heading, justify="left" if not heading else "right")
+    for choice in choices:
+        here = choice.runs == len(spec.rows)
+        table.add_row(
+            str(choice.runs),
+            duration(choice.seconds),
+            f"{choice.half_width:.2f}",
+            f"{choice.detectable:.2f}",
+            "this study" if here else "",
+            style="bold" if here else None,
+        )
+    console.print(table)
+    known = (
+        f"with the run-to-run sd of {noise:g} points that was measured on this task at its own length"
+        if noise is not None
+        else "in units of the run-to-run sd, which isn't known yet; 0.1 to 0.5 points are usual"
+    )
+    console.print(
+        f"Intervals of 95 % for each technique, and the gain found with probability 0.8, {known}.", soft_wrap=True
+    )
+    console.print(f"{spec.jobs} processes of {spec.threads} threads on {spec.device}.")
