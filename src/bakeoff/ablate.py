@@ -73,7 +73,8 @@ def design_of(kind: Kind, k: int, seeds: int | None, runs: int | None, seed: int
     Raises RequestError for a kind that doesn't exist or a size that can't be had.
     """
     if kind == "factorial":
-        return designs.factorial(k, runs or (2 * seeds if seeds else None), corners=CORNERS, seed=seed)
+        size = runs or 2 * (seeds or len(designs.factorial(k)))  # two blocks, so that it shows its own noise
+        return designs.factorial(k, size, corners=CORNERS, seed=seed)
     if runs is not None:
         raise RequestError(f"--runs sets the size of a factorial; for {kind} use --seeds")
     if kind == "leave-one-out":
@@ -172,10 +173,10 @@ def row_plans(job: Job, found: Factors, on_off: Sequence[bool]) -> list[Plan]:
     return plans
 
 
-def plan_within(job: Job, limit: float | None, **request: Any) -> tuple[Spec, list[Choice]]:
+def plan_within(job: Job, limit: float | None, length: float, **request: Any) -> tuple[Spec, list[Choice]]:
     """A study and its prospects; with a limit in seconds, the largest factorial that fits.
 
-    request: as for `plan_study`. Raises RequestError if not even the smallest fits.
+    length: the job's, for advice. request: as for `plan_study`. Raises RequestError if not even the smallest fits.
     """
     spec = plan_study(job, **request)
     found = prospects(spec, job, request["dataset"])
@@ -183,14 +184,14 @@ def plan_within(job: Job, limit: float | None, **request: Any) -> tuple[Spec, li
         return spec, found
     if spec.design != "factorial" or request["runs"] or request["seeds"]:
         raise RequestError("--budget picks the size of a factorial; leave --runs and --seeds out")
-    here = next(choice for choice in found if choice.runs == len(spec.rows))
-    blocks = (limit / here.seconds * here.runs - 2 * CORNERS) // (here.runs - 2 * CORNERS)
+    per_run, block = found[0].seconds / found[0].runs, len(designs.factorial(len(spec.training)))
+    blocks = int((limit / per_run - 2 * CORNERS) // block)
     if blocks < 1:
         raise RequestError(
-            f"the smallest factorial takes about {here.seconds / 60:.1f} minutes; give it that, or train for less "
-            f"(--length {limit / here.seconds:.2g})"
+            f"the smallest factorial takes about {found[0].seconds / 60:.1f} minutes; give it that, or train for less "
+            f"(--length {length * limit / found[0].seconds:.2g})"
         )
-    request["runs"] = int(blocks) * (here.runs - 2 * CORNERS)
+    request["runs"] = blocks * block
     spec = plan_study(job, **request)
     return spec, prospects(spec, job, request["dataset"])
 
@@ -217,9 +218,7 @@ def prospects(spec: Spec, job: Job, dataset: Dataset) -> list[Choice]:
 def other_sizes(kind: Kind, k: int) -> list[int]:
     """A few sizes, in runs, that a design comes in."""
     if kind == "factorial":
-        least = len(design_of(kind, k, None, None, 0))
-        pairs = 2 * CORNERS
-        return [least, 2 * (least - pairs) + pairs, 4 * (least - pairs) + pairs]
+        return [len(designs.factorial(k)) * blocks + 2 * CORNERS for blocks in (1, 2, 4)]
     return [len(design_of(kind, k, seeds, None, 0)) for seeds in (2, 4, 8)]
 
 

@@ -94,6 +94,7 @@ def train(
 
 @app.command()
 def ablate(
+    context: typer.Context,
     task: TaskName = "digits",
     recipe: RecipeName = "torchvision-2021",
     with_: With = None,
@@ -137,9 +138,9 @@ def ablate(
     results = api.open_store(store)
     dataset = job.task.load(data or api.default_data())
     spec, prospects = ablation.plan_within(
-        job, limit, design=_one_of(design, "--design", ablation.DESIGNS), seeds=seeds, runs=runs,
+        job, limit, length, design=_one_of(design, "--design", ablation.DESIGNS), seeds=seeds, runs=runs,
         design_seed=design_seed, device=device, jobs=_jobs(jobs), threads=threads, dataset=dataset, data=data,
-        store=store, command=sys.argv[1:],
+        store=store, command=context.obj,
     )  # fmt: skip
     if plan_only and as_json:
         _print_json({"study": spec.name, "design": spec.design, "runs": len(spec.rows), "training": spec.training,
@@ -339,7 +340,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status: 0 done, 1 failed, 2 wrong request, 130 interrupted."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        status = int(app(arguments, prog_name="bakeoff", standalone_mode=False) or 0)
+        status = int(app(arguments, prog_name="bakeoff", standalone_mode=False, obj=arguments) or 0)
         if status == 130:
             _complain(f"interrupted, the state is kept; go on with: {shlex.join(['bakeoff', *arguments])}", status)
         return status

@@ -60,7 +60,7 @@ def interactions(
             continue
         se = np.sqrt(odd.s2 * np.diag(odd.cov))
         for j, (gain, error) in enumerate(zip(odd.beta, se, strict=True)):
-            sign = float(stats.t.cdf(abs(gain) / error, odd.df)) if error else 1.0
+            sign = float(stats.t.cdf(abs(gain) / error, odd.df)) if error else 1.0 if gain else 0.5
             half = float(stats.t.ppf(0.5 + level / 2, odd.df) * error)
             found.append(_named(names[j], names[k + technique], float(gain), half, level, sign))
     return sorted((pair for pair in found if pair.probability >= sure), key=lambda pair: -abs(pair.gain_pp))

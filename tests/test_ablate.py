@@ -1,0 +1,223 @@
+"""Studies from end to end: laid out, run in real processes, killed and taken up again, and told."""
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bakeoff import ablate as ablation
+from bakeoff.api import open_store, plan_job
+from bakeoff.cli import main
+from bakeoff.launch import Worker
+from bakeoff.study.analyse import analyse
+from bakeoff.study.spec import Spec
+from tests.helpers import DATA, needs
+
+# Runs of a tenth of a second: what is tested is the study, not the network.
+QUICK = ("--task", "digits", "--model", "softmax", "--without", "fixres,long_training", "--length", "0.02")
+COMMAND = [str(Path(sys.executable).with_name("bakeoff"))]
+
+
+def job(task: str = "digits", **request):
+    return plan_job(task, "torchvision-2021", **request)
+
+
+def test_what_changes_no_weights_is_read_from_every_run() -> None:
+    found = ablation.factors(job("mnist-5k"))
+    assert [t.name for t in found.evaluation] == ["ema", "inference_resize"]
+    assert len(found.training) == 10
+    assert found.not_applicable == {}
+    digits = ablation.factors(job())
+    assert [t.name for t in digits.evaluation] == ["ema"]
+    assert set(digits.not_applicable) == {"inference_resize"}
+
+
+def test_an_average_of_another_half_life_takes_runs_of_its_own() -> None:
+    found = ablation.factors(job("mnist-5k", settings=("ema.half_life=0.1",)))
+    assert "ema" in [t.name for t in found.training]
+
+
+def test_a_study_is_a_function_of_its_request(tmp_path: Path) -> None:
+    specs = [ablation.plan_study(job(), store=tmp_path / name, device="cpu") for name in "ab"]
+    assert specs[0].rows == specs[1].rows
+    assert specs[0].name == specs[1].name
+    assert len(specs[0].rows) == 54  # two blocks of 24, three more pairs of all on and all off
+    other = ablation.plan_study(job(), store=tmp_path / "a", device="cpu", design_seed=1)
+    assert other.rows != specs[0].rows
+    assert len({run for row in specs[0].rows for run in row.runs}) == 2 * len(specs[0].rows)
+
+
+def test_a_larger_study_begins_with_the_smaller_one_s_runs(tmp_path: Path) -> None:
+    small, large = (ablation.plan_study(job(), runs=runs, store=tmp_path, device="cpu") for runs in (24, 48))
+    shared = {row.runs for row in small.rows} & {row.runs for row in large.rows}
+    assert len(shared) >= 24
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with a finished study."""
+    folder = tmp_path_factory.mktemp("study")
+    assert main(["ablate", *QUICK, "--store", str(folder), "--quiet", "--seeds", "12"]) == 0
+    return folder
+
+
+def test_a_study_ends_with_a_table_and_a_report(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["ablate", *QUICK, "--store", str(store), "--seeds", "12", "--json"]) == 0
+    out, err = capsys.readouterr()
+    found = json.loads(out)
+    assert {
+        "study",
+        "task",
+        "design",
+        "runs",
+        "noise",
+        "baseline",
+        "recipe",
+        "total_gain",
+        "effects",
+        "interactions",
+    } <= (found.keys())
+    assert found["runs"] == 30
+    assert "30 runs with 15 seeds" in err
+    assert "done," not in err  # nothing is run twice
+    average = [effect for effect in found["effects"] if effect.get("estimand") == "average"]
+    assert {effect["technique"] for effect in average} == {
+        "lr_optimizations", "trivialaugment", "random_erasing", "label_smoothing", "mixup", "cutmix",
+        "weight_decay_tuning", "repeated_augmentation", "ema",
+    }  # fmt: skip
+    for effect in average:
+        assert effect["low"] <= effect["gain_pp"] <= effect["high"]
+        assert effect["verdict"] in ("helps", "hurts", "no_effect", "undecided")
+        assert {"blog_pp", "paper", "cost_ratio", "p_adjusted", "seeds", "level"} <= effect.keys()
+    refused = [effect for effect in found["effects"] if effect["verdict"] == "not_applicable"]
+    assert [effect["technique"] for effect in refused] == ["inference_resize"]
+    page = next(store.glob("studies/*/report.html")).read_text()
+    assert "<svg" in page
+    assert main(["report", "--store", str(store), "--quiet", "--format", "md"]) == 0
+    assert list(store.glob("studies/*/report.md"))
+
+
+def test_effects_are_those_of_the_runs(store: Path) -> None:
+    """The averaged effect by hand, over the fold pairs and both kinds of weights."""
+    results = open_store(store)
+    spec = Spec.load(results, "digits")
+    found = analyse(results, spec)
+    records = spec.records(results)
+    acc = {}
+    for row, record in zip(spec.rows, records, strict=True):
+        assert record is not None
+        acc[row.levels, row.block] = np.mean([v.acc["acc1"] for v in record.views if v.split == "report"])
+    for index, effect in enumerate(found.main[: len(spec.training)]):
+        x = np.array([[1 if on else -1 for on in levels] for levels, _ in acc])
+        slopes = np.linalg.lstsq(np.column_stack([np.ones(len(x)), x]), list(acc.values()), rcond=None)[0]
+        assert effect.gain_pp == pytest.approx(2 * slopes[index + 1], abs=1e-6), effect.technique
+
+
+def test_other_designs_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    few = ("--recipe", "baseline", "--with", "mixup,label_smoothing,ema", "--model", "softmax", "--length", "0.02")
+    for design, estimand in (("leave-one-out", "leave_one_out"), ("add-one", "add_one"), ("ladder", "stacked")):
+        arguments = ["ablate", *few, "--store", str(tmp_path), "--design", design, "--seeds", "2", "--json", "--quiet"]
+        assert main(arguments) == 0
+        found = json.loads(capsys.readouterr().out)
+        assert [e["technique"] for e in found["effects"]] == ["mixup", "label_smoothing", "ema"]
+        assert {e["estimand"] for e in found["effects"]} == {estimand}
+
+
+def test_a_run_that_diverges_is_tried_again_and_the_table_comes_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = tmp_path / "wild.yaml"
+    recipe.write_text("name: wild\ntechniques:\n- mixup\n- label_smoothing\n- lr_optimizations: {lr_ratio: 1.0e+9}\n")
+    arguments = ["ablate", "--recipe", str(recipe), "--model", "mlp", "--length", "0.05", "--store", str(tmp_path)]
+    assert main([*arguments, "--json"]) == 0
+    out, err = capsys.readouterr()
+    found = json.loads(out)
+    assert "diverged" in err
+    assert found["lost"]["diverged"] > 0
+    assert len(found["effects"]) >= 3
+    spec = Spec.load(open_store(tmp_path), found["study"])
+    lost = [row for row in spec.rows if row.levels[spec.training.index("lr_optimizations")]]
+    assert all((tmp_path / run / "run.json").exists() for row in lost for run in row.runs)  # both tries
+
+
+def test_plan_only_runs_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["ablate", *QUICK, "--store", str(tmp_path), "--plan-only"]) == 0
+    out = capsys.readouterr().out
+    assert "this study" in out
+    assert "not applicable: inference_resize" in out
+    assert not list(tmp_path.glob("*/run.json"))
+    assert main(["ablate", *QUICK, "--store", str(tmp_path), "--plan-only", "--json", "--budget", "1h"]) == 0
+    planned = json.loads(capsys.readouterr().out)
+    chosen = next(choice for choice in planned["choices"] if choice["runs"] == planned["runs"])
+    assert 0 < chosen["seconds"] < 2 * 3600
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("ablate", "--design", "factorail"), "did you mean factorial?"),
+        (("ablate", "--recipe", "baseline"), "no technique that changes training"),
+        (("ablate", "--runs", "25"), "no factorial"),
+        (("ablate", "--design", "ladder", "--runs", "24"), "--seeds"),
+        (("ablate", "--budget", "soon"), "is no duration"),
+        (("ablate", "--budget", "1s"), "the smallest factorial takes about"),
+        (("ablate", "--budget", "1h", "--seeds", "12"), "leave --runs and --seeds out"),
+        (("ablate", "--jobs", "many"), "--jobs takes"),
+        (("report", "digits"), "no studies in"),
+        (("report", "--format", "pdf"), "no studies in"),
+    ],
+)
+def test_wrong_requests(tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments, says: str) -> None:
+    assert main([*arguments, "--store", str(tmp_path / "runs")]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("bakeoff: ")
+    assert says in err
+
+
+def test_a_worker_that_is_killed_is_a_crash_with_a_reason() -> None:
+    worker = Worker(threads=1)
+    process = worker._process = worker._start()
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    worker._process = process
+    answer = worker.ask({"task": "no such task", "data": "."})  # a new process answers
+    worker.stop()
+    assert answer["status"] == "crashed"
+    assert "KeyError" in answer["reason"] or "no such task" in answer["reason"]
+
+
+@pytest.mark.slow
+def test_killing_a_study_at_twenty_moments_ends_in_the_same_table(store: Path, tmp_path: Path) -> None:
+    """SIGKILL to the study and its workers at random moments; then the same command: the same table, bit for bit."""
+    arguments = ["ablate", *QUICK, "--store", str(tmp_path), "--seeds", "12", "--json"]
+    for moment in np.random.default_rng(0).uniform(1.0, 6.0, 20):
+        process = subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        try:
+            process.communicate(timeout=moment)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+    done = subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, timeout=600, check=True)
+    whole = subprocess.run(
+        [*COMMAND, "report", "--store", str(store), "--json"], capture_output=True, text=True, timeout=100, check=True
+    )
+
+    def told(text: str):
+        data = json.loads(text)
+        data.pop("report", None)
+        for effect in data["effects"]:
+            effect.pop("cost_ratio", None)  # seconds, which no two runs share
+        return data
+
+    assert told(done.stdout) == told(whole.stdout)
+
+
+@needs("mnist", "MNIST")
+def test_two_evaluation_techniques_have_four_levels(tmp_path: Path) -> None:
+    spec = ablation.plan_study(job("mnist-5k"), data=DATA, store=tmp_path, device="cpu")
+    assert [(level.ema, level.resize_px) for level in spec.levels] == [(False, 28), (False, 29), (True, 28), (True, 29)]
