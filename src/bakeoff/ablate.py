@@ -22,7 +22,7 @@ from bakeoff.engine import device as devices
 from bakeoff.engine.train import ENGINE_VERSION, train
 from bakeoff.errors import RequestError
 from bakeoff.launch import Cell, Outcome, launch
-from bakeoff.plan import Plan
+from bakeoff.plan import Plan, Schedule
 from bakeoff.recipe import Recipe, Technique, compile_plan
 from bakeoff.runner import SPLITS
 from bakeoff.store import Store, run_id
@@ -34,6 +34,7 @@ from bakeoff.study.spec import Level, Row, Spec
 
 DESIGNS: tuple[Kind, ...] = ("factorial", "leave-one-out", "add-one", "ladder")
 CORNERS = 3  # more pairs of all on and all off: they show the noise and the total gain directly
+_MOST_BLOCKS = 40  # of a budget: beyond, the evaluation images are what limits the intervals
 _SECOND_TRY = 1_000_000  # added to the seed of a run that failed
 
 
@@ -185,7 +186,7 @@ def plan_within(job: Job, limit: float | None, length: float, **request: Any) ->
     if spec.design != "factorial" or request["runs"] or request["seeds"]:
         raise RequestError("--budget picks the size of a factorial; leave --runs and --seeds out")
     per_run, block = found[0].seconds / found[0].runs, len(designs.factorial(len(spec.training)))
-    blocks = int((limit / per_run - 2 * CORNERS) // block)
+    blocks = min(_MOST_BLOCKS, int((limit / per_run - 2 * CORNERS) // block))
     if blocks < 1:
         raise RequestError(
             f"the smallest factorial takes about {found[0].seconds / 60:.1f} minutes; give it that, or train for less "
@@ -226,11 +227,12 @@ def seconds_per_image(plan: Plan, dataset: Dataset, device: torch.device, thread
     """Training time per image of a plan, from 32 steps after a warm-up of 8."""
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
+    still = Schedule(per_256=1e-12)  # the time doesn't depend on it, and nothing can diverge
     took = []
     try:
         with tempfile.TemporaryDirectory() as folder:
             for steps in (8, 40):
-                short = plan.model_copy(update={"examples_seen": plan.batch_size * steps})
+                short = plan.model_copy(update={"examples_seen": plan.batch_size * steps, "lr": still})
                 took.append(train(short, dataset, 0, device, checkpoint=Path(folder) / str(steps)).seconds)
     finally:
         torch.set_num_threads(before)

@@ -47,9 +47,10 @@ class Worker:
 
     def ask(self, request: dict[str, Any]) -> dict[str, Any]:
         """Send a request and wait for its answer; a process that dies on it is a crash with a reason."""
+        if self._process is None or self._process.poll() is not None:
+            self.stop()
+            self._process = self._start()
         process = self._process
-        if process is None or process.poll() is not None:
-            process = self._process = self._start()
         assert process.stdin is not None
         assert process.stdout is not None
         try:

@@ -131,7 +131,7 @@ def analyse(store: Store, spec: Spec, reading: Reading = DEFAULT) -> Results:
 
 def so_far(store: Store, spec: Spec) -> dict[str, float]:
     """Rough gains of the training techniques in points while runs are still missing, largest first; {} too early."""
-    done = {index: record for index, record in enumerate(spec.records(store)) if record and record.metrics}
+    done = {index: record for index, record in enumerate(spec.records(store)) if record and SPLIT in record.metrics}
     x: Floats = np.column_stack([np.ones(len(done)), spec.matrix[list(done)]]).astype(float)
     if len(done) <= x.shape[1] or np.linalg.matrix_rank(x) < x.shape[1]:
         return {}
