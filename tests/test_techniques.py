@@ -47,7 +47,7 @@ PHOTOS = Task(
     train_examples=1_281_167,
     epochs=90,
     batch_size=256,
-    large_batch_size=1024,
+    large_batch=4,
     model="resnet50",
     crop=ResizedCrop(),
     limits=Limits(),
@@ -63,12 +63,11 @@ DIGITS = Task(
     train_examples=5_000,
     epochs=10,
     batch_size=32,
-    large_batch_size=128,
+    large_batch=4,
     model="cnn",
     crop=PadCrop(),
     limits=Limits(flip=False, max_rotation=15.0, max_shear=0.2),
     load=no_data,
-    lr_per_256=0.4,
     weight_decay=5e-4,
 )
 TASKS = pytest.mark.parametrize("task", [PHOTOS, DIGITS], ids=lambda task: task.name)

@@ -37,12 +37,11 @@ class Task:
     train_examples: int
     epochs: float  # baseline training length
     batch_size: int
-    large_batch_size: int  # batch size that lr_optimizations goes to
     model: str
     crop: PadCrop | ResizedCrop
     limits: Limits
     load: Callable[[Path], "Dataset"]  # data folder -> splits
-    lr_per_256: float = 0.1
+    large_batch: int = 1  # times the batch size, which is what lr_optimizations goes to
     weight_decay: float = 1e-4
     precision: Precision = Precision()
     noise_pp: float | None = None  # run-to-run sd of Acc@1 in points, where it was measured
@@ -56,7 +55,7 @@ class Task:
             image_ops=(self.crop, HorizontalFlip()) if self.limits.flip else (self.crop,),
             train_px=self.px,
             eval_view=EvalView(resize_px=self.resize_px, crop_px=self.px),
-            lr=Schedule(per_256=self.lr_per_256),
+            lr=Schedule(per_256=0.1),
             decay=DecayRule(weight_decay=self.weight_decay),
             precision=self.precision,
         )

@@ -23,11 +23,9 @@ CIFAR10 = Task(
     train_examples=45_000,
     epochs=10,
     batch_size=128,
-    large_batch_size=128,
     model="cnn",
     crop=PadCrop(),
     limits=Limits(),
     load=_load,
-    lr_per_256=0.4,
     weight_decay=5e-4,
 )

@@ -35,11 +35,9 @@ DIGITS = Task(
     train_examples=200,
     epochs=60,
     batch_size=32,
-    large_batch_size=32,
     model="cnn",
     crop=PadCrop(),
     limits=Limits(flip=False, max_rotation=15.0, max_shear=0.3),
     load=_load,
-    lr_per_256=0.1,
     weight_decay=5e-4,
 )

@@ -57,7 +57,6 @@ def folder_task(path: Path, skip_bad: bool = False) -> Task:
         train_examples=count,
         epochs=max(10, math.ceil(_LEAST_STEPS * batch / count)),
         batch_size=batch,
-        large_batch_size=batch,
         model="resnet18",
         crop=ResizedCrop(),
         limits=Limits(),
@@ -73,8 +72,7 @@ def folder_task(path: Path, skip_bad: bool = False) -> Task:
         resize_px=side,
         model="cnn",
         crop=PadCrop(),
-        lr_per_256=0.4,
-        weight_decay=5e-4,
+            weight_decay=5e-4,
         precision=Precision(),
     )
 

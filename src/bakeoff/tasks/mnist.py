@@ -37,12 +37,10 @@ MNIST = Task(
     train_examples=50_000,
     epochs=5,
     batch_size=128,
-    large_batch_size=128,
     model="cnn",
     crop=PadCrop(),
     limits=Limits(flip=False, max_rotation=30.0, max_shear=0.5),  # 6 and 9, 1 and 7 stay apart
     load=partial(_load, "MNIST", False),
-    lr_per_256=0.4,
     weight_decay=5e-4,
 )
 MNIST_5K = replace(
@@ -51,6 +49,7 @@ MNIST_5K = replace(
     about="5,000 of MNIST's digits to learn from, 30,000 to report on: small effects show",
     train_examples=5_000,
     epochs=10,
+    batch_size=64,
     load=partial(_load, "MNIST", True),
 )
 FASHION_MNIST = replace(
