@@ -203,7 +203,7 @@ def test_the_tasks_limits_reach_the_automatic_augmentations() -> None:
 def test_values_are_relative_to_the_task() -> None:
     base, plan = DIGITS.base_plan(), plan_of(DIGITS, *TWELVE)
     assert plan.batch_size == 128
-    assert plan.lr.per_256 == pytest.approx(0.5)
+    assert plan.lr.per_256 == pytest.approx(0.125)
     assert plan.examples_seen == pytest.approx(base.examples_seen * 600 / 90, abs=1)
     assert plan.decay.weight_decay == pytest.approx(1e-4)
     assert plan.train_px == 22

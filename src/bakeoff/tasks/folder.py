@@ -72,7 +72,7 @@ def folder_task(path: Path, skip_bad: bool = False) -> Task:
         resize_px=side,
         model="cnn",
         crop=PadCrop(),
-            weight_decay=5e-4,
+        weight_decay=5e-4,
         precision=Precision(),
     )
 
