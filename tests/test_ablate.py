@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bakeoff import ablate as ablation
+from bakeoff import ablation
 from bakeoff.api import open_store, plan_job
 from bakeoff.cli import main
 from bakeoff.launch import Worker

@@ -197,10 +197,11 @@ def test_techniques_and_data(capsys: pytest.CaptureFixture[str]) -> None:
 COMMAND = [str(Path(sys.executable).with_name("bakeoff"))]
 
 
-def bakeoff(*arguments: str, **options) -> subprocess.Popen[str]:
+def bakeoff(*arguments: str, environment: dict[str, str] | None = None) -> subprocess.Popen[str]:
     """The installed program, as a shell starts it."""
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.Popen([*COMMAND, *arguments], text=True, **pipes, **options)
+    return subprocess.Popen(
+        [*COMMAND, *arguments], text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
+    )
 
 
 TRAIN = ("train", "--recipe", "torchvision-2021", "--length", "0.3", "--json", "--device", "cpu")
@@ -208,7 +209,7 @@ TRAIN = ("train", "--recipe", "torchvision-2021", "--length", "0.3", "--json", "
 
 def test_an_interrupt_says_how_to_go_on(tmp_path: Path) -> None:
     environment = {**os.environ, "BAKEOFF_CHECKPOINT_SECONDS": "0"}
-    process = bakeoff("train", "--length", "50", "--store", str(tmp_path / "a"), env=environment)
+    process = bakeoff("train", "--length", "50", "--store", str(tmp_path / "a"), environment=environment)
     wait_for(tmp_path / "a", "checkpoint.safetensors")
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
@@ -227,7 +228,7 @@ def test_kill_at_any_moment_ends_bit_equal(tmp_path: Path) -> None:
     moments = np.random.default_rng(0).uniform(0.2, 1.0, 10) * duration
     environment = {**os.environ, "BAKEOFF_CHECKPOINT_SECONDS": "0"}
     for moment in moments:
-        process = bakeoff(*TRAIN, "--store", str(tmp_path / "parts"), env=environment)
+        process = bakeoff(*TRAIN, "--store", str(tmp_path / "parts"), environment=environment)
         try:
             process.communicate(timeout=moment)
         except subprocess.TimeoutExpired:

@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 import bakeoff.engine.train as engine
+from bakeoff import models
 from bakeoff import plan as slots
 from bakeoff.engine.evaluate import evaluate, expected_calibration_error
 from bakeoff.engine.memory import bytes_needed
@@ -161,7 +162,7 @@ def test_dropout_is_seeded_by_the_step(tmp_path: Path, monkeypatch: pytest.Monke
     def with_dropout(spec, train_px):
         return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Dropout(0.5), torch.nn.Linear(64, 3))
 
-    monkeypatch.setattr(engine.models, "build", with_dropout)
+    monkeypatch.setattr(models, "build", with_dropout)
     for name in "ab":
         torch.manual_seed(ord(name))
         train(small_plan(), small_data(), 0, CPU, checkpoint=tmp_path / f"{name}.safetensors")
@@ -171,7 +172,7 @@ def test_dropout_is_seeded_by_the_step(tmp_path: Path, monkeypatch: pytest.Monke
 def test_smoothing_and_mixing_smooth_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Trap 4: the loss is cross-entropy against (1 - e) * mix + e / K."""
     seen = []
-    original = engine.F.cross_entropy
+    original = torch.nn.functional.cross_entropy
 
     def spy(logits, targets, label_smoothing):
         loss = original(logits, targets, label_smoothing=label_smoothing)
@@ -180,7 +181,7 @@ def test_smoothing_and_mixing_smooth_once(tmp_path: Path, monkeypatch: pytest.Mo
         assert torch.allclose(targets.sum(1), torch.ones(len(targets)))
         return loss
 
-    monkeypatch.setattr(engine.F, "cross_entropy", spy)
+    monkeypatch.setattr(torch.nn.functional, "cross_entropy", spy)
     train(small_plan(**EVERYTHING), small_data(), 0, CPU, checkpoint=tmp_path / "c.safetensors")
     assert len(seen) == 24
     for ours, slow in seen:

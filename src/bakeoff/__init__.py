@@ -7,14 +7,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bakeoff.ablate import ablate
+    from bakeoff.ablation import ablate
     from bakeoff.api import evaluate, plan_job, predict, train
     from bakeoff.errors import BakeoffError, RequestError
     from bakeoff.plan import Plan
     from bakeoff.store import RunRecord, Store, View
 
 _HOMES = {
-    "bakeoff.ablate": ("ablate",),
+    "bakeoff.ablation": ("ablate",),
     "bakeoff.api": ("evaluate", "plan_job", "predict", "train"),
     "bakeoff.errors": ("BakeoffError", "RequestError"),
     "bakeoff.plan": ("Plan",),

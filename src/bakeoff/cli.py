@@ -120,8 +120,7 @@ def ablate(
     debug: Debug = False,
 ) -> None:
     """Measure what each technique of a recipe buys on your data, with intervals, beside what post and papers claim."""
-    from bakeoff import ablate as ablation
-    from bakeoff import api
+    from bakeoff import ablation, api
     from bakeoff.report import study, write
     from bakeoff.report.progress import study_progress
     from bakeoff.report.prospects import show_prospects

@@ -1,6 +1,7 @@
 """The optimizer and schedule slots of a plan as torch objects and a function of the step."""
 
 import math
+from typing import Any
 
 import torch
 from torch import nn
@@ -15,7 +16,7 @@ _NORMS = (
 )
 
 
-def parameter_groups(model: nn.Module, rule: DecayRule) -> list[dict[str, object]]:
+def parameter_groups(model: nn.Module, rule: DecayRule) -> list[dict[str, Any]]:
     """Parameters grouped by the weight decay that the rule gives them: by module type, not by name (trap 9).
 
     Parameters of normalisation layers take `rule.norm`; biases of all other layers `rule.bias`; the rest
