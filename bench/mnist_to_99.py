@@ -19,8 +19,17 @@ TARGET = 99.0  # percent
 SEEDS = range(5)
 PROMISE = 25.0
 
-# The whole of our side besides task, seed and folders.
-OURS: dict[str, Any] = {"recipe": "baseline", "with_": (), "settings": ()}
+# The whole of our side besides task, seed and folders: 1.2 passes over the 50,000 training images.
+OURS: dict[str, Any] = {
+    "recipe": "baseline",
+    "with_": ("lr_optimizations", "label_smoothing"),
+    "settings": (
+        "examples_seen=60000",
+        "lr.per_256=0.64",
+        "lr_optimizations.warmup=0.2",
+        "image_ops=[{kind: pad_crop, shift: 0.036}]",
+    ),
+}
 
 
 def ours(data: Path, seed: int) -> tuple[float, float]:

@@ -13,6 +13,7 @@ from bakeoff.report.sections import headline, notices
 from bakeoff.study.analyse import Results
 
 _ROOM = 110  # columns from which the papers' claims and the training time are shown too
+_PAIRS = 4  # that work together or against each other, the strongest ones
 _STYLES = {"helps": "bold green", "hurts": "bold red"}
 _PLAIN = str.maketrans({words.MINUS: "-", words.DASH: "-", "\u00a0": " "})  # what every terminal can print
 
@@ -32,9 +33,11 @@ def show(console: Console, results: Results) -> None:
         "for all rows at once leaves out 0 too. (n runs): so many in all would decide. post: ImageNet, ResNet50, "
         "stacked, best of 3 runs.",
     )
-    for pair in results.interactions:
+    for pair in results.interactions[:_PAIRS]:
         first, second = words.title(pair.first), words.title(pair.second)
         _say(console, f"{first} {pair.relation} {second}: {words.signed(pair.gain_pp)} points where both are on.")
+    if (more := len(results.interactions) - _PAIRS) > 0:
+        _say(console, f"{words.counted(more, 'more pair')} in the report.")
     if math.isfinite(results.noise.sigma):
         _say(console, words.noise(results.noise))
 
@@ -64,7 +67,9 @@ def _table(table: list[Row], results: Results, room: bool) -> Table:
 def _verdict(row: Row) -> str:
     if row.tone == "undecided" and row.effect is not None:
         runs = row.effect.runs_to_decide
-        return f"undecided ({runs:,} runs)" if runs else "undecided"
+        if runs is None or runs > words.MANY_RUNS:
+            return "undecided"
+        return f"undecided ({runs:,} runs)"
     return f"{row.verdict}: {row.why}" if row.why else row.verdict
 
 

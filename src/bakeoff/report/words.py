@@ -66,6 +66,9 @@ def listed(names: Sequence[str]) -> str:
     return " and ".join(", ".join(names).rsplit(", ", 1)) if names else ""
 
 
+MANY_RUNS = 10_000  # more than anyone makes: the exact number says nothing
+
+
 def counted(count: int, noun: str) -> str:
     """1 run, 24 runs."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
@@ -108,4 +111,6 @@ def undecided(effect: Effect) -> str:
     """What would settle it."""
     if effect.runs_to_decide is None:
         return "more runs would hardly decide"
+    if effect.runs_to_decide > MANY_RUNS:
+        return f"over {MANY_RUNS:,} runs would be needed"
     return f"about {effect.runs_to_decide:,} runs in all would decide"

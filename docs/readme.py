@@ -1,0 +1,65 @@
+"""Fill the README's opening from the kept study: `make readme`. `tests/test_docs.py` sees that it is up to date."""
+
+import re
+from pathlib import Path
+
+from bakeoff.report import words
+from bakeoff.report.chart import effects_chart
+from bakeoff.report.markdown import escape
+from bakeoff.report.markdown import words as plain
+from bakeoff.report.rows import rows
+from bakeoff.report.sections import headline
+from bakeoff.report.svg import svg
+from bakeoff.store import Store
+from bakeoff.study.analyse import Results, analyse
+from bakeoff.study.spec import Spec
+
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+PICTURE = ROOT / "docs" / "img" / "effects.svg"
+STUDY = ROOT / "studies" / "digits"
+BLOCK = re.compile(r"(<!-- study: [^>]*-->\n).*(<!-- end of study -->)", re.DOTALL)
+
+
+def results() -> Results:
+    """The study that the README shows."""
+    store = Store(STUDY)
+    return analyse(store, Spec.load(store, ""))
+
+
+def block(found: Results) -> str:
+    """The answer in a sentence, the table and the picture, as Markdown."""
+    table = rows(found)
+    digits = words.digits(found.main)
+    lines = ["| technique | yours, in points | 95 % interval | the post's | verdict |", "|---|---:|---:|---:|---|"]
+    for row in table:
+        gain = interval = "-"
+        if row.effect is not None and row.measured:
+            gain = words.signed(row.effect.gain_pp, digits)
+            interval = words.span(row.effect.low, row.effect.high, digits)
+        post = words.signed(row.post.acc1) if row.post else "-"
+        lines.append(f"| {escape(row.title)} | {gain} | {interval} | {post} | {escape(row.verdict)} |")
+    told = " ".join(plain(text) for text in headline(found, table))
+    made = f"From `{found.spec.command}`: {len(found.runs)} runs."
+    return "\n\n".join([told, "\n".join(lines), made, f"![gains with intervals, beside the post's]({_place()})"])
+
+
+def _place() -> str:
+    return PICTURE.relative_to(ROOT).as_posix()
+
+
+def filled(text: str, found: Results) -> str:
+    """The README with its opening made anew."""
+    return BLOCK.sub(lambda match: f"{match[1]}\n{block(found)}\n\n{match[2]}", text)
+
+
+def picture(found: Results) -> str:
+    """The chart as SVG."""
+    return svg(effects_chart(found))
+
+
+if __name__ == "__main__":
+    study = results()
+    README.write_text(filled(README.read_text("utf-8"), study), "utf-8")
+    PICTURE.parent.mkdir(parents=True, exist_ok=True)
+    PICTURE.write_text(picture(study), "utf-8")
