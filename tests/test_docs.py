@@ -1,0 +1,64 @@
+"""What is written is generated or true: the README's opening, its commands, the files that the map names."""
+
+import importlib.util
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text("utf-8")
+
+
+def test_the_readme_s_opening_is_the_kept_study_s() -> None:
+    spec = importlib.util.spec_from_file_location("readme", ROOT / "docs" / "readme.py")
+    assert spec is not None
+    assert spec.loader is not None
+    readme = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(readme)
+    found = readme.results()
+    assert readme.filled(README, found) == README, "run: make readme"
+    assert (ROOT / "docs" / "img" / "effects.svg").read_text("utf-8") == readme.picture(found), "run: make readme"
+
+
+def commands() -> list[str]:
+    lines = [line.split("  #")[0].strip() for line in README.splitlines() if line.startswith("    bakeoff ")]
+    return [line for line in lines if line]
+
+
+@pytest.mark.parametrize("command", commands())
+def test_the_readme_s_commands_exist(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every command and option is one that the program takes."""
+    from bakeoff.cli import main
+
+    words = shlex.split(command)[1:]
+    name = [word for word in words[:2] if word.isalpha() and word.islower()]
+    if name[0] not in ("techniques", "runs", "data"):
+        name = name[:1]
+    assert main([*name, "--help"]) == 0
+    told = capsys.readouterr().out
+    for option in re.findall(r"--[a-z-]+", command):
+        assert option in told, f"{command}: {option}"
+
+
+def test_the_readme_s_python_runs(tmp_path: Path) -> None:
+    code = re.findall(r"```python\n(.*?)```", README, re.DOTALL)[0]
+    quick = code.replace("seed=0)", 'seed=0, length=0.02, model="softmax", without=["fixres"])').replace(
+        "seeds=24)", 'seeds=12, length=0.02, model="softmax", without=["fixres"])'
+    )
+    assert quick.count("softmax") == 2
+    done = subprocess.run([sys.executable, "-c", quick], cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert "label_smoothing" in done.stdout
+
+
+def test_the_map_names_every_file_that_it_should() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    names = re.findall(r"`([a-z_/]+\.py)`", text)
+    source = ROOT / "src" / "bakeoff"
+    folders = [source, *(path for path in source.iterdir() if path.is_dir())]
+    for name in names:
+        assert any((folder / name).exists() for folder in folders), f"{name} is on the map and nowhere else"
