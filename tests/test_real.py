@@ -54,8 +54,8 @@ def test_resnet50_trains_on_photographs_through_the_streaming_path(
         (folder / image.name).symlink_to(image)
     status = main(
         ["train", "--task", f"folder:{root}", "--recipe", "torchvision-2021", "--model", "resnet50", "--without",
-         "repeated_augmentation", "--set", "batch_size=8", "--set", "examples_seen=5", "--store", str(tmp_path / "runs"),
-         "--workers", "2", "--device", "cpu", "--json"]
+         "repeated_augmentation", "--set", "batch_size=8", "--set", "examples_seen=5", "--workers", "2",
+         "--store", str(tmp_path / "runs"), "--device", "cpu", "--json"]
     )  # fmt: skip
     record = json.loads(capsys.readouterr().out)
     assert status == 0
