@@ -17,6 +17,7 @@ from bakeoff.study.runs import Bools, Floats, Ints
 
 FLAT = 10.0  # prior sd of the constant, points: nothing is known of it
 MAIN, PAIR, TRIPLE = (0.05, 0.1, 0.2, 0.35), (0.005, 0.012, 0.025, 0.05, 0.1), (0.0, 0.004, 0.008, 0.016)
+CENTRE = (0.18, 0.03)  # medians of the priors of the first two
 SHARED = (0.0, 0.4, 0.8)  # correlations tried where runs share seeds
 _WEIGHT = 1e-4  # scales with less posterior weight than this share of the best are dropped
 _KNOWN_DF = 60  # from here on the noise counts as known
@@ -154,7 +155,7 @@ def fit(
     main: tuple[float, ...] = MAIN,
     pair: tuple[float, ...] = PAIR,
     triple: tuple[float, ...] = TRIPLE,
-    centre: tuple[float, float] = (0.18, 0.03),
+    centre: tuple[float, float] = CENTRE,
 ) -> Surface:
     """The surface given levels (N, k), accuracies y (N,) in points and seeds (N,), None when none is shared.
 
