@@ -7,13 +7,14 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from typer.exceptions import TyperException
 
-from bakeoff.errors import BakeoffError, RequestError, unknown
+from bakeoff import options
+from bakeoff.errors import BakeoffError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 techniques_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
@@ -23,42 +24,26 @@ app.add_typer(techniques_app, name="techniques", help="The training techniques a
 app.add_typer(runs_app, name="runs", help="What is in the store.")
 app.add_typer(data_app, name="data", help="Look at data before training on it.")
 
-Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, all else on standard error.")]
-Quiet = Annotated[bool, typer.Option("--quiet", help="Results only: no progress.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
-StoreDir = Annotated[Path | None, typer.Option("--store", help="Folder of results [$BAKEOFF_STORE, else runs/].")]
-DataDir = Annotated[Path | None, typer.Option("--data", help="Folder of data sets [$BAKEOFF_DATA, else a cache].")]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")]
-Workers = Annotated[int | None, typer.Option(min=0, help="Processes that decode files [one per core].")]
-TaskName = Annotated[str, typer.Option("--task", help="A task by name, or folder:PATH for class folders.")]
-
-RecipeName = Annotated[str, typer.Option("--recipe", help="A recipe by name, or a recipe file.")]
-With = Annotated[list[str] | None, typer.Option("--with", help="Techniques to add: A,B.")]
-Without = Annotated[list[str] | None, typer.Option("--without", help="Techniques to leave out: A,B.")]
-Settings = Annotated[list[str] | None, typer.Option("--set", help="TECHNIQUE.KNOB=VALUE or SLOT=VALUE.")]
-ModelName = Annotated[str | None, typer.Option("--model", help="A network by name [the task's].")]
-Length = Annotated[float, typer.Option("--length", help="Multiple of the training length.")]
-
 
 @app.command()
 def train(
-    task: TaskName = "digits",
-    recipe: RecipeName = "baseline",
-    with_: With = None,
-    without: Without = None,
-    settings: Settings = None,
-    model: ModelName = None,
+    task: options.TaskName = "digits",
+    recipe: options.RecipeName = "baseline",
+    with_: options.With = None,
+    without: options.Without = None,
+    settings: options.Settings = None,
+    model: options.ModelName = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of all randomness.")] = 0,
-    length: Length = 1.0,
-    device: Device = "auto",
-    workers: Workers = None,
+    length: options.Length = 1.0,
+    device: options.Device = "auto",
+    workers: options.Workers = None,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Go on without images that can't be read.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
-    store: StoreDir = None,
-    data: DataDir = None,
-    as_json: Json = False,
-    quiet: Quiet = False,
-    debug: Debug = False,
+    store: options.StoreDir = None,
+    data: options.DataDir = None,
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
+    debug: options.Debug = False,
 ) -> None:
     """Train a classifier, or go on with it; a run that the store has is not trained again."""
     from bakeoff import api
@@ -66,7 +51,7 @@ def train(
     from bakeoff.report.progress import progress
 
     job = api.plan_job(
-        task, recipe, with_=_names(with_), without=_names(without), settings=settings or (), model=model,
+        task, recipe, with_=options.names(with_), without=options.names(without), settings=settings or (), model=model,
         length=length, data=data, skip_bad=skip_bad,
     )  # fmt: skip
     out, err = _consoles(as_json)
@@ -95,13 +80,13 @@ def train(
 @app.command()
 def ablate(
     context: typer.Context,
-    task: TaskName = "digits",
-    recipe: RecipeName = "torchvision-2021",
-    with_: With = None,
-    without: Without = None,
-    settings: Settings = None,
-    model: ModelName = None,
-    length: Length = 1.0,
+    task: options.TaskName = "digits",
+    recipe: options.RecipeName = "torchvision-2021",
+    with_: options.With = None,
+    without: options.Without = None,
+    settings: options.Settings = None,
+    model: options.ModelName = None,
+    length: options.Length = 1.0,
     design: Annotated[str, typer.Option(help="factorial, leave-one-out, add-one or ladder.")] = "factorial",
     seeds: Annotated[int | None, typer.Option(min=1, help="Fold pairs, replicates or repeats of the design.")] = None,
     runs: Annotated[int | None, typer.Option(min=1, help="Runs of a factorial, instead of --seeds.")] = None,
@@ -110,14 +95,14 @@ def ablate(
     delta: Annotated[float, typer.Option(min=0.0, help="Gains within +-delta points aren't worth having.")] = 0.1,
     jobs: Annotated[str, typer.Option(help="Processes; auto is one per core on a CPU, one on a GPU.")] = "auto",
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of each process.")] = None,
-    device: Device = "auto",
+    device: options.Device = "auto",
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Go on without images that can't be read.")] = False,
     plan_only: Annotated[bool, typer.Option("--plan-only", help="Print what would be run, and stop.")] = False,
-    store: StoreDir = None,
-    data: DataDir = None,
-    as_json: Json = False,
-    quiet: Quiet = False,
-    debug: Debug = False,
+    store: options.StoreDir = None,
+    data: options.DataDir = None,
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
+    debug: options.Debug = False,
 ) -> None:
     """Measure what each technique of a recipe buys on your data, with intervals, beside what post and papers claim."""
     from bakeoff import ablation, api
@@ -131,14 +116,14 @@ def ablate(
     out, err = _consoles(as_json)
     limit = seconds(budget) if budget else None
     job = api.plan_job(
-        task, recipe, with_=_names(with_), without=_names(without), settings=settings or (), model=model,
+        task, recipe, with_=options.names(with_), without=options.names(without), settings=settings or (), model=model,
         length=length, data=data, skip_bad=skip_bad,
     )  # fmt: skip
     results = api.open_store(store)
     dataset = job.task.load(data or api.default_data())
     spec, prospects = ablation.plan_within(
-        job, limit, length, design=_one_of(design, "--design", ablation.DESIGNS), seeds=seeds, runs=runs,
-        design_seed=design_seed, device=device, jobs=_jobs(jobs), threads=threads, dataset=dataset, data=data,
+        job, limit, length, design=options.one_of(design, "--design", ablation.DESIGNS), seeds=seeds, runs=runs,
+        design_seed=design_seed, device=device, jobs=options.jobs(jobs), threads=threads, dataset=dataset, data=data,
         store=store, command=context.obj,
     )  # fmt: skip
     if plan_only and as_json:
@@ -167,10 +152,10 @@ def report(
     format_: Annotated[str, typer.Option("--format", help="html, md or ipynb.")] = "html",
     output: Annotated[Path | None, typer.Option(help="File to write [beside the study].")] = None,
     delta: Annotated[float, typer.Option(min=0.0, help="Gains within +-delta points aren't worth having.")] = 0.1,
-    store: StoreDir = None,
-    as_json: Json = False,
-    quiet: Quiet = False,
-    debug: Debug = False,
+    store: options.StoreDir = None,
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
+    debug: options.Debug = False,
 ) -> None:
     """Write the report of a study, from the store alone; while runs are missing, of what is there."""
     from bakeoff.report import FORMATS, study, write
@@ -181,7 +166,7 @@ def report(
 
     results = Store(store or Path(os.environ.get("BAKEOFF_STORE", "runs")))
     spec = Spec.load(results, name or "")
-    kind = _one_of(format_, "--format", FORMATS)
+    kind = options.one_of(format_, "--format", FORMATS)
     found = analyse(results, spec, Reading(delta=delta))
     path = write(found, kind, output or results.root / "studies" / spec.name / f"report.{kind}")
     out, _ = _consoles(as_json)
@@ -201,13 +186,13 @@ def evaluate(
     ema: Annotated[bool | None, typer.Option("--ema/--no-ema", help="Averaged or last weights [as planned].")] = None,
     resize: Annotated[int | None, typer.Option(min=1, help="Shorter side at inference, in pixels.")] = None,
     crop: Annotated[int | None, typer.Option(min=1, help="Side of the central crop, in pixels.")] = None,
-    device: Device = "auto",
-    workers: Workers = None,
-    store: StoreDir = None,
-    data: DataDir = None,
-    as_json: Json = False,
-    quiet: Quiet = False,
-    debug: Debug = False,
+    device: options.Device = "auto",
+    workers: options.Workers = None,
+    store: options.StoreDir = None,
+    data: options.DataDir = None,
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
+    debug: options.Debug = False,
 ) -> None:
     """Evaluate a trained run on a split."""
     from bakeoff import api
@@ -215,7 +200,7 @@ def evaluate(
     from bakeoff.report import runs
 
     view = api.evaluate(
-        run, split=split, topk=_numbers(topk, "--topk"), ema=ema, resize_px=resize, crop_px=crop, device=device,
+        run, split=split, topk=options.numbers(topk, "--topk"), ema=ema, resize_px=resize, crop_px=crop, device=device,
         workers=workers, data=data, store=store,
     )  # fmt: skip
     results = api.open_store(store)
@@ -235,11 +220,11 @@ def predict(
     run: Annotated[str, typer.Argument(help="Id of a run, or its first characters.")],
     images: Annotated[list[Path], typer.Argument(help="Image files.")],
     topk: Annotated[int, typer.Option(min=1, help="How many classes to name.")] = 5,
-    device: Device = "auto",
-    store: StoreDir = None,
-    as_json: Json = False,
-    quiet: Quiet = False,
-    debug: Debug = False,
+    device: options.Device = "auto",
+    store: options.StoreDir = None,
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
+    debug: options.Debug = False,
 ) -> None:
     """Name the most likely classes of images."""
     from bakeoff import api
@@ -256,7 +241,7 @@ def predict(
 
 
 @techniques_app.command("list")
-def techniques_list(as_json: Json = False, quiet: Quiet = False, debug: Debug = False) -> None:
+def techniques_list(as_json: options.Json = False, quiet: options.Quiet = False, debug: options.Debug = False) -> None:
     """All techniques, in the order of the post's table."""
     from bakeoff.report import cards
 
@@ -266,9 +251,9 @@ def techniques_list(as_json: Json = False, quiet: Quiet = False, debug: Debug = 
 @techniques_app.command("show")
 def techniques_show(
     name: Annotated[str, typer.Argument(help="Name of a technique.")],
-    as_json: Json = False,
-    quiet: Quiet = False,
-    debug: Debug = False,
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
+    debug: options.Debug = False,
 ) -> None:
     """The card of a technique: what it does, who claims what for it, and whether that was checked."""
     from bakeoff.report import cards
@@ -277,7 +262,12 @@ def techniques_show(
 
 
 @runs_app.command("list")
-def runs_list(store: StoreDir = None, as_json: Json = False, quiet: Quiet = False, debug: Debug = False) -> None:
+def runs_list(
+    store: options.StoreDir = None,
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
+    debug: options.Debug = False,
+) -> None:
     """All runs, oldest first."""
     from bakeoff import api
     from bakeoff.report import runs
@@ -295,10 +285,10 @@ def runs_list(store: StoreDir = None, as_json: Json = False, quiet: Quiet = Fals
 @runs_app.command("show")
 def runs_show(
     run: Annotated[str, typer.Argument(help="Id of a run, or its first characters.")],
-    store: StoreDir = None,
-    as_json: Json = False,
-    quiet: Quiet = False,
-    debug: Debug = False,
+    store: options.StoreDir = None,
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
+    debug: options.Debug = False,
 ) -> None:
     """One run: its plan, every evaluation of it, and where its files are."""
     from bakeoff import api
@@ -319,12 +309,12 @@ def runs_show(
 
 @data_app.command("check")
 def data_check(
-    task: TaskName = "digits",
+    task: options.TaskName = "digits",
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Go on without images that can't be read.")] = False,
-    data: DataDir = None,
-    as_json: Json = False,
-    quiet: Quiet = False,
-    debug: Debug = False,
+    data: options.DataDir = None,
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
+    debug: options.Debug = False,
 ) -> None:
     """What is in a data set: classes, sizes, splits, duplicates, files that can't be read."""
     from bakeoff import api, tasks
@@ -372,32 +362,3 @@ def _consoles(as_json: bool) -> tuple[Console, Console]:
 
 def _print_json(data: Any) -> None:
     print(json.dumps(data, indent=1))
-
-
-def _names(values: Sequence[str] | None) -> list[str]:
-    return [name.strip() for value in values or () for name in value.split(",") if name.strip()]
-
-
-def _numbers(text: str, option: str) -> list[int]:
-    try:
-        return [int(part) for part in text.split(",")]
-    except ValueError:
-        raise RequestError(f"{option} takes whole numbers such as 1,5, not '{text}'") from None
-
-
-T = TypeVar("T", bound=str)
-
-
-def _one_of(value: str, option: str, known: Sequence[T]) -> T:
-    for each in known:
-        if each == value:
-            return each
-    raise unknown(f"value of {option}", value, known)
-
-
-def _jobs(text: str) -> int | None:
-    if text == "auto":
-        return None
-    if text.isdecimal() and int(text) > 0:
-        return int(text)
-    raise RequestError(f"--jobs takes a number of processes or auto, not '{text}'")

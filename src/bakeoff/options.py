@@ -1,0 +1,58 @@
+"""Options that several commands share, and how their values are read."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+
+from bakeoff.errors import RequestError, unknown
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, all else on standard error.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Results only: no progress.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+StoreDir = Annotated[Path | None, typer.Option("--store", help="Folder of results [$BAKEOFF_STORE, else runs/].")]
+DataDir = Annotated[Path | None, typer.Option("--data", help="Folder of data sets [$BAKEOFF_DATA, else a cache].")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")]
+Workers = Annotated[int | None, typer.Option(min=0, help="Processes that decode files [one per core].")]
+TaskName = Annotated[str, typer.Option("--task", help="A task by name, or folder:PATH for class folders.")]
+
+RecipeName = Annotated[str, typer.Option("--recipe", help="A recipe by name, or a recipe file.")]
+With = Annotated[list[str] | None, typer.Option("--with", help="Techniques to add: A,B.")]
+Without = Annotated[list[str] | None, typer.Option("--without", help="Techniques to leave out: A,B.")]
+Settings = Annotated[list[str] | None, typer.Option("--set", help="TECHNIQUE.KNOB=VALUE or SLOT=VALUE.")]
+ModelName = Annotated[str | None, typer.Option("--model", help="A network by name [the task's].")]
+Length = Annotated[float, typer.Option("--length", help="Multiple of the training length.")]
+
+
+def names(values: Sequence[str] | None) -> list[str]:
+    """Names from options that may be given more than once and hold commas."""
+    return [name.strip() for value in values or () for name in value.split(",") if name.strip()]
+
+
+def numbers(text: str, option: str) -> list[int]:
+    """Whole numbers between commas."""
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise RequestError(f"{option} takes whole numbers such as 1,5, not '{text}'") from None
+
+
+T = TypeVar("T", bound=str)
+
+
+def one_of(value: str, option: str, known: Sequence[T]) -> T:
+    """The value, if it is one of those that are known."""
+    for each in known:
+        if each == value:
+            return each
+    raise unknown(f"value of {option}", value, known)
+
+
+def jobs(text: str) -> int | None:
+    """A number of processes; None for auto."""
+    if text == "auto":
+        return None
+    if text.isdecimal() and int(text) > 0:
+        return int(text)
+    raise RequestError(f"--jobs takes a number of processes or auto, not '{text}'")
