@@ -40,4 +40,5 @@ DIGITS = Task(
     limits=Limits(flip=False, max_rotation=15.0, max_shear=0.3),
     load=_load,
     weight_decay=5e-4,
+    noise_pp=0.8,  # studies/digits
 )
