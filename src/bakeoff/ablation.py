@@ -204,8 +204,8 @@ def prospects(spec: Spec, job: Job, dataset: Dataset) -> list[Choice]:
     taken if it is known, else effects are in units of it.
     """
     k, device = len(spec.training), devices.resolve(spec.device)
-    plans = [plan.model_copy(update={"precision": job.plan.precision}) for plan in (job.compiled.base, job.plan)]
-    per_image = statistics.mean(seconds_per_image(plan, dataset, device, spec.threads) for plan in plans)
+    both = (job.compiled.base, job.plan)
+    per_image = statistics.mean(seconds_per_image(plan, dataset, device, spec.threads) for plan in both)
     levels = [row.levels for row in spec.rows]
     found = factors(job)
     shown = sum(row_plans(job, found, level)[0].examples_seen for level in levels)
