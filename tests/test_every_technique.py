@@ -73,7 +73,7 @@ def test_small_batches(name: str, batch: int, digits: Dataset, tmp_path: Path) -
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("first", "second"), itertools.combinations(techniques.NAMES, 2))
+@pytest.mark.parametrize(("first", "second"), list(itertools.combinations(techniques.NAMES, 2)))
 def test_every_pair_trains_or_conflicts(first: str, second: str, digits: Dataset, tmp_path: Path) -> None:
     try:
         plan = plan_of(first, second, steps=4)
