@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from bakeoff.api import Job, default_data, open_store, plan_job
+from bakeoff.api import Job, data_folder, open_store, plan_job
 from bakeoff.data.dataset import Dataset
 from bakeoff.engine import device as devices
 from bakeoff.engine.train import ENGINE_VERSION, train
@@ -96,8 +96,8 @@ def plan_study(
     jobs: int | None = None,
     threads: int | None = None,
     dataset: Dataset | None = None,
-    data: Path | None = None,
-    store: Path | None = None,
+    data: Path | str | None = None,
+    store: Path | str | None = None,
     command: Sequence[str] = (),
 ) -> Spec:
     """Lay a study out; nothing is run.
@@ -113,7 +113,7 @@ def plan_study(
     drawn = design_of(design, len(found.training), seeds, runs, design_seed)
     results, chosen = open_store(store), devices.resolve(device)
     results.prepare()
-    dataset = dataset or job.task.load(data or default_data())
+    dataset = dataset or job.task.load(data_folder(data))
     base = job.compiled.base
     settings = list(itertools.product((False, True), repeat=len(found.evaluation)))
     levels = []
@@ -278,8 +278,8 @@ def ablate(
     device: str = "auto",
     jobs: int | None = None,
     threads: int | None = None,
-    data: Path | None = None,
-    store: Path | None = None,
+    data: Path | str | None = None,
+    store: Path | str | None = None,
 ) -> Results:
     """Measure what each technique of a recipe buys; runs that the store has are not made again.
 
@@ -299,8 +299,8 @@ def run_study(
     spec: Spec,
     job: Job,
     *,
-    data: Path | None = None,
-    store: Path | None = None,
+    data: Path | str | None = None,
+    store: Path | str | None = None,
     report: Callable[[Outcome, int], None] = lambda outcome, left: None,
 ) -> None:
     """Make the runs that a study lacks, in parallel; what fails is tried once more with another seed.
@@ -316,7 +316,7 @@ def run_study(
         for outcome in launch(
             cells,
             store=results.root,
-            data=data or default_data(),
+            data=data_folder(data),
             device=spec.device,
             jobs=spec.jobs,
             threads=spec.threads,

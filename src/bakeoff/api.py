@@ -1,5 +1,6 @@
 """What bakeoff does, as functions: the command line and notebooks call these."""
 
+import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -36,19 +37,14 @@ class Job:
         return self.compiled.plan
 
 
-def default_store() -> Path:
-    """$BAKEOFF_STORE, else runs/ here."""
-    return Path(os.environ.get("BAKEOFF_STORE", "runs"))
+def open_store(root: Path | str | None = None) -> Store:
+    """The store in a folder; None: in $BAKEOFF_STORE, else in runs/ here."""
+    return Store(Path(root or os.environ.get("BAKEOFF_STORE") or "runs"))
 
 
-def open_store(root: Path | None = None) -> Store:
-    """The store in a folder, the default one when None."""
-    return Store(root or default_store())
-
-
-def default_data() -> Path:
-    """$BAKEOFF_DATA, else the user's cache folder."""
-    return Path(os.environ.get("BAKEOFF_DATA") or platformdirs.user_cache_path("bakeoff") / "data")
+def data_folder(data: Path | str | None = None) -> Path:
+    """The folder of data sets; None: $BAKEOFF_DATA, else the user's cache folder."""
+    return Path(data or os.environ.get("BAKEOFF_DATA") or platformdirs.user_cache_path("bakeoff") / "data")
 
 
 def plan_job(
@@ -60,16 +56,16 @@ def plan_job(
     settings: Sequence[str] = (),
     model: str | None = None,
     length: float = 1.0,
-    data: Path | None = None,
+    data: Path | str | None = None,
     skip_bad: bool = False,
 ) -> Job:
     """Understand a request and compile its plan; nothing is trained.
 
     Arguments as for `train`.
     """
-    if not length > 0:
-        raise RequestError(f"length {length} isn't positive; it is a multiple of the recipe's training length")
-    resolved = tasks.get(task, data or default_data(), skip_bad=skip_bad)
+    if not 0 < length < math.inf:
+        raise RequestError(f"length {length} isn't a positive number; it is a multiple of the recipe's training length")
+    resolved = tasks.get(task, data_folder(data), skip_bad=skip_bad)
     chosen, overrides = recipes.build(recipe, with_, without, settings)
     base = _override(resolved.base_plan(model), overrides)
     base = base.model_copy(update={"examples_seen": max(1, round(base.examples_seen * length))})
@@ -92,8 +88,8 @@ def train(
     seed: int = 0,
     device: str = "auto",
     workers: int | None = None,
-    data: Path | None = None,
-    store: Path | None = None,
+    data: Path | str | None = None,
+    store: Path | str | None = None,
     skip_bad: bool = False,
     report: Callable[[Progress], None] = lambda progress: None,
 ) -> RunRecord:
@@ -119,14 +115,14 @@ def train_job(
     seed: int = 0,
     device: str = "auto",
     workers: int | None = None,
-    data: Path | None = None,
-    store: Path | None = None,
+    data: Path | str | None = None,
+    store: Path | str | None = None,
     report: Callable[[Progress], None] = lambda progress: None,
 ) -> RunRecord:
     """Train the plan of a job; arguments as for `train`."""
     chosen, results = devices.resolve(device), open_store(store)
     results.prepare()
-    dataset = job.task.load(data or default_data())
+    dataset = job.task.load(data_folder(data))
     return run_plan(
         job.task.name, job.plan, job.recipe.as_json(), seed, dataset, results, chosen, workers=workers, report=report
     )
@@ -142,8 +138,8 @@ def evaluate(
     crop_px: int | None = None,
     device: str = "auto",
     workers: int | None = None,
-    data: Path | None = None,
-    store: Path | None = None,
+    data: Path | str | None = None,
+    store: Path | str | None = None,
 ) -> View:
     """Evaluate a trained run on a split: `select`, `report` or, where the data set has one, the official `test`.
 
@@ -152,8 +148,8 @@ def evaluate(
     """
     results = open_store(store)
     record = _done(results, run)
-    task = tasks.get(record.task, data or default_data(), skip_bad=True)
-    dataset = task.load(data or default_data())
+    task = tasks.get(record.task, data_folder(data), skip_bad=True)
+    dataset = task.load(data_folder(data))
     if dataset.fingerprint != record.data_fingerprint:
         raise RequestError(
             f"run {record.run_id} was trained on other data (fingerprint {record.data_fingerprint}) than {task.name} "
@@ -175,7 +171,7 @@ def evaluate(
 
 
 def predict(
-    run: str, paths: Sequence[Path], *, topk: int = 5, device: str = "auto", store: Path | None = None
+    run: str, paths: Sequence[Path], *, topk: int = 5, device: str = "auto", store: Path | str | None = None
 ) -> Iterator[tuple[Path, list[tuple[str, float]]]]:
     """The `topk` most likely classes of each image, with their probabilities, most likely first."""
     results, chosen = open_store(store), devices.resolve(device)

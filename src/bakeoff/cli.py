@@ -120,7 +120,7 @@ def ablate(
         length=length, data=data, skip_bad=skip_bad,
     )  # fmt: skip
     results = api.open_store(store)
-    dataset = job.task.load(data or api.default_data())
+    dataset = job.task.load(api.data_folder(data))
     spec, prospects = ablation.plan_within(
         job, limit, length, design=options.one_of(design, "--design", ablation.DESIGNS), seeds=seeds, runs=runs,
         design_seed=design_seed, device=device, jobs=options.jobs(jobs), threads=threads, dataset=dataset, data=data,
@@ -164,7 +164,7 @@ def report(
     from bakeoff.study.spec import Spec
     from bakeoff.study.table import Reading
 
-    results = Store(store or Path(os.environ.get("BAKEOFF_STORE", "runs")))
+    results = Store(store or Path(os.environ.get("BAKEOFF_STORE") or "runs"))  # api would load torch
     spec = Spec.load(results, name or "")
     kind = options.one_of(format_, "--format", FORMATS)
     found = analyse(results, spec, Reading(delta=delta))
@@ -320,7 +320,7 @@ def data_check(
     from bakeoff import api, tasks
     from bakeoff.data import check
 
-    folder = data or api.default_data()
+    folder = api.data_folder(data)
     report = check.check(tasks.get(task, folder, skip_bad=skip_bad), folder)
     _print_json(report.as_json()) if as_json else check.show(_consoles(False)[0], report)
 

@@ -52,8 +52,9 @@ def from_timm(spec: Model) -> nn.Module:
     name = spec.name.removeprefix(TIMM)
     if not timm.is_model(name):
         raise unknown("timm model", name, timm.list_models())
+    knobs: dict[str, Any] = {"num_classes": spec.classes, "in_chans": spec.channels, **spec.knobs}
     try:
-        net: nn.Module = timm.create_model(name, num_classes=spec.classes, in_chans=spec.channels, **spec.knobs)
+        net: nn.Module = timm.create_model(name, **knobs)
     except (TypeError, ValueError, RuntimeError, AssertionError) as error:
         raise _refused(spec, error) from error
     return net
