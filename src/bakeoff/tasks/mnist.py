@@ -50,6 +50,7 @@ MNIST_5K = replace(
     train_examples=5_000,
     epochs=10,
     batch_size=64,
+    noise_pp=0.5,  # studies/mnist-5k
     load=partial(_load, "MNIST", True),
 )
 FASHION_MNIST = replace(
