@@ -161,6 +161,15 @@ def noise(results: Results) -> Section | None:
                 + ("comparing them removes part of the noise." if n.rho > 0.1 else "sharing seeds brings little here.")
             )
         )
+    if n.source == "design residual" and n.replicate.df and n.replicate.value < n.residual.value:
+        alone = words.number(math.sqrt(n.replicate.value), 3)
+        blocks.append(
+            Text.of(
+                f"Runs of the baseline alone and of the recipe alone scatter by {alone} points only. The rest is what "
+                "three or more techniques do together, and that other configurations may scatter more; the intervals "
+                "count both as noise."
+            )
+        )
     blocks.append(Text.of(words.noise(n)))
     return Section("noise", "Noise, and what would shrink the intervals", tuple(blocks))
 

@@ -169,9 +169,9 @@ def _seed_correlation(runs: Runs, views: Floats, replicate: Variance, residual: 
         rest = np.square(table - table.mean(axis=0)).sum() / ((table.shape[0] - 1) * (table.shape[1] - 1))
         total = between + (table.shape[0] - 1) * rest
         return float((between - rest) / total) if total else None
-    if min(replicate.df, residual.df) < ENOUGH_DF or not replicate.value:
-        return None
-    return max(-1.0, 1 - residual.value / replicate.value)
+    if min(replicate.df, residual.df) < ENOUGH_DF or not 0 < residual.value <= replicate.value:
+        return None  # a residual above the replicates' variance holds lack of fit, and says nothing of seeds
+    return 1 - residual.value / replicate.value
 
 
 def complete_blocks(cell: Ints, block: Ints) -> bool:
