@@ -5,6 +5,7 @@ sees the base plan only, never what another technique made of it, so the order o
 collects all edits, adds up those of collection slots (image_ops, mixers) and refuses two that want the same thing.
 """
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -36,9 +37,9 @@ class Technique(Value):
     card: ClassVar[Card]
     zero: ClassVar[Mapping[str, Any] | None] = None
 
+    @abstractmethod
     def edit(self, base: Plan, task: Task) -> Mapping[str, Any]:
         """New slot values, computed from the task's base plan; for a collection slot, the one item to add."""
-        raise NotImplementedError  # abstract
 
     def obstacle(self, base: Plan, task: Task) -> str | None:
         """Why the technique can't be applied to this task and model; None if it can."""
