@@ -25,7 +25,7 @@ from bakeoff import ablation, api
 from bakeoff.engine.train import ENGINE_VERSION
 from bakeoff.launch import Cell, launch
 from bakeoff.recipe import Recipe
-from bakeoff.store import run_id
+from bakeoff.store import open_store, run_id
 from bakeoff.study import designs, effects, noise
 from bakeoff.study.runs import Runs
 from bench.compare import ROOT
@@ -47,7 +47,7 @@ Floats = npt.NDArray[np.float64]
 def make(store: Path, jobs: int) -> None:
     """Train every combination with every seed, and keep the table."""
     job = api.plan_job(**REQUEST)
-    found, results = ablation.factors(job), api.open_store(store)
+    found, results = ablation.factors(job), open_store(store)
     results.prepare()
     dataset = job.task.load(api.data_folder())
     combinations = list(itertools.product((False, True), repeat=len(found.training)))

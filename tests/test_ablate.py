@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from bakeoff import ablation
-from bakeoff.api import open_store, plan_job
+from bakeoff.api import plan_job
 from bakeoff.cli import main
 from bakeoff.launch import Worker
+from bakeoff.store import open_store
 from bakeoff.study.analyse import analyse
 from bakeoff.study.spec import Spec
 from tests.helpers import DATA, needs

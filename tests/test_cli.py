@@ -280,3 +280,19 @@ def wait_for(folder: Path, name: str, seconds: float = 60) -> None:
     while not list(folder.glob(f"*/{name}")):
         assert time.monotonic() < end, f"no {name} in {folder}"
         time.sleep(0.05)
+
+
+def test_names_with_brackets_are_printed_as_they_are(
+    tmp_path: Path, store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What looks like markup to the terminal library is part of a path."""
+    root = tmp_path / "my [red] photos [/]"
+    for name, level in (("[b]", 40), ("c", 200)):
+        (root / name).mkdir(parents=True)
+        for index in range(12):
+            Image.fromarray(np.full((8, 8), level + index, np.uint8)).save(root / name / f"{index}.png")
+    out, _ = run(capsys, "train", "--task", f"folder:{root}", "--set", "examples_seen=64", "--device", "cpu")
+    assert out.startswith(f"folder:{root}, no techniques")
+    run_id = out.rsplit("run ", 1)[1].split(":")[0]
+    assert "[b]" in run(capsys, "evaluate", run_id)[0]
+    assert "[red]" in run(capsys, "runs", "list")[0].replace("\n", "")

@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from bakeoff.api import Job, data_folder, open_store, plan_job
+from bakeoff.api import Job, data_folder, plan_job
 from bakeoff.data.dataset import Dataset
 from bakeoff.engine import device as devices
 from bakeoff.engine.train import ENGINE_VERSION, train
@@ -25,7 +25,7 @@ from bakeoff.launch import Cell, Outcome, launch
 from bakeoff.plan import Plan, Schedule
 from bakeoff.recipe import Recipe, Technique, compile_plan
 from bakeoff.runner import SPLITS
-from bakeoff.store import Store, run_id
+from bakeoff.store import Store, open_store, run_id
 from bakeoff.study import designs
 from bakeoff.study.analyse import Results, analyse
 from bakeoff.study.forecast import Choice, choices

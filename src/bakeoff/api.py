@@ -19,7 +19,7 @@ from bakeoff.errors import RequestError
 from bakeoff.plan import EvalView, Plan
 from bakeoff.recipe import Compiled, Recipe, compile_plan, explain_validation
 from bakeoff.runner import evaluate_run, load_model, run_plan
-from bakeoff.store import RunRecord, Store, View
+from bakeoff.store import RunRecord, Store, View, open_store
 from bakeoff.task import Task
 
 
@@ -35,11 +35,6 @@ class Job:
     def plan(self) -> Plan:
         """The plan to train."""
         return self.compiled.plan
-
-
-def open_store(root: Path | str | None = None) -> Store:
-    """The store in a folder; None: in $BAKEOFF_STORE, else in runs/ here."""
-    return Store(Path(root or os.environ.get("BAKEOFF_STORE") or "runs"))
 
 
 def data_folder(data: Path | str | None = None) -> Path:

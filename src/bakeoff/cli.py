@@ -1,7 +1,6 @@
 """The command line: parse, call, print."""
 
 import json
-import os
 import shlex
 import sys
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ from typer.exceptions import TyperException
 
 from bakeoff import options
 from bakeoff.errors import BakeoffError
+from bakeoff.store import open_store
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 techniques_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
@@ -72,7 +72,7 @@ def train(
     if as_json:
         _print_json(record.as_json())
     else:
-        runs.show_record(out, record, api.open_store(store).folder(record.run_id))
+        runs.show_record(out, record, open_store(store).folder(record.run_id))
     if record.status != "done":
         raise BakeoffError(f"run {record.run_id} {record.status}: {record.reason}")
 
@@ -119,7 +119,7 @@ def ablate(
         task, recipe, with_=options.names(with_), without=options.names(without), settings=settings or (), model=model,
         length=length, data=data, skip_bad=skip_bad,
     )  # fmt: skip
-    results = api.open_store(store)
+    results = open_store(store)
     dataset = job.task.load(api.data_folder(data))
     spec, prospects = ablation.plan_within(
         job, limit, length, design=options.one_of(design, "--design", ablation.DESIGNS), seeds=seeds, runs=runs,
@@ -143,7 +143,7 @@ def ablate(
         _print_json(found.as_json())
     else:
         study.show(out, found)
-        out.print(f"report: {page}", soft_wrap=True)
+        out.print(f"report: {page}", soft_wrap=True, markup=False)
 
 
 @app.command()
@@ -159,12 +159,11 @@ def report(
 ) -> None:
     """Write the report of a study, from the store alone; while runs are missing, of what is there."""
     from bakeoff.report import FORMATS, study, write
-    from bakeoff.store import Store
     from bakeoff.study.analyse import analyse
     from bakeoff.study.spec import Spec
     from bakeoff.study.table import Reading
 
-    results = Store(store or Path(os.environ.get("BAKEOFF_STORE") or "runs"))  # api would load torch
+    results = open_store(store)
     spec = Spec.load(results, name or "")
     kind = options.one_of(format_, "--format", FORMATS)
     found = analyse(results, spec, Reading(delta=delta))
@@ -175,7 +174,7 @@ def report(
     else:
         if not quiet:
             study.show(out, found)
-        out.print(f"report: {path}", soft_wrap=True)
+        out.print(f"report: {path}", soft_wrap=True, markup=False)
 
 
 @app.command()
@@ -203,7 +202,7 @@ def evaluate(
         run, split=split, topk=options.numbers(topk, "--topk"), ema=ema, resize_px=resize, crop_px=crop, device=device,
         workers=workers, data=data, store=store,
     )  # fmt: skip
-    results = api.open_store(store)
+    results = open_store(store)
     record = results.read(results.find(run))
     assert record is not None
     out, _ = _consoles(as_json)
@@ -269,10 +268,9 @@ def runs_list(
     debug: options.Debug = False,
 ) -> None:
     """All runs, oldest first."""
-    from bakeoff import api
     from bakeoff.report import runs
 
-    results = api.open_store(store)
+    results = open_store(store)
     records = [record for run in results.ids() if (record := results.read(run))]
     if as_json:
         _print_json([record.as_json() for record in records])
@@ -291,11 +289,10 @@ def runs_show(
     debug: options.Debug = False,
 ) -> None:
     """One run: its plan, every evaluation of it, and where its files are."""
-    from bakeoff import api
     from bakeoff.plan import Plan
     from bakeoff.report import runs
 
-    results = api.open_store(store)
+    results = open_store(store)
     record = results.read(results.find(run))
     assert record is not None
     if as_json:

@@ -205,6 +205,11 @@ class Store:
             raise BakeoffError(f"run {run} is being trained by another process; wait for it") from None
 
 
+def open_store(root: Path | str | None = None) -> Store:
+    """The store in a folder; None: in $BAKEOFF_STORE, else in runs/ here."""
+    return Store(Path(root or os.environ.get("BAKEOFF_STORE") or "runs"))
+
+
 def write_json(path: Path, data: Any) -> None:
     """Write JSON in one piece: a reader sees the old file or the new one."""
     partial = path.with_suffix(f".partial-{os.getpid()}")

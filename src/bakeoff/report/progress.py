@@ -69,7 +69,7 @@ def study_progress(console: Console, store: Store, spec: Spec) -> Iterator[Calla
             done += 1
             rest = (time.monotonic() - began) / done * left
             if outcome.status != "done":
-                console.print(f"a run {outcome.status}: {outcome.reason}", soft_wrap=True)
+                console.print(f"a run {outcome.status}: {outcome.reason}", soft_wrap=True, markup=False)
             largest = list(so_far(store, spec).items())[:3]
             gains = ", ".join(f"{name} {gain:+.2f}" for name, gain in largest)
             facts = f"{done} done, {left} left, {duration(rest)}" + (f"; so far {gains}" if gains else "")

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from bakeoff.report.progress import duration
+from bakeoff.report.words import counted
 from bakeoff.study.forecast import Choice
 from bakeoff.study.spec import Spec
 
@@ -13,7 +15,7 @@ from bakeoff.study.spec import Spec
 def show_prospects(console: Console, spec: Spec, choices: Sequence[Choice], noise: float | None) -> None:
     """The design in words, and a row for each size. noise: the task's run-to-run sd in points, if known."""
     seeds = len({row.block for row in spec.rows})
-    console.print(f"[bold]{spec.name}[/]: {len(spec.rows)} runs with {seeds} seeds, {spec.design} design")
+    console.print(f"[bold]{escape(spec.name)}[/]: {len(spec.rows)} runs with {seeds} seeds, {spec.design} design")
     console.print(f"techniques that are trained with and without: {', '.join(spec.training)}", soft_wrap=True)
     if spec.evaluation:
         both = ", ".join(spec.evaluation)
@@ -43,4 +45,5 @@ def show_prospects(console: Console, spec: Spec, choices: Sequence[Choice], nois
     console.print(
         f"Intervals of 95 % for each technique, and the gain found with probability 0.8, {known}.", soft_wrap=True
     )
-    console.print(f"{spec.jobs} processes of {spec.threads} threads on {spec.device}.")
+    processes = "1 process" if spec.jobs == 1 else f"{spec.jobs} processes"
+    console.print(f"{processes} of {counted(spec.threads, 'thread')} on {spec.device}.")

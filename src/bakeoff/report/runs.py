@@ -6,29 +6,31 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from bakeoff.plan import Plan, Value, leaves
 from bakeoff.report.progress import duration
+from bakeoff.report.words import counted
 from bakeoff.store import RunRecord, View
 
 
 def show_record(console: Console, record: RunRecord, folder: Path) -> None:
     """One run: how it ended, how good it is, and where everything is."""
     names = [name for item in record.recipe for name in item]
-    console.print(f"[bold]{record.task}[/], {', '.join(names) or 'no techniques'}, seed {record.seed}")
+    console.print(f"[bold]{escape(record.task)}[/], {', '.join(names) or 'no techniques'}, seed {record.seed}")
     if record.status != "done":
-        console.print(f"[bold]{record.status}[/]: {record.reason}", soft_wrap=True)
+        console.print(f"[bold]{record.status}[/]: {escape(record.reason)}", soft_wrap=True)
     else:
         show_views(console, record.views, Plan.model_validate(record.plan))
         wait = record.data_wait_seconds / record.seconds
         console.print(
             f"trained on {record.examples_seen:,} images in {duration(record.seconds)} "
             f"({record.images_per_second:,.0f}/s, {100 * wait:.0f} % of it waiting for data) "
-            f"on {record.device}, {record.threads} threads",
+            f"on {record.device}, {counted(record.threads, 'thread')}",
             soft_wrap=True,
         )
-    console.print(f"run {record.run_id}: {folder}", soft_wrap=True)
+    console.print(f"run {record.run_id}: {escape(str(folder))}", soft_wrap=True)
 
 
 def show_views(console: Console, views: Sequence[View], plan: Plan) -> None:
@@ -64,7 +66,7 @@ def show_classes(console: Console, view: View, classes: Sequence[str]) -> None:
     table.add_column("Acc@1 %", justify="right")
     pairs = [(name, acc) for name, acc in zip(classes, view.per_class, strict=True) if acc is not None]
     for name, acc in sorted(pairs, key=lambda pair: pair[1]):
-        table.add_row(name, f"{acc:.2f}")
+        table.add_row(escape(name), f"{acc:.2f}")
     console.print(table)
 
 
@@ -80,7 +82,7 @@ def show_runs(console: Console, records: Iterable[RunRecord]) -> None:
         table.add_row(
             record.run_id,
             record.status,
-            record.task,
+            escape(record.task),
             record.plan["model"]["name"],
             _techniques(record.recipe),
             str(record.seed),
