@@ -1,0 +1,123 @@
+"""Train, evaluate, predict."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from bakeoff.cli import options
+from bakeoff.cli.output import consoles, print_json
+from bakeoff.errors import BakeoffError
+from bakeoff.store import open_store
+
+
+def train(
+    task: options.TaskName = "digits",
+    recipe: options.RecipeName = "baseline",
+    with_: options.With = None,
+    without: options.Without = None,
+    settings: options.Settings = None,
+    model: options.ModelName = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of all randomness.")] = 0,
+    length: options.Length = 1.0,
+    device: options.Device = "auto",
+    workers: options.Workers = None,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Go on without images that can't be read.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
+    store: options.StoreDir = None,
+    data: options.DataDir = None,
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
+    debug: options.Debug = False,
+) -> None:
+    """Train a classifier, or go on with it; a run that the store has is not trained again."""
+    from bakeoff import api
+    from bakeoff.report import runs
+    from bakeoff.report.progress import progress
+
+    job = api.plan_job(
+        task, recipe, with_=options.names(with_), without=options.names(without), settings=settings or (), model=model,
+        length=length, data=data, skip_bad=skip_bad,
+    )  # fmt: skip
+    out, err = consoles(as_json)
+    compiled = job.compiled
+    if dry_run:
+        if as_json:
+            print_json(
+                {"plan": job.plan.model_dump(mode="json"), "plan_digest": job.plan.digest, "steps": job.plan.steps,
+                 "set_by": dict(compiled.owners), "skipped": dict(compiled.skipped)}
+            )  # fmt: skip
+        else:
+            runs.show_plan(out, job.plan, compiled.owners, compiled.skipped)
+        return
+    if not quiet:
+        runs.show_skipped(err, compiled.skipped)
+    with progress(Console(quiet=True) if quiet else err) as report:
+        record = api.train_job(job, seed=seed, device=device, workers=workers, data=data, store=store, report=report)
+    if as_json:
+        print_json(record.as_json())
+    else:
+        runs.show_record(out, record, open_store(store).folder(record.run_id))
+    if record.status != "done":
+        raise BakeoffError(f"run {record.run_id} {record.status}: {record.reason}")
+
+
+def evaluate(
+    run: Annotated[str, typer.Argument(help="Id of a run, or its first characters.")],
+    split: Annotated[str, typer.Option(help="select, report, or test where the data set has one.")] = "report",
+    topk: Annotated[str, typer.Option(help="Which Acc@k.")] = "1,5",
+    ema: Annotated[bool | None, typer.Option("--ema/--no-ema", help="Averaged or last weights [as planned].")] = None,
+    resize: Annotated[int | None, typer.Option(min=1, help="Shorter side at inference, in pixels.")] = None,
+    crop: Annotated[int | None, typer.Option(min=1, help="Side of the central crop, in pixels.")] = None,
+    device: options.Device = "auto",
+    workers: options.Workers = None,
+    store: options.StoreDir = None,
+    data: options.DataDir = None,
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
+    debug: options.Debug = False,
+) -> None:
+    """Evaluate a trained run on a split."""
+    from bakeoff import api
+    from bakeoff.plan import Plan
+    from bakeoff.report import runs
+
+    view = api.evaluate(
+        run, split=split, topk=options.numbers(topk, "--topk"), ema=ema, resize_px=resize, crop_px=crop, device=device,
+        workers=workers, data=data, store=store,
+    )  # fmt: skip
+    results = open_store(store)
+    record = results.read(results.find(run))
+    assert record is not None
+    out, _ = consoles(as_json)
+    if as_json:
+        print_json({"run_id": record.run_id, "classes": record.classes, **view.as_json()})
+    else:
+        runs.show_views(out, [view], Plan.model_validate(record.plan))
+        if not quiet:
+            runs.show_classes(out, view, record.classes)
+
+
+def predict(
+    run: Annotated[str, typer.Argument(help="Id of a run, or its first characters.")],
+    images: Annotated[list[Path], typer.Argument(help="Image files.")],
+    topk: Annotated[int, typer.Option(min=1, help="How many classes to name.")] = 5,
+    device: options.Device = "auto",
+    store: options.StoreDir = None,
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
+    debug: options.Debug = False,
+) -> None:
+    """Name the most likely classes of images."""
+    from bakeoff import api
+
+    out, _ = consoles(as_json)
+    answers = []
+    for path, best in api.predict(run, images, topk=topk, device=device, store=store):
+        answers.append({"image": str(path), "classes": [{"class": name, "probability": p} for name, p in best]})
+        if not as_json:
+            words = ", ".join(f"{name} {100 * p:.1f} %" for name, p in best)
+            out.print(f"{path}: {words}", soft_wrap=True, highlight=False, markup=False)
+    if as_json:
+        print_json(answers)
