@@ -6,7 +6,7 @@ READY := .venv/.ready
 # One thread per test process: two such processes beat one with two threads.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
-.PHONY: demo test fast check lint format types bench readme clean
+.PHONY: demo test fast check lint format types bench notebooks readme clean
 .DEFAULT_GOAL := test
 
 demo: $(READY)  ## what each technique buys on 200 handwritten digits: table and report, in a few minutes
@@ -32,12 +32,15 @@ types: $(READY)
 bench: $(READY)  ## ratios against what they replace, on this machine
 	$(BIN)/python -m bench
 
+notebooks: $(READY)  ## execute them from fresh kernels and keep what comes out
+	$(BIN)/python notebooks/run.py
+
 readme: $(READY)  ## the README's table and picture, from studies/
 	$(BIN)/python docs/readme.py
 
 clean:
 	rm -rf .venv dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
-	find src tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
+	find src tests bench notebooks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(READY): pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "bakeoff needs Python >= 3.11; '$(PYTHON)' is not on the PATH" >&2; exit 1; }
