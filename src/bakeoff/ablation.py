@@ -121,12 +121,10 @@ def plan_study(
         on = tuple(t for t, is_on in zip(found.evaluation, setting, strict=True) if is_on)
         view = compile_plan(job.task, Recipe("view", on), base).plan
         levels.append(Level(view.average is not None, view.eval_view.resize_px, view.eval_view.crop_px))
-    rows = []
-    for on_off, block in zip(drawn.levels.tolist(), drawn.block.tolist(), strict=True):
-        plan = row_plans(job, found, on_off)[0]
-        seeds_of = (block, block + _SECOND_TRY)
-        first, second = (run_id(plan, seed, dataset.fingerprint, ENGINE_VERSION) for seed in seeds_of)
-        rows.append(Row(tuple(on_off), block, seeds_of, (first, second)))
+    rows = [
+        make_row(job, found, on_off, block, dataset.fingerprint)
+        for on_off, block in zip(drawn.levels.tolist(), drawn.block.tolist(), strict=True)
+    ]
     cores = os.cpu_count() or 1
     everything = {
         "task": job.task.name,
@@ -162,6 +160,14 @@ def plan_study(
         versions={name: version(name) for name in ("bakeoff", "torch", "torchvision", "numpy")},
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
+
+
+def make_row(job: Job, found: Factors, on_off: Sequence[bool], seed: int, fingerprint: str) -> Row:
+    """A run of a design, with the ids of its two tries."""
+    plan = row_plans(job, found, on_off)[0]
+    seeds = (seed, seed + _SECOND_TRY)
+    first, second = (run_id(plan, each, fingerprint, ENGINE_VERSION) for each in seeds)
+    return Row(tuple(on_off), seed, seeds, (first, second))
 
 
 def row_plans(job: Job, found: Factors, on_off: Sequence[bool]) -> list[Plan]:
@@ -303,13 +309,26 @@ def run_study(
     store: Path | str | None = None,
     report: Callable[[Outcome, int], None] = lambda outcome, left: None,
 ) -> None:
+    """Keep a study, and make the runs that it lacks: see `run_rows`."""
+    results = open_store(store)
+    results.prepare()
+    spec.save(results)
+    run_rows(spec, job, data=data, store=store, report=report)
+
+
+def run_rows(
+    spec: Spec,
+    job: Job,
+    *,
+    data: Path | str | None = None,
+    store: Path | str | None = None,
+    report: Callable[[Outcome, int], None] = lambda outcome, left: None,
+) -> None:
     """Make the runs that a study lacks, in parallel; what fails is tried once more with another seed.
 
     report: called after every run with its outcome and the number of runs that are left.
     """
     results = open_store(store)
-    results.prepare()
-    spec.save(results)
     crashed: set[str] = set()
     while cells := missing(spec, job, results, crashed):
         left = len(cells)

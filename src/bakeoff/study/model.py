@@ -8,7 +8,7 @@ symmetric polynomials of x_j x'_j. Its scales are averaged over, not chosen: a p
 import itertools
 import math
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 
 import numpy as np
 from scipy import linalg, special
@@ -106,6 +106,14 @@ class Surface:
         """Posterior means of the scales, for planning more runs."""
         names = ("sigma", "main", "pair", "triple", "rho")
         return Scales(*(sum(part.weight * getattr(part.scales, name) for part in self.parts) for name in names))
+
+    @cached_property
+    def mean(self) -> Floats:
+        """(F,) posterior means of the coefficients."""
+        means = sum(part.weight * part.prior * (part.data.T @ part.alpha) for part in self.parts)
+        found: Floats = np.asarray(means)
+        found[0] += self.level
+        return found
 
     def contrast(self, weights: Floats, levels: Bools) -> Belief:
         """weights (C, P) over the accuracies at levels (P, k)."""

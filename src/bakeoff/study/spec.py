@@ -47,7 +47,11 @@ class Level:
     @property
     def view(self) -> str:
         """Its name in the store."""
-        return view_name(SPLIT, self.ema, EvalView(resize_px=self.resize_px, crop_px=self.crop_px))
+        return self.view_of(SPLIT)
+
+    def view_of(self, split: str) -> str:
+        """Its name in the store, on another split."""
+        return view_name(split, self.ema, EvalView(resize_px=self.resize_px, crop_px=self.crop_px))
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,9 @@ class Spec:
     training, evaluation: techniques whose effect takes runs of its own, and those whose levels are both read from every
     run. not_applicable: techniques that the task rules out, and why. order: of the ladder. levels: 2^E settings of the
     evaluation techniques, off before on, the last one running fastest. command: what to type to get it again.
+
+    Of a recipe that was derived: reference, its levels, (k + E,); search: the runs that led to it, which take no part in
+    what is said of it but through the model; rival: runs of the recipe as published, if that is another one.
     """
 
     name: str
@@ -81,6 +88,14 @@ class Spec:
     command: str
     versions: dict[str, str]
     created: str
+    reference: tuple[bool, ...] = ()
+    search: tuple[Row, ...] = ()
+    rival: tuple[Row, ...] = ()
+
+    @property
+    def recipe_levels(self) -> Bools:
+        """(k + E,) levels of the recipe: all on, but for one that was derived."""
+        return np.array(self.reference, bool) if self.reference else np.ones(len(self.names), bool)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -110,12 +125,24 @@ class Spec:
             if not names:
                 raise RequestError(f"no studies in {store.root}; start with: bakeoff ablate --task digits")
             raise unknown(f"study in {store.root}", prefix, names)
-        data = json.loads(_path(store, found[0]).read_text())
-        rows = tuple(
-            Row(tuple(row["levels"]), row["block"], tuple(row["seeds"]), tuple(row["runs"])) for row in data["rows"]
-        )
-        lists = {name: tuple(data[name]) for name in ("training", "evaluation", "order", "classes")}
-        return cls(**{**data, **lists, "rows": rows, "levels": tuple(Level(**level) for level in data["levels"])})
+        return cls.from_json(json.loads(_path(store, found[0]).read_text()))
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        """What `asdict` made, after a round trip through JSON; older studies lack the last fields."""
+        lists = {
+            name: tuple(data[name])
+            for name in ("training", "evaluation", "order", "classes", "reference")
+            if name in data
+        }
+        rows = {
+            name: tuple(
+                Row(tuple(row["levels"]), row["block"], tuple(row["seeds"]), tuple(row["runs"])) for row in data[name]
+            )
+            for name in ("rows", "search", "rival")
+            if name in data
+        }
+        return cls(**{**data, **lists, **rows, "levels": tuple(Level(**level) for level in data["levels"])})
 
     def records(self, store: Store) -> list[RunRecord | None]:
         """What stands for each row: its first try, or its second if the first failed; None if neither has ended."""
@@ -130,9 +157,9 @@ class Spec:
         """The K of Acc@K beside Acc@1: 5, or the number of classes if that is less."""
         return min(5, len(self.classes))
 
-    def collect(self, records: Sequence[RunRecord | None], store: Store, k: int = 1) -> Runs:
+    def collect(self, records: Sequence[RunRecord | None], store: Store, k: int = 1, split: str = SPLIT) -> Runs:
         """The results so far at Acc@k, given the record behind every row."""
-        views = [level.view for level in self.levels]
+        views = [level.view_of(split) for level in self.levels]
         acc = np.full((len(records), len(views)), np.nan)
         packed: dict[int, list[npt.NDArray[np.uint8]]] = {}
         images = 0

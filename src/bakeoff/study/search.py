@@ -1,0 +1,61 @@
+"""Which recipe to try next: Thompson sampling on the model of all runs (STATISTICS 6.2).
+
+A draw from the posterior is one way the world may be; its best configuration is tried. So a configuration is tried as
+often as it may be the best: what is known to be worse costs no runs, what is unknown gets them.
+"""
+
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+
+from bakeoff.errors import RequestError
+from bakeoff.study import designs
+from bakeoff.study.model import Surface, features
+from bakeoff.study.runs import Bools
+
+BATCH = 4  # configurations a time, whatever the number of processes: results must not depend on it
+CORNERS = 1  # more pairs of all on and all off than the factorial has: together two of each, which show the noise
+MOST = 14  # techniques: all their configurations are looked at
+_DRAWS = 256  # for the expected regret
+
+
+@dataclass(frozen=True, eq=False)
+class Standing:
+    """What the runs so far say.
+
+    best: (k,) the configuration with the highest expected accuracy. value, sd: that expectation, in percent, and its
+    uncertainty in points. regret: by how much the true best is expected to be better, in points.
+    """
+
+    best: Bools
+    value: float
+    sd: float
+    regret: float
+
+
+def opening(k: int, seed: int = 0) -> designs.Design:
+    """The first runs: one block of a folded factorial, and the baseline and the whole recipe once more."""
+    return designs.factorial(k, corners=CORNERS, seed=seed)
+
+
+def configurations(k: int) -> Bools:
+    """(2^k, k) all of them. Raises RequestError for more than 14 techniques."""
+    if k > MOST:
+        raise RequestError(f"a search takes up to {MOST} training techniques, not {k}; leave some out (--exclude)")
+    return np.array(list(itertools.product([False, True], repeat=k)))
+
+
+def stand(surface: Surface, allowed: Bools, draw: np.random.Generator) -> Standing:
+    """The best of the `allowed` (P, k) configurations so far."""
+    phi = features(allowed)
+    best = int(np.argmax(phi @ surface.mean))
+    values = surface.draw(_DRAWS, draw) @ phi.T
+    belief = surface.accuracy(allowed[[best]])
+    regret = float(np.mean(values.max(axis=1) - values[:, best]))
+    return Standing(allowed[best], float(belief.mean[0]), float(belief.sd[0]), regret)
+
+
+def propose(surface: Surface, allowed: Bools, draw: np.random.Generator, n: int = BATCH) -> Bools:
+    """(n, k) configurations to run next, each the best in a world drawn from the posterior."""
+    return allowed[np.argmax(surface.draw(n, draw) @ features(allowed).T, axis=1)]
