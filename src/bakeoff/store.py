@@ -2,7 +2,7 @@
 
     RUN_ID/run.json              what was run and how it ended; immutable once the status is done or diverged
     RUN_ID/weights.safetensors   the weights (`model.*`) and their moving average (`average.*`)
-    RUN_ID/views/VIEW.json       one evaluation of those weights; VIEW.npz holds correctness per example
+    RUN_ID/views/VIEW.json       one evaluation of those weights, with correctness per example
     RUN_ID/checkpoint.safetensors  the state of a run that isn't finished
     splits/FINGERPRINT.json      which images are in which split
 
@@ -13,7 +13,9 @@ read from the weights, the average instead of the last weights or another infere
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+import zlib
+from base64 import b64decode, b64encode
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -22,6 +24,7 @@ from typing import Any, Literal, Self
 import numpy as np
 import numpy.typing as npt
 from filelock import FileLock, Timeout
+from pydantic_core import from_json
 
 from bakeoff.errors import BakeoffError, RequestError, unknown
 from bakeoff.plan import EvalView, Plan
@@ -31,7 +34,10 @@ Status = Literal["done", "diverged", "crashed", "interrupted"]
 
 @dataclass(frozen=True)
 class View:
-    """One evaluation of a run: a split, with or without weight averaging, at an inference size."""
+    """One evaluation of a run: a split, with or without weight averaging, at an inference size.
+
+    hits: k -> correctness of every example at Acc@k, in the split's order, as the store keeps it: see `packed_hits`.
+    """
 
     split: str
     ema: bool
@@ -42,6 +48,7 @@ class View:
     ece: float
     n: int
     per_class: tuple[float | None, ...]
+    hits: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def name(self) -> str:
@@ -56,7 +63,12 @@ class View:
         """The view as plain data, accuracies at the top level."""
         data: dict[str, Any] = asdict(self)
         accs: dict[str, Any] = data.pop("acc")
+        del data["hits"]
         return data | accs
+
+    def packed_hits(self, k: int = 1) -> npt.NDArray[np.uint8]:
+        """(ceil(n / 8),) correctness at Acc@k, packed as `np.packbits` does."""
+        return np.frombuffer(zlib.decompress(b64decode(self.hits[str(k)])), np.uint8)
 
 
 @dataclass(frozen=True)
@@ -101,9 +113,8 @@ class RunRecord:
 
     def for_plan(self, plan: Plan, recipe: list[dict[str, Any]]) -> Self:
         """The same run as the answer to a plan that shares its training part: its metrics are the plan's views."""
-        names = {view_name(split, plan.average is not None, plan.eval_view): split for split in ("select", "report")}
-        metrics = {names[view.name]: view.metrics() for view in self.views if view.name in names}
-        return replace(self, recipe=recipe, plan=plan.model_dump(mode="json"), plan_digest=plan.digest, metrics=metrics)
+        asked = plan.model_dump(mode="json")
+        return replace(self, recipe=recipe, plan=asked, plan_digest=plan.digest, metrics=_metrics(asked, self.views))
 
 
 def view_name(split: str, ema: bool, view: EvalView) -> str:
@@ -156,19 +167,27 @@ class Store:
         files = sorted(self.root.glob("*/run.json"), key=lambda path: (path.stat().st_mtime, path))
         return [path.parent.name for path in files]
 
-    def read(self, run: str) -> RunRecord | None:
-        """What is known of a run, with all its views; None if it was never started."""
-        path = self.folder(run) / "run.json"
-        if not path.exists():
+    def read(self, run: str, views: Iterable[str] | None = None) -> RunRecord | None:
+        """What is known of a run, with those of the named views that are there; None if it was never started.
+
+        views: None for all of them.
+        """
+        data = _load(self.folder(run) / "run.json")
+        if data is None:
             return None
-        data = json.loads(path.read_text())
+        if views is None:
+            views = sorted(path.stem for path in (self.folder(run) / "views").glob("*.json"))
+        data["views"] = tuple(view for name in views if (view := self.view(run, name)))
+        data["metrics"] = _metrics(data["plan"], data["views"])
         for name in ("classes", "mean", "std"):
             data[name] = tuple(data[name])
-        data["losses"] = tuple((step, loss) for step, loss in data["losses"])
-        record = RunRecord(**data)
-        views = sorted((self.folder(run) / "views").glob("*.json"))
-        record = replace(record, views=tuple(_view(json.loads(view.read_text())) for view in views))
-        return record.for_plan(Plan.model_validate(record.plan), record.recipe)
+        data["losses"] = tuple(map(tuple, data["losses"]))
+        return RunRecord(**data)
+
+    def view(self, run: str, name: str) -> View | None:
+        """One evaluation of a run; None if it wasn't made."""
+        data = _load(self.folder(run) / "views" / f"{name}.json")
+        return View(**{**data, "per_class": tuple(data["per_class"])}) if data else None
 
     def write(self, record: RunRecord) -> None:
         """Write a run's record; one that is done or diverged is never replaced."""
@@ -182,16 +201,15 @@ class Store:
         """Keep an evaluation with its correctness per example."""
         folder = self.folder(run) / "views"
         folder.mkdir(exist_ok=True)
-        partial = folder / f"{view.name}.partial.npz"
-        packed = {f"hit{k}": np.packbits(hit) for k, hit in hits.items()}
-        np.savez_compressed(partial, allow_pickle=False, n=np.array(view.n), **packed)
-        os.replace(partial, folder / f"{view.name}.npz")
-        write_json(folder / f"{view.name}.json", asdict(view))
+        packed = {str(k): b64encode(zlib.compress(np.packbits(hit).tobytes())).decode() for k, hit in hits.items()}
+        write_json(folder / f"{view.name}.json", {**asdict(view), "hits": packed})
 
     def hits(self, run: str, view: str, k: int = 1) -> npt.NDArray[np.bool_]:
         """(N,) whether each example of a view was right at Acc@k, in the split's order."""
-        with np.load(self.folder(run) / "views" / f"{view}.npz") as data:
-            return np.unpackbits(data[f"hit{k}"], count=int(data["n"])).astype(bool)
+        found = self.view(run, view)
+        if found is None:
+            raise BakeoffError(f"run {run} in {self.root} has no evaluation {view}")
+        return np.unpackbits(found.packed_hits(k), count=found.n).astype(bool)
 
     @contextmanager
     def locked(self, run: str) -> Iterator[None]:
@@ -220,5 +238,17 @@ def write_json(path: Path, data: Any) -> None:
     os.replace(partial, path)
 
 
-def _view(data: dict[str, Any]) -> View:
-    return View(**{**data, "per_class": tuple(data["per_class"])})
+def _load(path: Path) -> dict[str, Any] | None:
+    try:
+        text = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    data: dict[str, Any] = from_json(text)
+    return data
+
+
+def _metrics(plan: dict[str, Any], views: Iterable[View]) -> dict[str, dict[str, Any]]:
+    """Split -> what the plan evaluates."""
+    asked = (plan["average"] is not None, plan["eval_view"]["resize_px"], plan["eval_view"]["crop_px"])
+    found = {v.split: v.metrics() for v in views if (v.ema, v.resize_px, v.crop_px) == asked}
+    return {split: found[split] for split in ("select", "report") if split in found}

@@ -62,8 +62,9 @@ class Spec:
     run. not_applicable: techniques that the task rules out, and why. order: of the ladder. levels: 2^E settings of the
     evaluation techniques, off before on, the last one running fastest. command: what to type to get it again.
 
-    Of a recipe that was derived: reference, its levels, (k + E,); search: the runs that led to it, which take no part in
-    what is said of it but through the model; rival: runs of the recipe as published, if that is another one.
+    Of a recipe that was derived: reference, its levels, (k + E,); search, the runs that led to it, which say nothing
+    of it but through the model; rival, runs of the recipe as published, if that is another one, and rival_view, the
+    evaluation that it asks for.
     """
 
     name: str
@@ -91,6 +92,7 @@ class Spec:
     reference: tuple[bool, ...] = ()
     search: tuple[Row, ...] = ()
     rival: tuple[Row, ...] = ()
+    rival_view: str = ""
 
     @property
     def recipe_levels(self) -> Bools:
@@ -130,12 +132,12 @@ class Spec:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
         """What `asdict` made, after a round trip through JSON; older studies lack the last fields."""
-        lists = {
+        lists: dict[str, Any] = {
             name: tuple(data[name])
             for name in ("training", "evaluation", "order", "classes", "reference")
             if name in data
         }
-        rows = {
+        rows: dict[str, Any] = {
             name: tuple(
                 Row(tuple(row["levels"]), row["block"], tuple(row["seeds"]), tuple(row["runs"])) for row in data[name]
             )
@@ -144,13 +146,21 @@ class Spec:
         }
         return cls(**{**data, **lists, **rows, "levels": tuple(Level(**level) for level in data["levels"])})
 
-    def records(self, store: Store) -> list[RunRecord | None]:
-        """What stands for each row: its first try, or its second if the first failed; None if neither has ended."""
-        return [self._record(store, row) for row in self.rows]
+    def records(self, store: Store, split: str = SPLIT) -> list[RunRecord | None]:
+        """What stands for each row: its first try, or its second if the first failed; None if neither has ended.
 
-    def _record(self, store: Store, row: Row) -> RunRecord | None:
-        first, second = (store.read(run) for run in row.runs)
-        return second if second and second.ended and not (first and first.status == "done") else first
+        Of the views of a run, those of the study's levels on `split` come with it.
+        """
+        return [self.record(store, row, split) for row in self.rows]
+
+    def record(self, store: Store, row: Row, split: str = SPLIT) -> RunRecord | None:
+        """The same for one row."""
+        views = [level.view_of(split) for level in self.levels]
+        first = store.read(row.runs[0], views)
+        if first and first.status == "done":
+            return first
+        second = store.read(row.runs[1], views)
+        return second if second and second.ended else first
 
     @property
     def top_k(self) -> int:
@@ -159,18 +169,20 @@ class Spec:
 
     def collect(self, records: Sequence[RunRecord | None], store: Store, k: int = 1, split: str = SPLIT) -> Runs:
         """The results so far at Acc@k, given the record behind every row."""
-        views = [level.view_of(split) for level in self.levels]
-        acc = np.full((len(records), len(views)), np.nan)
+        names = [level.view_of(split) for level in self.levels]
+        acc = np.full((len(records), len(names)), np.nan)
         packed: dict[int, list[npt.NDArray[np.uint8]]] = {}
         images = 0
         for index, record in enumerate(records):
-            known = {view.name: view for view in record.views} if record and record.status == "done" else {}
-            if record and all(view in known for view in views):
-                acc[index] = [known[view].acc[f"acc{k}"] for view in views]
-                hits = [store.hits(record.run_id, view, k) for view in views]
-                packed[index] = [np.packbits(hit) for hit in hits]
-                images = len(hits[0])
-        table = np.zeros((len(records), len(views), -(-images // 8)), np.uint8)
+            if record and record.status == "done":
+                known = {view.name: view for view in record.views}
+                views = [known.get(name) or store.view(record.run_id, name) for name in names]
+                there = [view for view in views if view]
+                if len(there) == len(names):
+                    acc[index] = [view.acc[f"acc{k}"] for view in there]
+                    packed[index] = [view.packed_hits(k) for view in there]
+                    images = there[0].n
+        table = np.zeros((len(records), len(names), -(-images // 8)), np.uint8)
         for index, row in packed.items():
             table[index] = row
         shape = (len(records), *(2,) * len(self.evaluation))
