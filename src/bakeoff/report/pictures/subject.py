@@ -1,0 +1,93 @@
+"""What a picture is drawn from: a technique's plan beside the baseline's, and images to show it on."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor
+
+from bakeoff import plan as slots
+from bakeoff.data import augment
+from bakeoff.errors import RequestError
+from bakeoff.plan import Plan
+from bakeoff.recipe import Recipe, Technique, compile_plan
+from bakeoff.tasks.imagenet import IMAGENET
+from bakeoff.tasks.mnist import MNIST
+
+CREDIT = "photos: danielbuechele and vultilion on Flickr, CC BY 2.0"
+_THUMB = 160  # px: what is enough for a tile
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A technique as the post has it, on ImageNet, and what to show it on.
+
+    name, title: of the technique. base, plan: without and with it. images: (N, C, H, W) uint8. names: of the first
+    images. credit: who took the photographs.
+    """
+
+    name: str
+    title: str
+    base: Plan
+    plan: Plan
+    images: Tensor
+    names: tuple[str, ...]
+    seed: int
+    credit: str = ""
+
+    @property
+    def thumbs(self) -> Tensor:
+        """The images as squares no larger than a tile needs, (N, C, px, px) uint8."""
+        px = min(_THUMB, *self.images.shape[2:])
+        return augment.eval_view(self.images, slots.EvalView(resize_px=px, crop_px=px), "bilinear")
+
+    def in_turn(self, count: int) -> Tensor:
+        """`count` thumbs: one after the other, again and again."""
+        return self.thumbs[torch.arange(count) % len(self.images)]
+
+
+def subject(technique: type[Technique], images: ArrayLike | None, seed: int) -> Subject:
+    """The technique's plan, and images to show it on: scikit-learn's two photographs unless others are given.
+
+    Gray images are taken for digits, which neither flip nor turn far.
+    """
+    shown = photographs() if images is None else checked(images)
+    gray = shown.shape[1] == 1
+    task = replace(IMAGENET, channels=shown.shape[1], limits=MNIST.limits if gray else IMAGENET.limits)
+    compiled = compile_plan(task, Recipe(technique.name, (technique(),)))
+    names = ("temple", "flower") if images is None else tuple(f"image {n + 1}" for n in range(len(shown)))
+    return Subject(
+        technique.name, technique.card.title, compiled.base, compiled.plan, shown, names, seed,
+        "" if images is not None else CREDIT,
+    )  # fmt: skip
+
+
+def photographs() -> Tensor:
+    """A temple and a flower, (2, 3, 427, 640) uint8; part of scikit-learn."""
+    from sklearn.datasets import load_sample_images  # here, since it takes a second
+
+    return torch.from_numpy(np.stack(load_sample_images().images)).permute(0, 3, 1, 2).contiguous()
+
+
+def digits(count: int) -> Tensor:
+    """The first handwritten digits, (count, 1, 8, 8) uint8; part of scikit-learn."""
+    from sklearn.datasets import load_digits
+
+    return torch.from_numpy(np.rint(load_digits().images[:count] * (255 / 16)).astype(np.uint8))[:, None]
+
+
+def checked(images: ArrayLike | Any) -> Tensor:
+    """Images as (N, C, H, W). RequestError if they are no such thing."""
+    array = np.asarray(images)
+    if array.ndim == 3:
+        array = array[:, None]
+    elif array.ndim == 4 and array.shape[1] not in (1, 3):
+        array = array.transpose(0, 3, 1, 2)
+    if array.ndim != 4 or array.shape[1] not in (1, 3) or array.dtype != np.uint8 or len(array) < 2:
+        raise RequestError(
+            "images to draw should be two or more, uint8, of shape (N, H, W), (N, C, H, W) or (N, H, W, C), "
+            f"not {array.dtype} {array.shape}"
+        )
+    return torch.from_numpy(np.array(array))
