@@ -29,6 +29,7 @@ def execute(path: Path) -> None:
         kernel_name="python3",
         timeout=SECONDS_PER_CELL,
         extra_arguments=["--log-level=ERROR"],  # a kernel warns of its own unencrypted connection to this process
+        coalesce_streams=True,
         record_timing=False,  # so that a second execution leaves no difference
         resources={"metadata": {"path": str(path.resolve().parent)}},
     )
