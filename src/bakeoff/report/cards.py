@@ -1,6 +1,9 @@
-"""Technique cards for people and for programs: `bakeoff techniques list` and `show`."""
+"""Technique cards for people and for programs: `bakeoff techniques list`, `show` and `pick`."""
 
-from collections.abc import Iterable
+import hashlib
+import shlex
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -12,6 +15,7 @@ from rich.text import Text
 
 from bakeoff import cards, recipes, techniques
 from bakeoff.cards import Claim, Paper
+from bakeoff.errors import RequestError
 from bakeoff.recipe import Technique
 
 _POST = "ResNet50 on ImageNet, each step on top of the ones before, best of 3 runs"
@@ -91,6 +95,35 @@ def render_card(console: Console, name: str) -> None:
         console, "Published by its authors, or a paper cited above", [c for c in cards.claims(name) if c.by_authors]
     )
     _claims(console, "Measured by others", [c for c in cards.claims(name) if not c.by_authors])
+
+
+def pick(pool: Sequence[str], seed: str) -> dict[str, Any]:
+    """One technique of a list: the same for the same seed, such as a student's name, on every machine.
+
+    Neither the order of the list nor capitals, spaces and the encoding of accents in the seed make a difference.
+
+    Raises RequestError if the list is empty, or names what isn't a technique or is there twice.
+    """
+    known = [techniques.get(name).name for name in pool]
+    if not known:
+        raise RequestError("there is no technique to pick from (--from A,B,C)")
+    if twice := next((name for name in known if known.count(name) > 1), None):
+        raise RequestError(f"technique '{twice}' is there twice (--from)")
+    told = " ".join(unicodedata.normalize("NFKC", seed).casefold().split())
+    if not told:
+        raise RequestError("the seed is empty; give a name or a number (--seed NAME)")
+    among = sorted(known, key=techniques.NAMES.index)
+    drawn = int.from_bytes(hashlib.blake2b(told.encode()).digest())  # no generator: their streams change with versions
+    name = among[drawn % len(among)]
+    return {"technique": name, "title": techniques.get(name).card.title, "from": among, "seed": seed}
+
+
+def render_pick(console: Console, picked: Mapping[str, Any]) -> None:
+    """Print what was picked, from what, and how to go on."""
+    console.print(Text(f"{picked['title']}  ({picked['technique']})", style="bold"))
+    _say(console, f"Picked from {len(picked['from'])}: {', '.join(picked['from'])}.")
+    _say(console, f"The same again: --seed {shlex.quote(picked['seed'])}")
+    _say(console, f"Its card and picture: bakeoff techniques show {picked['technique']} --plot")
 
 
 def _post(name: str) -> list[str]:

@@ -5,6 +5,7 @@ slot that others set too. This is the one part of `report` that imports the engi
 reads no store.
 """
 
+from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
@@ -18,7 +19,7 @@ from bakeoff.report.pictures import augmentation, mixing, optimizers, sizes, tra
 from bakeoff.report.pictures.canvas import STYLE
 from bakeoff.report.pictures.subject import Subject, subject
 
-__all__ = ["figure"]
+__all__ = ["figure", "write"]
 
 _BY_SLOT = {
     "sampler": mixing.copies,
@@ -34,6 +35,13 @@ _BY_SLOT = {
     "optimizer": optimizers.paths,
 }
 
+# What is left out of a file, so that the same picture is the same bytes.
+_FORMATS: dict[str, dict[str, Any]] = {
+    "png": {"Software": None},
+    "svg": {"Date": None, "Creator": None},
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+}
+
 
 def figure(name: str, *, images: ArrayLike | None = None, seed: int = 0) -> Figure:
     """A picture of what a technique does, at the values that it has in the post's recipe on ImageNet.
@@ -47,6 +55,19 @@ def figure(name: str, *, images: ArrayLike | None = None, seed: int = 0) -> Figu
     it = subject(techniques.get(name), images, seed)
     with mpl.rc_context(STYLE):
         return _draw(it, techniques.get(name).slots)
+
+
+def write(name: str, path: Path, *, images: ArrayLike | None = None, seed: int = 0) -> None:
+    """Draw `figure(name)` to a file: .png, .svg or .pdf, whichever `path` ends in. RequestError if that can't be."""
+    kind = path.suffix.removeprefix(".").lower()
+    if kind not in _FORMATS:
+        raise RequestError(f"a picture ends in {', '.join(f'.{known}' for known in _FORMATS)}, not '{path}'")
+    drawn = figure(name, images=images, seed=seed)
+    try:
+        with mpl.rc_context(STYLE):
+            drawn.savefig(path, format=kind, dpi=150, metadata=_FORMATS[kind])
+    except OSError as error:
+        raise RequestError(f"can't write {path}: {(error.strerror or str(error)).lower()}") from None
 
 
 def _draw(it: Subject, changed: tuple[str, ...]) -> Figure:

@@ -66,20 +66,20 @@ def _shares(ax: Axes, mixer: slots.Mixup | slots.Cutmix, seed: int, blend: bool)
     x = np.linspace(0.004, 0.996, 200)
     density = beta(mixer.alpha, mixer.alpha).pdf(x)
     ax.plot(x, density, color=INK, lw=1.8, label=f"Beta({mixer.alpha:g}, {mixer.alpha:g})")
-    ax.set_ylim(0, 1.3 * float(often.max()))
+    ax.set_ylim(0, 1.4 * float(often.max()))
     ax.set_yticks([])
     ax.set_xlabel("share that an image keeps")
     says = "mostly all or nothing" if blend else "boxes end at the border, so more is kept than drawn"
     ax.set_title(f"how often: {says}")
     plain(ax, "y")
-    key(ax, loc="upper center")
+    key(ax, loc="upper center" if blend else "upper left")
 
 
 def copies(it: Subject) -> Figure:
     """One batch without and with copies, each augmented on its own."""
     count, number = 16, it.plan.sampler.copies
-    own = not it.credit  # two photographs are too few for a batch
-    pixels = it.thumbs if own else F.interpolate(digits(200), (32, 32), mode="bicubic", antialias=True)
+    enough = len(it.images) >= count
+    pixels = it.thumbs if enough else F.interpolate(digits(200), (32, 32), mode="bicubic", antialias=True)
     change = slots.TrivialAugment(max_rotation=MNIST.limits.max_rotation, max_shear=MNIST.limits.max_shear)
     title = f"Repeated augmentation: a batch holds {number} copies of each image, each changed differently"
     figure = canvas(title, 4.3)

@@ -80,6 +80,6 @@ def _decoupling(ax: Axes, it: Subject) -> None:
         for values, dash, what in zip(np.array(left).T, ("--", "-"), ("small", "large"), strict=True):
             ax.plot(values, dash, color=colour, lw=3, label=f"{name}, {what} gradients")
     ax.set_xlabel("step")
-    ax.set_title(f"what weight decay of {rule.weight_decay:g} leaves of a weight")
+    ax.set_title(f"what weight decay of {rule.weight_decay:g} leaves of a weight; AdamW's two lines are one")
     ax.set_ylim(0, 1.08)
     key(ax, loc="lower left", ncols=2)

@@ -112,18 +112,19 @@ def interpolation(it: Subject) -> Figure:
     above, below = rows(figure, 5.2, 2.2)
     image = it.images[-1:]
     height, width = image.shape[2:]
-    side = min(height, width) // 7
-    box = torch.tensor([[height // 2 - side, width // 2 - side, side, side]])
-    whole = torch.tensor([[0, (width - min(height, width)) // 2, min(height, width), min(height, width)]])
-    for row, boxes, px, what in zip(
-        above.subplots(2, 2),
-        (box, whole),
-        (8 * side, 48),
-        (f"{side} px enlarged to {8 * side}", f"{min(height, width)} px shrunk to 48"),
-        strict=True,
-    ):
-        for ax, kind in zip(row, kinds, strict=True):
-            tiles(ax, geometry.resample(image, boxes, px, kind), 1, share=0.5)
+    short = min(height, width)
+    detail, small = max(8, short // 7), short // 8
+    shown = (
+        (
+            (max(0, height // 2 - detail), max(0, width // 2 - detail), detail, detail),
+            8 * detail,
+            f"{detail} px enlarged",
+        ),
+        ((0, (width - short) // 2, short, short), small, f"shrunk to {small} px"),
+    )
+    for line, (box, px, what) in zip(above.subplots(2, 2), shown, strict=True):
+        for ax, kind in zip(line, kinds, strict=True):
+            tiles(ax, geometry.resample(image, torch.tensor([box]), px, kind), 1, share=0.5)
             ax.set_title(f"{kind}: {what}")
     ax = below.subplots()
     wide, factor = 8, 40

@@ -1,7 +1,6 @@
 """What a picture is drawn from: a technique's plan beside the baseline's, and images to show it on."""
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -25,7 +24,7 @@ class Subject:
     """A technique as the post has it, on ImageNet, and what to show it on.
 
     name, title: of the technique. base, plan: without and with it. images: (N, C, H, W) uint8. names: of the first
-    images. credit: who took the photographs.
+    two images. credit: who took the photographs.
     """
 
     name: str
@@ -57,7 +56,7 @@ def subject(technique: type[Technique], images: ArrayLike | None, seed: int) -> 
     gray = shown.shape[1] == 1
     task = replace(IMAGENET, channels=shown.shape[1], limits=MNIST.limits if gray else IMAGENET.limits)
     compiled = compile_plan(task, Recipe(technique.name, (technique(),)))
-    names = ("temple", "flower") if images is None else tuple(f"image {n + 1}" for n in range(len(shown)))
+    names = ("temple", "flower") if images is None else ("first", "second")
     return Subject(
         technique.name, technique.card.title, compiled.base, compiled.plan, shown, names, seed,
         "" if images is not None else CREDIT,
@@ -78,16 +77,18 @@ def digits(count: int) -> Tensor:
     return torch.from_numpy(np.rint(load_digits().images[:count] * (255 / 16)).astype(np.uint8))[:, None]
 
 
-def checked(images: ArrayLike | Any) -> Tensor:
+def checked(images: ArrayLike) -> Tensor:
     """Images as (N, C, H, W). RequestError if they are no such thing."""
-    array = np.asarray(images)
+    wanted = "two or more, uint8, of 8 px or more, as (N, H, W), (N, C, H, W) or (N, H, W, C)"
+    try:
+        array = np.asarray(images)
+    except ValueError:
+        raise RequestError(f"images to draw should be of one size: {wanted}") from None
     if array.ndim == 3:
         array = array[:, None]
     elif array.ndim == 4 and array.shape[1] not in (1, 3):
         array = array.transpose(0, 3, 1, 2)
-    if array.ndim != 4 or array.shape[1] not in (1, 3) or array.dtype != np.uint8 or len(array) < 2:
-        raise RequestError(
-            "images to draw should be two or more, uint8, of shape (N, H, W), (N, C, H, W) or (N, H, W, C), "
-            f"not {array.dtype} {array.shape}"
-        )
+    right = array.ndim == 4 and len(array) > 1 and array.shape[1] in (1, 3) and min(array.shape[2:]) >= 8
+    if not right or array.dtype != np.uint8:
+        raise RequestError(f"images to draw should be {wanted}, not {array.dtype} {np.shape(images)}")
     return torch.from_numpy(np.array(array))
