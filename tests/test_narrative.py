@@ -1,4 +1,4 @@
-"""The three answers: every technique has them, every number is the study's or a card's, nothing unread passes as read."""
+"""The three answers: all techniques have them, numbers are the study's or a card's, nothing unread passes as read."""
 
 from dataclasses import replace
 from pathlib import Path
