@@ -1,6 +1,7 @@
 """The store: immutable ends, atomic writes, found by prefix, correctness per example."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from bakeoff.errors import BakeoffError, RequestError
 from bakeoff.plan import Average, EvalView
 from bakeoff.store import RunRecord, Store, View, run_id, write_json
 from tests.helpers import small_plan
+
+STUDIES = Path(__file__).parents[1] / "studies"
 
 
 def record(run: str = "abc123", **fields) -> RunRecord:
@@ -51,6 +54,43 @@ def test_round_trip(tmp_path: Path) -> None:
     assert read.metrics == {"report": {"acc1": 50.0, "acc3": 100.0, "cross_entropy": 0.5, "ece": 0.1, "n": 4}}
     assert json.loads(json.dumps(read.as_json()))["views"][0]["acc1"] == 50.0
     assert store.hits("abc123", view().name).tolist() == [True, False, True, False]
+    assert np.unpackbits(read.views[0].packed_hits(3), count=4).tolist() == [1, 1, 1, 1]
+    assert "hits" not in read.as_json()["views"][0]
+    assert {path.name for path in tmp_path.rglob("*") if path.is_file()} <= {"run.json", "lock", f"{view().name}.json"}
+
+
+def test_views_are_read_by_name(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.folder("abc123").mkdir()
+    store.write(record())
+    for split in ("select", "report"):
+        store.add_view("abc123", view(split), {1: np.ones(4, bool)})
+    for names, found in (
+        (None, ("report", "select")),
+        ([view("select").name, "report-ema-9-9"], ("select",)),
+        ([], ()),
+    ):
+        read = store.read("abc123", names)
+        assert read is not None
+        assert tuple(v.split for v in read.views) == found
+        assert set(read.metrics) == set(found)
+    assert store.view("abc123", "report-ema-9-9") is None
+    with pytest.raises(BakeoffError, match="has no evaluation report-ema-9-9"):
+        store.hits("abc123", "report-ema-9-9")
+
+
+def test_a_store_may_be_copied_and_its_kept_runs_read_as_they_were(tmp_path: Path) -> None:
+    """The kept studies are what a store looks like; each number in them is what its correctness gives."""
+    shutil.copytree(STUDIES / "digits", tmp_path / "copy")
+    store = Store(tmp_path / "copy")
+    for run in store.ids():
+        read = store.read(run)
+        assert read is not None
+        assert read.status == "done"
+        assert len(read.losses) > 10
+        for found in read.views:
+            for k in (1, 5):
+                assert 100 * store.hits(run, found.name, k).mean() == pytest.approx(found.acc[f"acc{k}"])
 
 
 def test_one_run_answers_plans_that_differ_in_evaluation(tmp_path: Path) -> None:

@@ -53,6 +53,14 @@ def progress(console: Console) -> Iterator[Callable[["Snapshot"], None]]:
 def study_progress(console: Console, store: Store, spec: Spec) -> Iterator[Callable[["Outcome", int], None]]:
     """A function that shows where a study stands, called after every run with its outcome and how many are left."""
     began, done = time.monotonic(), 0
+    row_of = {run: index for index, row in enumerate(spec.rows) for run in row.runs}
+    acc: dict[int, float] = {}  # of the rows that are done: to read them all again after each run would take hours
+
+    def look(index: int) -> None:
+        record = spec.record(store, spec.rows[index])
+        if record and record.status == "done":
+            acc.update((index, view.acc["acc1"]) for view in record.views if view.name == spec.levels[-1].view)
+
     bar = Progress(
         TextColumn("runs"),
         BarColumn(bar_width=24),
@@ -63,6 +71,8 @@ def study_progress(console: Console, store: Store, spec: Spec) -> Iterator[Calla
     )
     with bar:
         task = bar.add_task("runs", total=None, facts="starting")
+        for index in range(len(spec.rows)):
+            look(index)
 
         def show(outcome: "Outcome", left: int) -> None:
             nonlocal done
@@ -70,7 +80,9 @@ def study_progress(console: Console, store: Store, spec: Spec) -> Iterator[Calla
             rest = (time.monotonic() - began) / done * left
             if outcome.status != "done":
                 console.print(f"a run {outcome.status}: {outcome.reason}", soft_wrap=True, markup=False)
-            largest = list(so_far(store, spec).items())[:3]
+            if outcome.cell.run in row_of:
+                look(row_of[outcome.cell.run])
+            largest = list(so_far(spec, acc).items())[:3]
             gains = ", ".join(f"{name} {gain:+.2f}" for name, gain in largest)
             facts = f"{done} done, {left} left, {duration(rest)}" + (f"; so far {gains}" if gains else "")
             bar.update(task, total=done + left, completed=done, facts=facts)

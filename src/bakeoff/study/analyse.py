@@ -1,6 +1,7 @@
 """From a study's runs in the store to what is said about them."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -12,7 +13,7 @@ from bakeoff.study import effects
 from bakeoff.study.interactions import Interaction, interactions
 from bakeoff.study.noise import Noise, measure
 from bakeoff.study.runs import Bools, Floats, Runs
-from bakeoff.study.spec import SPLIT, Spec
+from bakeoff.study.spec import Spec
 from bakeoff.study.table import DEFAULT, Effect, Reading
 
 
@@ -129,14 +130,16 @@ def analyse(store: Store, spec: Spec, reading: Reading = DEFAULT) -> Results:
     )
 
 
-def so_far(store: Store, spec: Spec) -> dict[str, float]:
-    """Rough gains of the training techniques in points while runs are still missing, largest first; {} too early."""
-    done = {index: record for index, record in enumerate(spec.records(store)) if record and SPLIT in record.metrics}
-    x: Floats = np.column_stack([np.ones(len(done)), spec.matrix[list(done)]]).astype(float)
-    if len(done) <= x.shape[1] or np.linalg.matrix_rank(x) < x.shape[1]:
+def so_far(spec: Spec, acc: Mapping[int, float]) -> dict[str, float]:
+    """Rough gains of the training techniques in points while runs are still missing, largest first; {} too early.
+
+    acc: row -> Acc@1 in percent, of the rows that are done.
+    """
+    x: Floats = np.column_stack([np.ones(len(acc)), spec.matrix[list(acc)]]).astype(float)
+    if len(acc) <= x.shape[1] or np.linalg.matrix_rank(x) < x.shape[1]:
         return {}
-    acc = np.array([record.metrics[SPLIT]["acc1"] for record in done.values()])
-    gains = dict(zip(spec.training, np.linalg.lstsq(x, acc, rcond=None)[0][1:].tolist(), strict=True))
+    slopes = np.linalg.lstsq(x, np.array(list(acc.values())), rcond=None)[0][1:]
+    gains = dict(zip(spec.training, slopes.tolist(), strict=True))
     return dict(sorted(gains.items(), key=lambda item: -abs(item[1])))
 
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-import numpy.typing as npt
 
 from bakeoff.errors import RequestError, unknown
 from bakeoff.plan import EvalView
@@ -64,7 +63,7 @@ class Spec:
 
     Of a recipe that was derived: reference, its levels, (k + E,); search, the runs that led to it, which say nothing
     of it but through the model; rival, runs of the recipe as published, if that is another one, and rival_view, the
-    evaluation that it asks for.
+    evaluation that it asks for; touched, how many recipes were proved on the same data before.
     """
 
     name: str
@@ -93,6 +92,7 @@ class Spec:
     search: tuple[Row, ...] = ()
     rival: tuple[Row, ...] = ()
     rival_view: str = ""
+    touched: int = 0
 
     @property
     def recipe_levels(self) -> Bools:
@@ -109,12 +109,18 @@ class Spec:
         """(N, k) which training techniques each row has on."""
         return np.array([row.levels for row in self.rows], bool).reshape(len(self.rows), len(self.training))
 
-    def save(self, store: Store) -> None:
-        """Keep the study; one that is there already stays as it is."""
+    def level_at(self, levels: Bools) -> Level:
+        """How the configuration `levels` (k + E,) is evaluated."""
+        return self.levels[int("0" + "".join(str(int(on)) for on in levels[len(self.training) :]), 2)]
+
+    def save(self, store: Store) -> Self:
+        """Keep the study, and return what is kept: one that is there already stays as it is."""
         path = _path(store, self.name)
-        if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_json(path, asdict(self))
+        if path.exists():
+            return self.from_json(json.loads(path.read_text()))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_json(path, asdict(self))
+        return self
 
     @classmethod
     def load(cls, store: Store, prefix: str) -> Self:
@@ -171,22 +177,20 @@ class Spec:
         """The results so far at Acc@k, given the record behind every row."""
         names = [level.view_of(split) for level in self.levels]
         acc = np.full((len(records), len(names)), np.nan)
-        packed: dict[int, list[npt.NDArray[np.uint8]]] = {}
-        images = 0
+        packed, images = np.zeros((len(records), len(names), 0), np.uint8), 0
         for index, record in enumerate(records):
             if record and record.status == "done":
                 known = {view.name: view for view in record.views}
                 views = [known.get(name) or store.view(record.run_id, name) for name in names]
                 there = [view for view in views if view]
                 if len(there) == len(names):
+                    if not images:
+                        images = there[0].n
+                        packed = np.zeros((len(records), len(names), -(-images // 8)), np.uint8)
                     acc[index] = [view.acc[f"acc{k}"] for view in there]
                     packed[index] = [view.packed_hits(k) for view in there]
-                    images = there[0].n
-        table = np.zeros((len(records), len(names), -(-images // 8)), np.uint8)
-        for index, row in packed.items():
-            table[index] = row
         shape = (len(records), *(2,) * len(self.evaluation))
-        return Runs.collect(self.matrix, acc.reshape(shape), [row.block for row in self.rows], Hits(table, images))
+        return Runs.collect(self.matrix, acc.reshape(shape), [row.block for row in self.rows], Hits(packed, images))
 
 
 def study_names(store: Store) -> list[str]:

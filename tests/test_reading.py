@@ -1,0 +1,101 @@
+"""A study's runs as they are read from the store: which try counts, which files are opened, what is shown meanwhile."""
+
+import io
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from bakeoff.launch import Cell, Outcome
+from bakeoff.report.progress import study_progress
+from bakeoff.store import RunRecord, Store
+from bakeoff.study.analyse import so_far
+from bakeoff.study.spec import Spec
+from tests.studies import write_study
+
+
+def outcome(spec: Spec, index: int) -> Outcome:
+    return Outcome(Cell(index, spec.rows[index].runs[0], spec.task, [], [], 0, 1.0), "done", "", 1.0)
+
+
+def gains(spec: Spec, records: list[RunRecord | None]) -> dict[str, float]:
+    wanted = spec.levels[-1].view
+    done = {i: v.acc["acc1"] for i, r in enumerate(records) if r for v in r.views if v.name == wanted}
+    return so_far(spec, done)
+
+
+def test_correctness_is_what_was_written(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    spec = write_study(store, images=397)  # the last byte is not full
+    records = spec.records(store)
+    for k in (1, 5):
+        runs = spec.collect(records, store, k)
+        assert runs.hits is not None
+        assert runs.hits.n == 397
+        counts = np.unpackbits(runs.hits.packed, axis=-1, count=397).sum(axis=-1)
+        np.testing.assert_allclose(100 * counts / 397, runs.acc)
+        assert len(runs) == len(spec.rows)
+
+
+def test_the_second_try_stands_for_the_first_that_failed(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    spec = write_study(store, failed={0: "diverged", 1: "crashed"}, missing={2})
+    first, second, third, fourth = spec.records(store)[:4]
+    assert first is not None
+    assert first.run_id == spec.rows[0].runs[1]
+    assert second is not None
+    assert second.run_id == spec.rows[1].runs[0]  # a second try that crashed has not come to an end
+    assert third is None
+    assert fourth is not None
+    assert fourth.run_id == spec.rows[3].runs[0]
+    runs = spec.collect(spec.records(store), store)
+    assert (len(runs), len(runs.lost)) == (len(spec.rows) - 3, 3)
+
+
+def test_only_the_views_of_the_levels_are_read(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    spec = write_study(store)
+    for row in spec.rows:  # an evaluation that isn't the study's, and that nothing may touch
+        (store.folder(row.runs[0]) / "views" / "test-raw-8-8.json").write_text("{")
+    report = spec.records(store)
+    assert all(record and [v.name for v in record.views] == [level.view for level in spec.levels] for record in report)
+    assert all(record and record.views == () for record in spec.records(store, "select"))
+    assert len(spec.collect(report, store, split="select")) == 0
+    from_files = spec.collect(spec.records(store, "select"), store)  # what the records lack is read
+    np.testing.assert_array_equal(from_files.acc, spec.collect(report, store).acc)
+
+
+def test_progress_looks_at_the_run_that_ended_and_at_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, store = Store(tmp_path / "whole"), Store(tmp_path / "growing")
+    spec = write_study(whole)
+    last = spec.rows[-1].runs[0]
+    there = [row.runs[0] for row in spec.rows[:-1]]
+    for run in there:
+        store.root.mkdir(exist_ok=True)
+        (whole.folder(run)).rename(store.folder(run))
+    read: list[str] = []
+    inner = Store.read
+
+    def reading(self: Store, run: str, views: Iterable[str] | None = None) -> RunRecord | None:
+        read.append(run)
+        return inner(self, run, views)
+
+    monkeypatch.setattr(Store, "read", reading)
+    text = io.StringIO()
+    with study_progress(Console(file=text, width=200), store, spec) as show:
+        assert set(there) <= set(read)
+        read.clear()
+        whole.folder(last).rename(store.folder(last))
+        show(outcome(spec, len(spec.rows) - 1), 3)
+        assert read == [last]
+    expected = ", ".join(f"{name} {gain:+.2f}" for name, gain in list(gains(spec, spec.records(store)).items())[:3])
+    assert f"1 done, 3 left, 0.0 s; so far {expected}" in text.getvalue()
+
+
+def test_gains_so_far_need_runs_enough(tmp_path: Path) -> None:
+    spec = write_study(Store(tmp_path))
+    assert so_far(spec, {}) == {}
+    assert so_far(spec, dict.fromkeys(range(len(spec.training)), 90.0)) == {}
+    assert set(so_far(spec, dict.fromkeys(range(len(spec.rows)), 90.0))) == set(spec.training)
