@@ -3,8 +3,9 @@
     python -m bench.ground_truth make --store DIR    train what the store lacks, keep the table in studies/
     python -m bench.ground_truth                     replay: error and coverage of each design with equal runs
 
-The table holds Acc@1 on the report split, the mean over the levels of the evaluation techniques, for every combination
-and seed. The truth of a technique's averaged effect is its mean over all of them. A replay draws a design, looks its
+The table holds Acc@1 for every combination, seed, split (select, report) and level of the evaluation technique (EMA).
+Averaged effects are of the mean over its levels on the report split; the truth of one is its mean over all combinations
+and seeds. A replay draws a design, looks its
 runs up with a random one of the table's seeds for each of the design's, and estimates as a study does.
 """
 
@@ -25,7 +26,7 @@ from bakeoff import ablation, api
 from bakeoff.engine.train import ENGINE_VERSION
 from bakeoff.launch import Cell, launch
 from bakeoff.recipe import Recipe
-from bakeoff.store import open_store, run_id
+from bakeoff.store import open_store, run_id, view_name
 from bakeoff.study import designs, effects, noise
 from bakeoff.study.runs import Runs
 from bench.compare import ROOT
@@ -38,8 +39,8 @@ REQUEST: dict[str, Any] = {
     "settings": ("model.knobs.hidden=64", "lr.per_256=0.8"),
     "length": 0.25,
 }
-SEEDS = 2
-SPLIT = "report"
+SEEDS = 6
+SPLITS = ("select", "report")
 
 Floats = npt.NDArray[np.float64]
 
@@ -60,27 +61,39 @@ def make(store: Path, jobs: int) -> None:
         cost = float(plans[0].examples_seen)
         cells.append(Cell(row, run, job.task.name, recipe, [p.model_dump(mode="json") for p in plans], seed, cost))
 
-    def value(cell: Cell) -> float | None:
-        record = results.read(cell.run)
-        accs = [view.acc["acc1"] for view in record.views if view.split == SPLIT] if record else []
-        return float(np.mean(accs)) if len(accs) == 2 ** len(found.evaluation) else None
+    kept = [view_name(split, ema, job.plan.eval_view) for split in SPLITS for ema in (False, True)]
 
-    left = [cell for cell in cells if value(cell) is None]
+    def values(cell: Cell) -> list[float] | None:
+        record = results.read(cell.run)
+        known = {view.name: view.acc["acc1"] for view in record.views} if record else {}
+        return [known[name] for name in kept] if known.keys() >= set(kept) else None
+
+    left = [cell for cell in cells if values(cell) is None]
     for done, outcome in enumerate(
         launch(left, store=store, data=api.data_folder(), device="cpu", jobs=jobs, threads=1), start=1
     ):
         if done % 50 == 0 or outcome.status != "done":
             print(f"{done} of {len(left)}: {outcome.status} {outcome.reason}", flush=True)
-    acc = np.array([value(cell) for cell in cells], np.float64).reshape(SEEDS, len(combinations)).T
-    names = [technique.name for technique in found.training]
-    about = {"techniques": names, "request": REQUEST, "engine_version": ENGINE_VERSION, "data": dataset.fingerprint}
-    np.savez_compressed(TABLE, acc=acc.astype(np.float32), levels=np.array(combinations), about=json.dumps(about))
+    acc = np.array([values(cell) for cell in cells], np.float32).reshape(SEEDS, len(combinations), len(SPLITS), 2)
+    about = {
+        "techniques": [technique.name for technique in found.training],
+        "request": REQUEST,
+        "engine_version": ENGINE_VERSION,
+        "data": dataset.fingerprint,
+    }
+    np.savez_compressed(TABLE, acc=acc.swapaxes(0, 1), levels=np.array(combinations), about=json.dumps(about))
 
 
 def load(path: Path = TABLE) -> tuple[Floats, npt.NDArray[np.bool_], list[str]]:
-    """Acc@1 (2^k, seeds) in percent, levels (2^k, k), and the techniques' names."""
+    """Acc@1 (2^k, seeds, splits, off and on) in percent, levels (2^k, k), and the techniques' names."""
     with np.load(path) as data:
         return data["acc"].astype(np.float64), data["levels"], json.loads(str(data["about"]))["techniques"]
+
+
+def reported(acc: Floats) -> Floats:
+    """(2^k, seeds) Acc@1 on the report split, the mean over the levels of EMA."""
+    mean: Floats = acc[:, :, SPLITS.index("report")].mean(axis=-1)
+    return mean
 
 
 def truth(acc: Floats, levels: npt.NDArray[np.bool_]) -> Floats:
@@ -108,8 +121,8 @@ def replay(
         rows = design.levels @ weights
         of_block = {block: random.integers(acc.shape[1]) for block in np.unique(design.block).tolist()}
         column = np.array([of_block[block] for block in design.block.tolist()])
-        table = estimate(Runs.collect(design.levels, acc[rows, column], design.block))
-        by_name = sorted(table, key=lambda effect: int(effect.technique))
+        effects_found = estimate(Runs.collect(design.levels, acc[rows, column], design.block))
+        by_name = sorted(effects_found, key=lambda effect: int(effect.technique))
         found.append([(effect.gain_pp, effect.low, effect.high) for effect in by_name])
     gain, low, high = np.moveaxis(np.array(found), 2, 0)
     return gain, low, high
@@ -117,7 +130,8 @@ def replay(
 
 def measure(times: int = 400) -> list[dict[str, float | str]]:
     """Each design at about equal runs: error to the averaged effects, and coverage of its intervals."""
-    acc, levels, names = load()
+    table, levels, names = load()
+    acc = reported(table)
     k, average, beside = len(names), truth(acc, levels), in_recipe(acc)
     numbers = [str(index) for index in range(k)]
     on = np.ones(k, bool)
@@ -189,15 +203,16 @@ def main(arguments: list[str]) -> int:
     if options.what == "make":
         make(options.store, options.jobs)
         return 0
-    acc, levels, names = load()
+    table, levels, names = load()
+    acc = reported(table)
     console = Console()
     console.print(
         f"averaged effects: {', '.join(f'{n} {e:+.2f}' for n, e in zip(names, truth(acc, levels), strict=True))}"
     )
-    table = Table("effect", "design", "runs", "RMSE", "bias", "coverage", "half-width")
+    shown = Table("effect", "design", "runs", "RMSE", "bias", "coverage", "half-width")
     for row in measure():
-        table.add_row(*(f"{value:.3f}" if isinstance(value, float) else str(value) for value in row.values()))
-    console.print(table)
+        shown.add_row(*(f"{value:.3f}" if isinstance(value, float) else str(value) for value in row.values()))
+    console.print(shown)
     return 0
 
 

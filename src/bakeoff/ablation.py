@@ -115,12 +115,7 @@ def plan_study(
     results.prepare()
     dataset = dataset or job.task.load(data_folder(data))
     base = job.compiled.base
-    settings = list(itertools.product((False, True), repeat=len(found.evaluation)))
-    levels = []
-    for setting in settings:
-        on = tuple(t for t, is_on in zip(found.evaluation, setting, strict=True) if is_on)
-        view = compile_plan(job.task, Recipe("view", on), base).plan
-        levels.append(Level(view.average is not None, view.eval_view.resize_px, view.eval_view.crop_px))
+    levels = levels_of(job, found)
     rows = [
         make_row(job, found, on_off, block, dataset.fingerprint)
         for on_off, block in zip(drawn.levels.tolist(), drawn.block.tolist(), strict=True)
@@ -134,10 +129,8 @@ def plan_study(
         "rows": [row.runs for row in rows],
         "levels": [level.view for level in levels],
     }
-    digest = hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()[:6]
-    short = Path(job.task.name.removeprefix("folder:")).name
     return Spec(
-        name=f"{short}-{design}-{digest}",
+        name=study_name(job.task.name, design, everything),
         task=job.task.name,
         design=design,
         design_seed=design_seed,
@@ -160,6 +153,22 @@ def plan_study(
         versions={name: version(name) for name in ("bakeoff", "torch", "torchvision", "numpy")},
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
+
+
+def study_name(task: str, kind: str, asked: Any) -> str:
+    """A name that says what it is, with six digits of what was asked, as plain data."""
+    digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:6]
+    return f"{Path(task.removeprefix('folder:')).name}-{kind}-{digest}"
+
+
+def levels_of(job: Job, found: Factors) -> list[Level]:
+    """The settings of the evaluation techniques, off before on, the last one running fastest."""
+    levels = []
+    for setting in itertools.product((False, True), repeat=len(found.evaluation)):
+        on = tuple(t for t, is_on in zip(found.evaluation, setting, strict=True) if is_on)
+        plan = compile_plan(job.task, Recipe("view", on), job.compiled.base).plan
+        levels.append(Level(plan.average is not None, plan.eval_view.resize_px, plan.eval_view.crop_px))
+    return levels
 
 
 def make_row(job: Job, found: Factors, on_off: Sequence[bool], seed: int, fingerprint: str) -> Row:
@@ -245,25 +254,30 @@ def seconds_per_image(plan: Plan, dataset: Dataset, device: torch.device, thread
     return max(1e-9, took[1] - took[0]) / (32 * plan.batch_size)
 
 
-def missing(spec: Spec, job: Job, results: Store, crashed: Container[str] = ()) -> list[Cell]:
+def missing(runs: Sequence[tuple[Row, Job]], results: Store, crashed: Container[str] = ()) -> list[Cell]:
     """The runs that the store lacks: of each row the first try, or the second where the first failed.
 
-    crashed: runs not to be tried again; a run that crashed earlier is, since the reason may be gone.
+    runs: rows, each with the job whose techniques its levels switch. crashed: runs not to be tried again; a run that
+    crashed earlier is, since the reason may be gone.
     """
-    found, views = factors(job), {level.view for level in spec.levels}
+    sorted_out = {key: (job, factors(job)) for key, job in {id(job): job for _, job in runs}.items()}
+    views = {key: {level.view for level in levels_of(job, found)} for key, (job, found) in sorted_out.items()}
     cells = []
-    for index, row in enumerate(spec.rows):
+    for index, (row, job) in enumerate(runs):
         for seed, run in zip(row.seeds, row.runs, strict=True):
             record = results.read(run)
             if run in crashed or (record and record.status == "diverged"):
                 continue
-            if not (record and record.status == "done" and views <= {view.name for view in record.views}):
+            if not (record and record.status == "done" and views[id(job)] <= {view.name for view in record.views}):
+                found = sorted_out[id(job)][1]
                 on = [t for t, is_on in zip(found.training, row.levels, strict=True) if is_on]
                 recipe = Recipe("row", (*on, *found.evaluation)).as_json()
                 plans = row_plans(job, found, row.levels)
                 cost = float(plans[0].examples_seen * plans[0].train_px ** 2)
                 cells.append(
-                    Cell(index, run, spec.task, recipe, [plan.model_dump(mode="json") for plan in plans], seed, cost)
+                    Cell(
+                        index, run, job.task.name, recipe, [plan.model_dump(mode="json") for plan in plans], seed, cost
+                    )
                 )
             break
     return cells
@@ -313,24 +327,24 @@ def run_study(
     results = open_store(store)
     results.prepare()
     spec.save(results)
-    run_rows(spec, job, data=data, store=store, report=report)
+    run_rows(spec, [(row, job) for row in spec.rows], data=data, store=store, report=report)
 
 
 def run_rows(
     spec: Spec,
-    job: Job,
+    runs: Sequence[tuple[Row, Job]],
     *,
     data: Path | str | None = None,
     store: Path | str | None = None,
     report: Callable[[Outcome, int], None] = lambda outcome, left: None,
 ) -> None:
-    """Make the runs that a study lacks, in parallel; what fails is tried once more with another seed.
+    """Make the runs that the store lacks, in parallel; what fails is tried once more with another seed.
 
-    report: called after every run with its outcome and the number of runs that are left.
+    runs: as for `missing`. report: called after every run with its outcome and the number of runs that are left.
     """
     results = open_store(store)
     crashed: set[str] = set()
-    while cells := missing(spec, job, results, crashed):
+    while cells := missing(runs, results, crashed):
         left = len(cells)
         for outcome in launch(
             cells,

@@ -38,7 +38,8 @@ NAMES = tuple(_RECIPES)
 def get(name: str) -> Recipe:
     """The recipe of a name, or of a file if the name ends in .yaml.
 
-    A file reads {name: ..., techniques: [{mixup: {alpha: 0.4}}, cutmix, ...]}. Raises RequestError.
+    A file reads {name: ..., techniques: [{mixup: {alpha: 0.4}}, cutmix, ...]}, and may say under `provenance` where it
+    comes from. Raises RequestError.
     """
     if name.endswith((".yaml", ".yml")):
         return _load(Path(name))
@@ -96,7 +97,8 @@ def _load(path: Path) -> Recipe:
         raise RequestError(f"recipe file '{path}': {(error.strerror or str(error)).lower()}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise RequestError(f"recipe file '{path}' is not YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(data, dict) or set(data) != {"name", "techniques"} or not isinstance(data["techniques"], list):
+    keys = set(data) - {"provenance"} if isinstance(data, dict) else set()
+    if keys != {"name", "techniques"} or not isinstance(data["techniques"], list):
         raise RequestError(
             f"recipe file '{path}' should read {{name: NAME, techniques: [{{TECHNIQUE: {{KNOB: VALUE}}}}]}}"
         )

@@ -4,7 +4,7 @@ import math
 from datetime import datetime
 
 from bakeoff.plan import Plan
-from bakeoff.report import chart, words
+from bakeoff.report import chart, derivation, words
 from bakeoff.report import evidence as found
 from bakeoff.report.page import Block, Bullets, Cell, Code, Column, Picture, Section, Table, Text, strong, term
 from bakeoff.report.progress import duration
@@ -41,6 +41,7 @@ def accuracy(results: Results) -> Section | None:
     sds = [f"{name} {words.number(corner.sd)}" for name, corner in named if corner.runs > 1]
     columns = (Column(""), Column("Baseline", True), Column("Recipe", True), Column("Gain, points", True))
     blocks: list[Block] = [definition, Table(columns, tuple(body))]
+    blocks += derivation.beside(results)
     if sds:
         blocks.append(Text.of(f"Standard deviation of Acc@1 between runs, in points: {', '.join(sds)}."))
     added = sum(effect.gain_pp for effect in results.main)

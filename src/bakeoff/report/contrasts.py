@@ -28,7 +28,13 @@ def in_recipe(results: Results, table: list[Row]) -> Section | None:
                     Cell(f"{inside.direct_runs:,}"),
                 )
             )
+    proof = results.spec.design == "proof"
     intro = Text.of(
+        "Beside what the fresh runs say stands what a ", term("model"), " of all runs says, those of the search "
+        "included: accuracy as a sum of effects of one, two and three techniques, most of them small. It is surer, and "
+        "rests on that assumption. ", term("Direct runs"), " are those of the recipe, and of the recipe with this "
+        "technique switched over.",
+    ) if proof else Text.of(
         "The averaged effect is what a technique buys in a typical mix of the others. The ", term("in-recipe effect"),
         " is what you lose by dropping it from the whole recipe, where others may do its work already. Neither is "
         "wrong; they answer different questions. The in-recipe effects come from a model of all runs (accuracy as a "
@@ -37,16 +43,17 @@ def in_recipe(results: Results, table: list[Row]) -> Section | None:
     )  # fmt: skip
     columns = (
         Column("Technique"),
-        Column("Averaged, points", True),
-        Column("In the recipe, points", True),
+        Column("Fresh runs, points" if proof else "Averaged, points", True),
+        Column("All runs, points" if proof else "In the recipe, points", True),
         Column("Direct runs", True),
     )
-    return Section("in-recipe", "Averaged, and inside the recipe", (intro, Table(columns, tuple(body), wide=True)))
+    title = "Inside the recipe, from fresh runs and from all" if proof else "Averaged, and inside the recipe"
+    return Section("in-recipe", title, (intro, Table(columns, tuple(body), wide=True)))
 
 
 def pairs(results: Results) -> Section | None:
     """Which techniques work with each other, and which fight."""
-    if results.spec.design != "factorial":
+    if results.spec.design not in ("factorial", "proof"):
         return None
     intro = Text.of(
         "Two techniques ", term("work with each other"), " if one buys more where the other is on than where it is "

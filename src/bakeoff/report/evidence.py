@@ -31,14 +31,17 @@ class Change:
 
 
 def corner_runs(results: Results, on: bool) -> list[RunRecord]:
-    """The finished runs with all training techniques on, or all off."""
-    rows = zip(results.spec.rows, results.records, strict=True)
-    return [r for row, r in rows if r and r.status == "done" and all(level == on for level in row.levels)]
+    """The finished runs of the recipe's training techniques, or of none."""
+    spec = results.spec
+    wanted = tuple(bool(level) and on for level in spec.recipe_levels[: len(spec.training)])
+    rows = zip(spec.rows, results.records, strict=True)
+    return [r for row, r in rows if r and r.status == "done" and row.levels == wanted]
 
 
 def corner_views(results: Results, on: bool) -> list[View]:
     """Their evaluations, with the evaluation techniques on or off too."""
-    wanted = results.spec.levels[-1 if on else 0].view
+    levels = results.spec.recipe_levels
+    wanted = results.spec.level_at(levels if on else np.zeros_like(levels)).view
     return [view for record in corner_runs(results, on) for view in record.views if view.name == wanted]
 
 

@@ -20,6 +20,7 @@ class Row:
 
     effect: None if the task rules it out, for `reason`. claims: its authors', of known size. cost: training time with /
     without. evaluation: read from every run at both levels. waiting: runs are still to come.
+    dropped: a derived recipe leaves it out.
     """
 
     technique: str
@@ -30,6 +31,7 @@ class Row:
     evaluation: bool
     task: str
     waiting: bool
+    dropped: bool = False
     reason: str = ""
 
     @cached_property
@@ -103,6 +105,7 @@ def rows(results: Results) -> list[Row]:
             evaluation=name in spec.evaluation,
             task=spec.task,
             waiting=waiting(results) > 0,
+            dropped=name in effects and not spec.recipe_levels[spec.names.index(name)],
             reason=spec.not_applicable.get(name, ""),
         )
         for name in names

@@ -2,7 +2,7 @@
 
 import math
 
-from bakeoff.report import appendix, behind, chart, contrasts, words
+from bakeoff.report import appendix, behind, chart, contrasts, derivation, words
 from bakeoff.report.page import Cell, Column, Page, Picture, Section, Table, Text, link, strong, term
 from bakeoff.report.rows import Row, rows, waiting
 from bakeoff.study.analyse import Results
@@ -27,6 +27,13 @@ _GAIN = {
         ": the accuracy of the baseline with it minus the accuracy of the baseline. Techniques that only pay together "
         "look useless here, and the gains can't be added up.",
     ),
+    "proof": (
+        "A technique's gain here is its ",
+        term("in-recipe effect"),
+        ": of a technique that the recipe has, what is lost without it; of one that it leaves out, what it would add. "
+        "All runs behind this table were made after the recipe was fixed, with seeds of their own, and are judged on "
+        "images that took no part in choosing it.",
+    ),
     "ladder": (
         "A technique's gain here is its ",
         term("stacked effect"),
@@ -43,6 +50,7 @@ def page(results: Results) -> Page:
     if len(results.runs):
         sections += [
             _chart(results),
+            derivation.found(results),
             contrasts.in_recipe(results, table),
             contrasts.pairs(results),
             contrasts.stacked(results),
@@ -54,7 +62,7 @@ def page(results: Results) -> Page:
         ]
     sections += [behind.made(results), behind.limits(results), appendix.numbers(results, table), appendix.claims(table)]
     return Page(
-        title=f"What each technique buys on {results.spec.task}",
+        title=f"{'A recipe for' if results.found else 'What each technique buys on'} {results.spec.task}",
         notices=notices(results),
         headline=headline(results, table),
         sections=tuple(section for section in sections if section),
@@ -90,15 +98,19 @@ def notices(results: Results) -> tuple[Text, ...]:
 def headline(results: Results, table: list[Row]) -> tuple[Text, ...]:
     """The answer: the total gain, then what helps, hurts, does nothing worth having, and what is undecided."""
     total, digits = results.total, words.digits([results.total])
-    count = len(results.spec.names)
+    names = [name for name, on in zip(results.spec.names, results.spec.recipe_levels, strict=True) if on]
     if math.isfinite(total.gain_pp):
         before, after = (
             words.number(corner.acc["acc1"], 2, words.PERCENT) for corner in (results.baseline, results.recipe)
         )
         interval = f"{words.percent(total.level)} interval {words.span(total.low, total.high, digits)}"
         verb = "gain" if total.gain_pp >= 0 else "lose"
+        what = f"Together, the {len(names)} techniques {verb} "
+        if results.found:
+            listed = words.listed([words.title(name) for name in names])
+            what = f"The recipe of {words.counted(len(names), 'technique')} ({listed}) {verb}s "
         first = Text.of(
-            f"Together, the {count} techniques {verb} ",
+            what if names else "The recipe is the baseline: it gains ",
             strong(f"{words.signed(total.gain_pp, digits)} points"),
             f" of accuracy ({interval}): from {before} to {after} of the images classified correctly.",
         )
@@ -121,12 +133,14 @@ def headline(results: Results, table: list[Row]) -> tuple[Text, ...]:
         chosen.sort(key=lambda row: -abs(row.effect.gain_pp) if row.effect and row.measured else 0)
         if chosen:
             groups.append(Text.of(strong(f"{name}:"), f" {words.listed([_short(row, tone) for row in chosen])}."))
-    return (first, *groups)
+    return (first, *derivation.beside(results), *groups)
 
 
 def _short(row: Row, tone: str) -> str:
     assert row.effect is not None
-    return f"{row.title} ({words.signed(row.effect.gain_pp)})" if tone in ("helps", "hurts") else row.title
+    gain = words.signed(row.effect.gain_pp) if tone in ("helps", "hurts") else ""
+    about = ", ".join(part for part in ("left out" if row.dropped else "", gain) if part)
+    return f"{row.title} ({about})" if about else row.title
 
 
 def _effects(results: Results, table: list[Row]) -> Section:
@@ -167,7 +181,8 @@ def _effects(results: Results, table: list[Row]) -> Section:
 
 
 def _row(row: Row, digits: int) -> tuple[Cell, ...]:
-    kind = "read from every run with and without" if row.evaluation else ""
+    kinds = ("left out of the recipe" if row.dropped else "", "read from every run with and without")
+    kind = "; ".join(part for part in kinds[: 2 if row.evaluation else 1] if part)
     yours = Cell(words.DASH)
     if row.effect is not None and row.measured:
         star = "*" if row.flagged else ""

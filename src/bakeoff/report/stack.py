@@ -25,19 +25,21 @@ class Step:
 def steps(results: Results) -> tuple[Step, ...]:
     """The steps from the baseline to the recipe; none where the design can't say.
 
-    Of a ladder as measured. Of a factorial from the model of all runs, whose runs aren't a ladder: any order could be
-    drawn from them.
+    Of a ladder as measured. Of a factorial or a derived recipe from the model of all runs, which aren't a ladder: any
+    order could be drawn from them.
     """
-    spec, runs = results.spec, results.runs
+    spec, runs = results.spec, results.known
     if spec.design == "ladder":
         gains = results.main
         start = results.baseline.acc["acc1"]
-    elif spec.design == "factorial" and len(runs):
+    elif spec.design in ("factorial", "proof") and len(runs):
         names, k = list(spec.names), len(spec.training)
         on = np.zeros(len(names), bool)
         gains, fitted, noise = [], None, results.noise
         for name in spec.order:
             index = names.index(name)
+            if not spec.recipe_levels[index]:
+                continue
             on[index] = True
             if index >= k or fitted is None:
                 views = runs.view_at(on[k:])

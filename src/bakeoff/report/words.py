@@ -18,12 +18,15 @@ DESIGNS = {
     "leave-one-out": "leave-one-out: the whole recipe, and the recipe without each technique in turn",
     "add-one": "add-one: the baseline, and the baseline with each technique in turn",
     "ladder": "a ladder: the techniques added one after the other, in one order",
+    "proof": "a proof: fresh runs of the recipe that was found, of the baseline, and of the recipe with each technique "
+    "switched over",
 }
 ESTIMANDS = {
     "factorial": "the gain averaged over the other techniques",
     "leave-one-out": "what the whole recipe loses without it",
     "add-one": "what the baseline gains with it alone",
     "ladder": "what it adds to the techniques above it",
+    "proof": "what the recipe loses without it, or would gain with it",
 }
 _SOURCES = {
     "paper text": "read in the paper",

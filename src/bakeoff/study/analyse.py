@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,9 +10,11 @@ import numpy as np
 from bakeoff.cards import claims, increment
 from bakeoff.store import RunRecord, Store
 from bakeoff.study import effects
+from bakeoff.study.derive import Found, found_by
+from bakeoff.study.forecast import training_time
 from bakeoff.study.interactions import Interaction, interactions
 from bakeoff.study.noise import Noise, measure
-from bakeoff.study.runs import Bools, Floats, Runs
+from bakeoff.study.runs import Bools, Floats, Hits, Runs
 from bakeoff.study.spec import Spec
 from bakeoff.study.table import DEFAULT, Effect, Reading
 
@@ -30,14 +32,17 @@ class Corner:
 class Results:
     """What a study found.
 
-    main: the table that the design is for (averaged, leave-one-out, add-one or stacked effects). in_recipe: beside the
-    whole recipe, from the model of all runs; factorial designs only. total, total_k: gain of the recipe over the
-    baseline in Acc@1 and Acc@K. cost: technique -> training time with / without. lost: how many runs each failure took.
+    runs: what effects are stated from. known: what the model is fitted to; of a derived recipe also the runs that led
+    to it. main: the table that the design is for (averaged, leave-one-out, add-one or stacked effects). in_recipe:
+    beside the recipe, from the model; not of all designs. total, total_k: gain of the recipe over the baseline in Acc@1
+    and Acc@K. over_rival: over the recipe as published, where that was run. found: how a derived recipe was. cost:
+    technique -> training time with / without. lost: how many runs each failure took.
     """
 
     spec: Spec
     reading: Reading
     runs: Runs
+    known: Runs
     records: list[RunRecord | None]
     noise: Noise
     main: list[Effect]
@@ -45,6 +50,8 @@ class Results:
     interactions: list[Interaction]
     total: Effect
     total_k: Effect
+    over_rival: Effect | None
+    found: Found | None
     baseline: Corner
     recipe: Corner
     cost: dict[str, float]
@@ -91,9 +98,12 @@ def analyse(store: Store, spec: Spec, reading: Reading = DEFAULT) -> Results:
     """Estimate everything that a study's runs can say, whether or not all of them are there."""
     records = spec.records(store)
     runs, runs_k = (spec.collect(records, store, k) for k in (1, spec.top_k))
-    k, everything = len(spec.training), np.ones(len(spec.names), bool)
-    nothing = ~everything
-    at_recipe = runs.view_at(everything[k:])
+    whole = replace(spec, rows=(*spec.rows, *spec.search))
+    all_records = [*records, *replace(spec, rows=spec.search).records(store)]
+    known = whole.collect(all_records, store) if spec.search else runs
+    k, recipe = len(spec.training), spec.recipe_levels
+    nothing = np.zeros(len(spec.names), bool)
+    at_recipe = runs.view_at(recipe[k:])
     noise = measure(runs, runs.view_average() if spec.design == "factorial" else at_recipe)
     names = list(spec.names)
     in_recipe: list[Effect] = []
@@ -101,33 +111,72 @@ def analyse(store: Store, spec: Spec, reading: Reading = DEFAULT) -> Results:
     match spec.design:
         case "factorial":
             main = effects.averaged(runs, names, noise, reading)
-            if len(runs):
-                fitted = effects.surface(runs, measure(runs, at_recipe), at_recipe)
-                in_recipe = effects.modelled(runs, names, everything, fitted, reading=reading)
-                pairs = interactions(runs, names, fitted)
         case "leave-one-out":
-            main = effects.switched(runs, names, everything, "leave_one_out", noise, reading)
+            main = effects.switched(runs, names, recipe, "leave_one_out", noise, reading)
+        case "proof":
+            noise = measure(runs.near(recipe[:k], 1), at_recipe)  # the baseline's runs may scatter more
+            main = effects.switched(runs, names, recipe, "leave_one_out", noise, reading)
         case "add-one":
             main = effects.switched(runs, names, nothing, "add_one", reading=reading)
         case _:
             main = effects.stacked(runs, names, [names.index(name) for name in spec.order], reading=reading)
+    if spec.design in ("factorial", "proof") and len(known):
+        fitted = effects.surface(known, measure(known, at_recipe), at_recipe)
+        direct = main if spec.design == "proof" else ()
+        in_recipe = effects.modelled(known, names, recipe, fitted, reading=reading, direct=direct)
+        pairs = interactions(known, names, fitted)
+    once = replace(reading, level=1 - (1 - reading.level) / (1 + spec.touched))  # Bonferroni over the recipes proved
     return Results(
         spec=spec,
         reading=reading,
         runs=runs,
+        known=known,
         records=records,
         noise=noise,
         main=main,
         in_recipe=in_recipe,
         interactions=pairs,
-        total=effects.total(runs, everything, nothing, reading=reading),
-        total_k=effects.total(runs_k, everything, nothing, reading=reading),
+        total=effects.total(runs, recipe, nothing, reading=once),
+        total_k=effects.total(runs_k, recipe, nothing, reading=once),
+        over_rival=_over_rival(store, spec, records, once),
+        found=found_by(store, spec) if spec.design == "proof" else None,
         baseline=_corner(spec, nothing, runs, runs_k),
-        recipe=_corner(spec, everything, runs, runs_k),
-        cost=_costs(spec, records),
+        recipe=_corner(spec, recipe, runs, runs_k),
+        cost=_costs(whole, all_records),
         lost=_lost(records),
         left=sum(record is None or not record.ended for record in records),
     )
+
+
+def _over_rival(store: Store, spec: Spec, records: list[RunRecord | None], reading: Reading) -> Effect | None:
+    """Gain of the recipe over the one that was published, each evaluated as it asks for."""
+    if not spec.rival:
+        return None
+    ours = tuple(spec.recipe_levels[: len(spec.training)].tolist())
+    sides = (
+        (
+            True,
+            spec.level_at(spec.recipe_levels).view,
+            [r for row, r in zip(spec.rows, records, strict=True) if row.levels == ours],
+        ),
+        (False, spec.rival_view, [store.read(row.runs[0], [spec.rival_view]) for row in spec.rival]),
+    )
+    found = [
+        (side, record.seed, view)
+        for side, name, group in sides
+        for record in group
+        if record and record.status == "done" and (view := store.view(record.run_id, name))
+    ]
+    if not found:
+        return None
+    hits = Hits(np.stack([view.packed_hits() for _, _, view in found])[:, None], found[0][2].n)
+    table = Runs.collect(
+        [[side] for side, _, _ in found],
+        [view.acc["acc1"] for _, _, view in found],
+        [seed for _, seed, _ in found],
+        hits,
+    )
+    return effects.total(table, np.ones(1, bool), np.zeros(1, bool), reading=reading)
 
 
 def so_far(spec: Spec, acc: Mapping[int, float]) -> dict[str, float]:
@@ -155,14 +204,10 @@ def _corner(spec: Spec, levels: Bools, runs: Runs, runs_k: Runs) -> Corner:
 
 def _costs(spec: Spec, records: list[RunRecord | None]) -> dict[str, float]:
     """Training time with a technique over the time without: main effects on the logarithm of seconds."""
-    timed = [index for index, record in enumerate(records) if record and record.status == "done"]
-    levels = spec.matrix[timed]
-    seconds = np.array([record.seconds for record in records if record and record.status == "done"])
-    design: Floats = np.column_stack([np.ones(len(timed)), levels]).astype(float)
-    if not len(timed) or np.linalg.matrix_rank(design) < design.shape[1]:
+    time = training_time(spec.matrix, records)
+    if time is None:
         return {}
-    slopes = np.linalg.lstsq(design, np.log(seconds), rcond=None)[0][1:]
-    cost = dict(zip(spec.training, np.exp(slopes).tolist(), strict=True))
+    cost = dict(zip(spec.training, np.exp(time[1:]).tolist(), strict=True))
     return {**cost, **dict.fromkeys(spec.evaluation, 1.0)}
 
 

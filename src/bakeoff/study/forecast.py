@@ -1,10 +1,15 @@
 """Before a study runs: how long it takes and what it can tell, for more and for fewer runs."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from bakeoff.errors import RequestError
+from bakeoff.store import RunRecord
 from bakeoff.study.power import Kind, half_width, least_detectable
+from bakeoff.study.runs import Bools, Floats
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -42,3 +47,18 @@ def seconds(text: str) -> float:
     if not (value > 0 and math.isfinite(value)):
         raise RequestError(f"'{text}' is no duration; it should be more than nothing")
     return value
+
+
+def training_time(levels: Bools, records: Sequence[RunRecord | None]) -> Floats | None:
+    """(k + 1,) main effects on the logarithm of seconds, after the constant; None while the runs can't tell."""
+    timed = [index for index, record in enumerate(records) if record and record.status == "done"]
+    x = np.column_stack([np.ones(len(timed)), levels[timed]]).astype(np.float64)
+    if not timed or np.linalg.matrix_rank(x) < x.shape[1]:
+        return None
+    took = [max(record.seconds, 1e-3) for record in records if record and record.status == "done"]
+    return np.asarray(np.linalg.lstsq(x, np.log(took), rcond=None)[0], np.float64)
+
+
+def seconds_of(time: Floats, levels: Bools) -> Floats:
+    """(P,) expected training time of configurations (P, k)."""
+    return np.asarray(np.exp(time[0] + levels @ time[1:]), np.float64)

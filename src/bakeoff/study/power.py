@@ -11,7 +11,7 @@ from bakeoff.study import hadamard
 from bakeoff.study.designs import LEAST_SEEDS
 from bakeoff.study.intervals import maximum_modulus, simultaneous_quantile, t_quantile
 
-Kind = Literal["factorial", "leave-one-out", "add-one", "ladder"]
+Kind = Literal["factorial", "leave-one-out", "add-one", "ladder", "proof"]
 
 _MOST_RUNS = 1_000_000
 

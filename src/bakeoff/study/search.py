@@ -58,4 +58,5 @@ def stand(surface: Surface, allowed: Bools, draw: np.random.Generator) -> Standi
 
 def propose(surface: Surface, allowed: Bools, draw: np.random.Generator, n: int = BATCH) -> Bools:
     """(n, k) configurations to run next, each the best in a world drawn from the posterior."""
-    return allowed[np.argmax(surface.draw(n, draw) @ features(allowed).T, axis=1)]
+    chosen: Bools = allowed[np.argmax(surface.draw(n, draw) @ features(allowed).T, axis=1)]
+    return chosen

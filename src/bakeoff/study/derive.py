@@ -1,0 +1,262 @@
+"""What a derivation is, and what its runs say so far (STATISTICS 6): everything but the running.
+
+Whatever is decided is a function of the request and of the runs that were made before the decision. So a derivation
+that was stopped goes on by deciding everything again, and ends in the same recipe.
+"""
+
+import itertools
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from typing import Any, Literal, Self
+
+import numpy as np
+
+from bakeoff.errors import unknown
+from bakeoff.store import RunRecord, Store, write_json
+from bakeoff.study import effects, search
+from bakeoff.study.forecast import seconds_of, training_time
+from bakeoff.study.model import Belief, Surface, features
+from bakeoff.study.noise import Noise, measure
+from bakeoff.study.runs import Bools, Floats, Runs
+from bakeoff.study.spec import Row, Spec, study_names
+
+SPLIT = "select"  # all that is chosen is chosen here
+LEAST = 4  # runs of each recipe that a proof takes
+MOST_PROOF = 32  # runs of each recipe, beyond which a proof needs no more
+MOST_TRIED = 120  # configurations after the opening
+WANTED = 0.15  # points: half-width of the interval of the total gain
+OPTIMISM = 2.5  # the realised regret is up to so many times the expected one (STATISTICS 6.2)
+TOO_SLOW = "takes longer to train than the limit"
+
+Objective = Literal["acc1", "acc5"]
+OBJECTIVES: tuple[Objective, ...] = ("acc1", "acc5")
+
+
+@dataclass(frozen=True)
+class Search:
+    """What was asked; written once, before the first run.
+
+    opening: the factorial that it begins with, with all candidates. budget: in seconds that pass, or in runs. always:
+    candidates that stay on. slowest: seconds that one training may take. prior: runs that earlier studies left.
+    least: of the budget, what the opening and the smallest proof take.
+    """
+
+    opening: Spec
+    objective: Objective
+    budget: float
+    unit: Literal["seconds", "runs"]
+    always: tuple[str, ...]
+    slowest: float | None
+    prior: tuple[Row, ...]
+    least: float
+
+    @property
+    def name(self) -> str:
+        """The study's."""
+        return self.opening.name
+
+    @property
+    def k(self) -> int:
+        """Of Acc@k, which is to be high."""
+        return 1 if self.objective == "acc1" else self.opening.top_k
+
+    def save(self, store: Store) -> Self:
+        """Keep the request, or take the one that is there: what earlier studies left was looked up then."""
+        path = store.root / "studies" / self.name / "search.json"
+        if path.exists():
+            return self.load(store, self.name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_json(path, asdict(self))
+        return self
+
+    @classmethod
+    def load(cls, store: Store, name: str) -> Self:
+        """The request behind a derivation. Raises RequestError if there is none of that name."""
+        path = store.root / "studies" / name / "search.json"
+        if not path.exists():
+            raise unknown(f"derivation in {store.root}", name, searches(store))
+        data: dict[str, Any] = json.loads(path.read_text())
+        prior = tuple(
+            Row(tuple(row["levels"]), row["block"], tuple(row["seeds"]), tuple(row["runs"])) for row in data["prior"]
+        )
+        return cls(
+            **{**data, "opening": Spec.from_json(data["opening"]), "always": tuple(data["always"]), "prior": prior}
+        )
+
+    def made(self, proof: Spec) -> tuple[Row, ...]:
+        """The rows that the search of a proved recipe made itself."""
+        return proof.search[: len(proof.search) - len(self.prior)]
+
+    @cached_property
+    def allowed(self) -> Bools:
+        """(P, k) configurations with the techniques that stay on."""
+        every = search.configurations(len(self.opening.training))
+        on = [self.opening.training.index(name) for name in self.always if name in self.opening.training]
+        return every[every[:, on].all(axis=1)]
+
+    @property
+    def settings(self) -> Bools:
+        """(V, E) settings of the evaluation techniques, in the order of `Spec.levels`; those that may be chosen."""
+        names = self.opening.evaluation
+        return np.array(list(itertools.product((False, True), repeat=len(names))), bool).reshape(-1, len(names))
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """What the runs so far say, on the select split.
+
+    standing: of the training techniques. setting: (E,) of the evaluation techniques, the best with it. surface: the
+    model of all runs at that setting. allowed: (P, k) what may be chosen. noise: from run to run. spent: of the budget.
+    runs: how many results there are. ours: how many of them this derivation made. time: log-linear model of training
+    seconds, (k + 1,), None while unknown.
+    """
+
+    standing: search.Standing
+    setting: Bools
+    surface: Surface
+    allowed: Bools
+    noise: Noise
+    spent: float
+    runs: Runs
+    ours: int
+    time: Floats | None
+
+    @property
+    def reference(self) -> tuple[bool, ...]:
+        """(k + E,) levels of the best recipe so far."""
+        return (*self.standing.best.tolist(), *self.setting.tolist())
+
+    @property
+    def eps(self) -> float:
+        """Points that are worth searching for."""
+        return 0.05 if self.noise.sigma <= 0.15 else 0.1
+
+
+def look(asked: Search, store: Store, rows: Sequence[Row]) -> Look:
+    """What `rows`, all of which have come to an end, and the runs of earlier studies say."""
+    spec = replace(asked.opening, rows=(*rows, *asked.prior))
+    records = spec.records(store, SPLIT)
+    runs = spec.collect(records, store, asked.k, SPLIT)
+    time = training_time(spec.matrix, records)
+    allowed = asked.allowed
+    if asked.slowest is not None and time is not None:
+        allowed = allowed[seconds_of(time, allowed) <= asked.slowest]
+    for levels in runs.lost:
+        allowed = allowed[(allowed != levels).any(axis=1)]  # what failed twice can't be chosen
+    best: Look | None = None
+    for setting in asked.settings:
+        if any(not on and name in asked.always for name, on in zip(spec.evaluation, setting, strict=True)):
+            continue
+        views = runs.view_at(setting)
+        noise = measure(runs, views)
+        surface = effects.surface(runs, noise, views)
+        draw = np.random.default_rng([*b"look", asked.opening.design_seed, len(rows)])
+        standing = search.stand(surface, allowed, draw)
+        if best is None or standing.value > best.standing.value:
+            spent = _spent(asked, records[: len(rows)])
+            best = Look(standing, setting, surface, allowed, noise, spent, runs, len(rows), time)
+    assert best is not None
+    return best
+
+
+def proposals(asked: Search, now: Look) -> Bools:
+    """(4, k) configurations to run next."""
+    draw = np.random.default_rng([*b"propose", asked.opening.design_seed, now.ours])
+    return search.propose(now.surface, now.allowed, draw)
+
+
+def enough(asked: Search, now: Look) -> str | None:
+    """Why the search should end now; None if it should go on."""
+    if OPTIMISM * now.standing.regret <= now.eps:
+        return f"no other recipe is expected to be better by more than {now.eps:g} points"
+    tried = now.ours - len(asked.opening.rows)
+    if tried >= MOST_TRIED:
+        return f"{tried} configurations were tried"
+    batch = search.BATCH * _cost(asked, now, now.standing.best[None]).sum()
+    if now.spent + batch + proof_cost(asked, now, LEAST, 1) > asked.budget:
+        return "the rest of the budget is for the proof"
+    return None
+
+
+def proof(asked: Search, now: Look) -> tuple[int, int]:
+    """Runs of the recipe, and of the recipe with each technique switched over, that the rest of the budget allows.
+
+    Never fewer than four and one. More than what shows the total gain to within 0.15 points isn't asked for.
+    """
+    sigma = now.noise.sigma if math.isfinite(now.noise.sigma) else 1.0
+    wanted = min(MOST_PROOF, max(LEAST, math.ceil(2 * (1.96 * sigma / WANTED) ** 2)))
+    each = 1 if sigma <= 0.12 else 2 if sigma <= 0.2 else 4
+    chosen = (LEAST, 1)
+    for runs in range(LEAST, wanted + 1):
+        size = (runs, max(1, round(each * runs / wanted)))
+        if now.spent + proof_cost(asked, now, *size) <= asked.budget:
+            chosen = size
+    return chosen
+
+
+def proof_cost(asked: Search, now: Look, runs: int, each: int) -> float:
+    """Of the budget: the recipe, the baseline and the published recipe `runs` times, every toggle `each` times."""
+    best, k = now.standing.best, len(now.standing.best)
+    corners = np.stack([best, np.zeros(k, bool), np.ones(k, bool)])
+    toggled = best ^ np.eye(k, dtype=bool)
+    return float(runs * _cost(asked, now, corners).sum() + each * _cost(asked, now, toggled).sum())
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """How a recipe was found.
+
+    look: what the search knew when it ended. fresh: (R,) accuracy of the proof's runs of the recipe on the split that
+    the search looked at, in percent: with the same images and other seeds. in_recipe: what the search believed of each
+    technique beside its choice, training techniques first.
+    """
+
+    asked: Search
+    look: Look
+    fresh: Floats
+    in_recipe: Belief
+
+
+def found_by(store: Store, proof: Spec) -> Found:
+    """How the recipe of a proof was found, from the store."""
+    asked = Search.load(store, proof.name)
+    now = look(asked, store, asked.made(proof))
+    best, k = now.standing.best, len(now.standing.best)
+    rows = np.where(best, 1.0, -1.0)[:, None] * (features(best[None]) - features(best ^ np.eye(k, dtype=bool)))
+    records = [
+        record
+        for row, record in zip(proof.rows, proof.records(store, SPLIT), strict=True)
+        if record and record.status == "done" and row.levels == now.reference[:k]
+    ]
+    view = proof.level_at(proof.recipe_levels).view_of(SPLIT)
+    fresh = [view_.acc[f"acc{asked.k}"] for record in records for view_ in record.views if view_.name == view]
+    return Found(asked, now, np.array(fresh), now.surface.coefficients(rows))
+
+
+def touched(asked: Search, store: Store) -> int:
+    """How many other recipes were proved on the same data: each looked at the report split."""
+    others = (Spec.load(store, name) for name in study_names(store) if name != asked.name)
+    return sum(spec.design == "proof" and spec.data_fingerprint == asked.opening.data_fingerprint for spec in others)
+
+
+def searches(store: Store) -> list[str]:
+    """All derivations of a store, by name."""
+    return sorted(path.parent.name for path in store.root.glob("studies/*/search.json"))
+
+
+def _cost(asked: Search, now: Look, levels: Bools) -> Floats:
+    """(P,) of the budget, for one run of each."""
+    if asked.unit == "runs" or now.time is None:
+        return np.ones(len(levels))
+    return seconds_of(now.time, levels) / asked.opening.jobs
+
+
+def _spent(asked: Search, records: Sequence[RunRecord | None]) -> float:
+    """Of the budget; runs that earlier studies made are free, where it is time."""
+    if asked.unit == "runs":
+        return float(len(records))
+    made = (record for record in records if record and record.finished >= asked.opening.created)
+    return float(sum(record.seconds for record in made)) / asked.opening.jobs
