@@ -143,7 +143,7 @@ class Surface:
     def draw(self, count: int, generator: np.random.Generator) -> Floats:
         """(count, F) coefficients from the posterior, by Matheron's rule: a prior draw moved by what it mispredicts."""
         chosen = generator.choice(len(self.parts), size=count, p=[part.weight for part in self.parts])
-        drawn = np.empty((count, len(terms(self.k))))
+        drawn = np.empty((count, len(self.parts[0].prior)))
         for row, part in enumerate(self.parts[index] for index in chosen):
             prior = np.sqrt(part.prior) * generator.standard_normal(len(part.prior))
             error = part.scales.sigma * generator.standard_normal(len(part.data))
@@ -171,10 +171,28 @@ def fit(
     between half and twice the value. main, pair, triple: the sds of coefficients to average over, under log-normal
     priors for the first two around `centre`, with log sds of 0.7 and 1.
     """
-    shared = block is not None and len(np.unique(block)) < len(block)
     order = np.array([len(term) for term in terms(levels.shape[1])])
+    return fit_features(
+        features(levels), order, y, block, sigma=sigma, df=df, main=main, pair=pair, triple=triple, centre=centre
+    )
+
+
+def fit_features(
+    phi: Floats,
+    order: Ints,
+    y: Floats,
+    block: Ints | None = None,
+    *,
+    sigma: float,
+    df: float,
+    main: tuple[float, ...] = MAIN,
+    pair: tuple[float, ...] = PAIR,
+    triple: tuple[float, ...] = TRIPLE,
+    centre: tuple[float, float] = CENTRE,
+) -> Surface:
+    """The same for other features (N, F) than products of levels; order: (F,) whose sd each coefficient has, 0 to 3."""
+    shared = block is not None and len(np.unique(block)) < len(block)
     level = float(y.mean())
-    phi = features(levels)
     found: list[tuple[float, Posterior]] = []
     for rho in SHARED if shared else (0.0,):
         white_phi, white_y, log_det = phi, y - level, 0.0
@@ -201,7 +219,7 @@ def fit(
     parts = (
         Posterior(p.scales, float(w), p.prior, p.data, p.root, p.alpha) for w, (_, p) in zip(weight, found, strict=True)
     )
-    return Surface(levels.shape[1], level, tuple(parts))
+    return Surface(int((order == 1).sum()), level, tuple(parts))
 
 
 def _sigmas(sigma: float, df: float) -> list[tuple[float, float]]:
