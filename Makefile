@@ -38,6 +38,9 @@ notebooks: $(READY)  ## execute them from fresh kernels and keep what comes out
 readme: $(READY)  ## the README's table and picture, from studies/
 	$(BIN)/python docs/readme.py
 
+cards: $(READY)  ## the pages and pictures under docs/cards, from the techniques' cards
+	$(BIN)/python docs/cards.py
+
 clean:
 	rm -rf .venv dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find src tests bench notebooks -name __pycache__ -type d -prune -exec rm -rf {} +

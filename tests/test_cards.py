@@ -1,11 +1,16 @@
 """Cards: complete, every number with where it stands, and nothing shown as better checked than it is."""
 
+import importlib.util
 import io
 import json
+import re
 from itertools import pairwise
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
+from PIL import Image
 from rich.cells import cell_len
 from rich.console import Console
 
@@ -13,6 +18,7 @@ from bakeoff import cards, techniques
 from bakeoff.errors import RequestError
 from bakeoff.report import cards as report
 
+DOCS = Path(__file__).parents[1] / "docs"
 EVERY = pytest.mark.parametrize("name", techniques.NAMES)
 
 
@@ -150,3 +156,63 @@ def test_an_unknown_name_is_refused_with_the_nearest() -> None:
     for ask in (cards.claims, cards.papers, report.card_json):
         with pytest.raises(RequestError, match="did you mean mixup"):
             ask("mixpu")
+
+
+@pytest.fixture(scope="module")
+def maker() -> ModuleType:
+    """docs/cards.py, which writes the pages."""
+    spec = importlib.util.spec_from_file_location("cards_pages", DOCS / "cards.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_pages_are_up_to_date(maker: ModuleType) -> None:
+    pages = maker.pages()
+    there = {path.name for path in (DOCS / "cards").iterdir()}
+    assert there == {*pages, *(f"{name}.png" for name in techniques.NAMES)}, "run: make cards"
+    for name, text in pages.items():
+        assert (DOCS / "cards" / name).read_text("utf-8") == text, f"{name}; run: make cards"
+
+
+@EVERY
+def test_a_page_has_its_picture(name: str) -> None:
+    with Image.open(DOCS / "cards" / f"{name}.png") as picture:
+        assert (picture.format, picture.width) == ("PNG", 900)
+        assert len(picture.convert("RGB").getcolors(2**20) or ()) > 20
+    assert f"]({name}.png)" in (DOCS / "cards" / f"{name}.md").read_text("utf-8")
+
+
+def test_links_between_pages_lead_somewhere(maker: ModuleType) -> None:
+    for name, text in maker.pages().items():
+        links = [link for link in re.findall(r"\]\(([^)]+)\)", text) if not link.startswith("https://")]
+        assert links
+        for link in links:
+            assert (DOCS / "cards" / link).exists(), f"{name}: {link}"
+
+
+@EVERY
+def test_a_page_says_what_was_not_read(name: str, maker: ModuleType) -> None:
+    lines = [line for line in maker.page(name).splitlines() if "<br>" in line]
+    claims = cards.claims(name)
+    assert len(lines) == len(claims)
+    for line, claim in zip(lines, claims, strict=True):
+        assert ("<br>**Not checked" in line) != claim.verified
+        assert ("<br>Read in" in line) == claim.verified
+        size = "?" if claim.gain is None else f"{claim.gain:+g}".replace("-", "\N{MINUS SIGN}")
+        assert line.startswith(f"| {size} | ")
+
+
+def test_equations_follow_the_cards(maker: ModuleType) -> None:
+    for name, written in maker.EQUATIONS.items():
+        assert squeezed(written["plain"]) == squeezed(techniques.get(name).card.equation), (
+            f"docs/equations.yaml: {name}"
+        )
+        assert f"\n$$\n{written['tex'][0]}\n$$\n" in maker.page(name)
+
+
+def test_text_stays_text_in_markdown(maker: ModuleType) -> None:
+    told = maker.prose("a < b | c_d ~ *e* [f] & $g$, `lr_x|y`")
+    assert told == r"a &#60; b &#124; c\_d &#126; \*e\* \[f\] &#38; &#36;g&#36;, `lr_x|y`"

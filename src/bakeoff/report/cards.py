@@ -88,9 +88,9 @@ def render_card(console: Console, name: str) -> None:
     _section(console, "Equation", card.equation.split("\n"))
     _knobs(console, technique)
     _section(console, "On other tasks", [card.scaling])
-    _section(console, "In the post", _post(name))
+    _section(console, "In the post", in_post(name))
     _pairs(console, "Interacts with", card.interacts.items())
-    _section(console, "Papers", [_citation(paper) for paper in cards.papers(name)])
+    _section(console, "Papers", [citation(paper) for paper in cards.papers(name)])
     _claims(
         console, "Published by its authors, or a paper cited above", [c for c in cards.claims(name) if c.by_authors]
     )
@@ -126,7 +126,8 @@ def render_pick(console: Console, picked: Mapping[str, Any]) -> None:
     _say(console, f"Its card and picture: bakeoff techniques show {picked['technique']} --plot")
 
 
-def _post(name: str) -> list[str]:
+def in_post(name: str) -> list[str]:
+    """What the post says about a technique, and where that was read."""
     if step := cards.increment(name):
         before = step.acc1_after - step.acc1
         late = " Contributed after the post first appeared." if name == cards.blog_rows()[-1].technique else ""
@@ -140,14 +141,15 @@ def _post(name: str) -> list[str]:
     return ["Not named."]
 
 
-def _citation(paper: Paper) -> str:
+def citation(paper: Paper) -> str:
+    """A publication in a line."""
     where = f", https://arxiv.org/abs/{paper.arxiv}" if paper.arxiv else ""
     return f"{paper.authors}. {paper.title}. {paper.venue}, {paper.year}{where}"
 
 
 def _knobs(console: Console, technique: type[Technique]) -> None:
     knobs = technique.model_fields.items()
-    rows = [(f"{technique.name}.{knob} = {_default(f.default)}", f.description or "") for knob, f in knobs]
+    rows = [(f"{technique.name}.{knob} = {shown(f.default)}", f.description or "") for knob, f in knobs]
     _pairs(console, "Knobs and defaults", rows or [("none", "")])
 
 
@@ -206,7 +208,8 @@ def _say(console: Console, text: str) -> None:
     console.print(Text(text))
 
 
-def _default(value: Any) -> str:
+def shown(value: Any) -> str:
+    """The default of a knob."""
     return "none" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
 
 

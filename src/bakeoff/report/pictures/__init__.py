@@ -15,11 +15,12 @@ from numpy.typing import ArrayLike
 from bakeoff import plan as slots
 from bakeoff import techniques
 from bakeoff.errors import RequestError
+from bakeoff.recipe import Technique
 from bakeoff.report.pictures import augmentation, mixing, optimizers, sizes, training
 from bakeoff.report.pictures.canvas import STYLE
 from bakeoff.report.pictures.subject import Subject, subject
 
-__all__ = ["figure", "write"]
+__all__ = ["figure", "picture_of", "write"]
 
 _BY_SLOT = {
     "sampler": mixing.copies,
@@ -31,7 +32,6 @@ _BY_SLOT = {
     "decay": training.decay,
     "average": training.average,
     "loss": training.smoothing,
-    "model": training.statistics,
     "optimizer": optimizers.paths,
 }
 
@@ -52,9 +52,13 @@ def figure(name: str, *, images: ArrayLike | None = None, seed: int = 0) -> Figu
 
     Raises RequestError for a name that isn't a technique's, and for images that are none.
     """
-    it = subject(techniques.get(name), images, seed)
+    return picture_of(techniques.get(name), images=images, seed=seed)
+
+
+def picture_of(technique: type[Technique], *, images: ArrayLike | None = None, seed: int = 0) -> Figure:
+    """As `figure`, of a technique that needn't be one of ours. RequestError where nothing is drawn for its slots."""
     with mpl.rc_context(STYLE):
-        return _draw(it, techniques.get(name).slots)
+        return _draw(subject(technique, images, seed), technique.slots)
 
 
 def write(name: str, path: Path, *, images: ArrayLike | None = None, seed: int = 0) -> None:
@@ -85,6 +89,8 @@ def _draw(it: Subject, changed: tuple[str, ...]) -> Figure:
             return augmentation.erasing(it, added)
         case slots.Mixup() | slots.Cutmix():
             return mixing.mixed(it, added)
+    if it.plan.model.sync_batchnorm:
+        return training.statistics(it)
     for slot in changed:
         if slot in _BY_SLOT:
             return _BY_SLOT[slot](it)

@@ -57,7 +57,7 @@ def trivial(it: Subject, op: slots.TrivialAugment) -> Figure:
         done = policy.trivial_augment(image.expand(len(numbers), -1, -1, -1), op, _chosen(*numbers))
         return done, [_SHARES[share] for share in shares]
 
-    title = f"TrivialAugment: each image gets one of {len(Kind)} operations, at any strength of its range"
+    title = f"{it.title}: each image gets one of {len(Kind)} operations, at any strength of its range"
     return _catalogue(it, title, strip)
 
 
@@ -76,7 +76,7 @@ def rand(it: Subject, op: slots.RandAugment) -> Figure:
             parts.append(policy.rand_augment(image[None], alone, numbers))
         return torch.cat(parts), [words.MINUS * (sign < 0) + str(level) for level, sign in levels]
 
-    title = f"RandAugment: each image gets {op.ops} of {len(Kind)} operations, all at strength {op.magnitude} of {top}"
+    title = f"{it.title}: each image gets {op.ops} of {len(Kind)} operations, all at strength {op.magnitude} of {top}"
     used = {str(op.magnitude), f"{words.MINUS}{op.magnitude}"}
     return _catalogue(it, title, strip, used)
 
@@ -103,7 +103,7 @@ def auto(it: Subject, op: slots.AutoAugment) -> Figure:
     sides = generator(it.seed, "sides").uniform(size=(count, 2)).tolist()
     numbers = [[(n + 0.5) / count, 0.0, first, 0.0, second] for n, (first, second) in enumerate(sides)]
     figure = canvas(
-        f"AutoAugment: each image gets one of {count} pairs of operations, found by a search", 9.2, it.credit
+        f"{it.title}: each image gets one of {count} pairs of operations, found by a search", 9.2, it.credit
     )
     above, below = rows(figure, 7.2, 1.9)
     labels = [f"{_name(Kind(first))},\n{_name(Kind(second))}" for first, second in kinds.tolist()]
@@ -134,7 +134,7 @@ def erasing(it: Subject, op: slots.RandomErasing) -> Figure:
         shown = augment.erase(images.float() / 255 - mean, op, _showings(len(images), it.seed, first))
         return ((shown + mean) * 255).round().to(torch.uint8)
 
-    title = f"Random erasing: one image in {round(1 / op.p)} loses a random rectangle to the mean colour"
+    title = f"{it.title}: one image in {round(1 / op.p)} loses a random rectangle to the mean colour"
     figure = canvas(title, 6.6, it.credit)
     above, below = rows(figure, 2.5, 2.6)
     ax = above.subplots()

@@ -16,7 +16,7 @@ from bakeoff.report.pictures.subject import Subject, digits
 from bakeoff.rng import Draws
 from bakeoff.tasks.mnist import MNIST
 
-_BATCHES = 2000
+_BATCHES = 1000
 _WANTED = (0.9, 0.7, 0.5, 0.3, 0.1)  # shares of the first image, to be looked for among the first batches
 
 
@@ -24,7 +24,7 @@ def mixed(it: Subject, mixer: slots.Mixup | slots.Cutmix) -> Figure:
     """Two images, what becomes of them and their targets, and how often which share is drawn."""
     blend = isinstance(mixer, slots.Mixup)
     say = "blended with another, and so is its target" if blend else "given a box of another, and its target a share"
-    figure = canvas(f"{'Mixup' if blend else 'CutMix'}: each image is {say}", 7.2, it.credit)
+    figure = canvas(f"{it.title}: each image is {say}", 7.2, it.credit)
     above, middle, below = rows(figure, 1.9, 2.9, 2.4)
     pair = it.thumbs[:2].float() / 255
     ends = above.subplots(1, 4, width_ratios=(1, 0.8, 1, 0.8))
@@ -44,7 +44,7 @@ def mixed(it: Subject, mixer: slots.Mixup | slots.Cutmix) -> Figure:
 
 def _steps(pair: Tensor, mixer: slots.Mixup | slots.Cutmix, seed: int) -> list[int]:
     """Of the first batches, those in which the first image keeps about the wanted shares."""
-    kept = np.array([float(mix.mix(pair[:, :1], torch.eye(2), (mixer,), seed, step)[1][0, 0]) for step in range(300)])
+    kept = np.array([float(mix.mix(pair[:, :1], torch.eye(2), (mixer,), seed, step)[1][0, 0]) for step in range(200)])
     return [int(np.abs(kept - share).argmin()) for share in _WANTED]
 
 
@@ -59,7 +59,7 @@ def _target(ax: Axes, target: Tensor, names: tuple[str, ...]) -> None:
 
 
 def _shares(ax: Axes, mixer: slots.Mixup | slots.Cutmix, seed: int, blend: bool) -> None:
-    flat, classes = torch.zeros(16, 1, 64, 64), torch.eye(16)
+    flat, classes = torch.zeros(8, 1, 32, 32), torch.eye(8)
     kept = [float(mix.mix(flat, classes, (mixer,), seed, step)[1].diagonal().min()) for step in range(_BATCHES)]
     often, edges = np.histogram(kept, 20, (0.0, 1.0), density=True)
     ax.bar(edges[:-1] + 0.025, often, 0.045, color=WITH, label=f"in {_BATCHES:,} batches")
@@ -81,7 +81,7 @@ def copies(it: Subject) -> Figure:
     enough = len(it.images) >= count
     pixels = it.thumbs if enough else F.interpolate(digits(200), (32, 32), mode="bicubic", antialias=True)
     change = slots.TrivialAugment(max_rotation=MNIST.limits.max_rotation, max_shear=MNIST.limits.max_shear)
-    title = f"Repeated augmentation: a batch holds {number} copies of each image, each changed differently"
+    title = f"{it.title}: a batch holds {number} copies of each image, each changed differently"
     figure = canvas(title, 4.3)
     plans = ((it.base, f"baseline: {count} images"), (it.plan, f"{number} copies of {count // number} images"))
     for ax, (plan, says) in zip(figure.subplots(1, 2), plans, strict=True):

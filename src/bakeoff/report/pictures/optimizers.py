@@ -63,7 +63,7 @@ def _way(plan: Plan) -> NDArray[np.float64]:
 
 def _decoupling(ax: Axes, it: Subject) -> None:
     """Weights with small and with large gradients of mean 0 under decay: through the gradient, and on its own."""
-    rule, steps, copies = DecayRule(weight_decay=0.1), 2000, 200
+    rule, steps, copies = DecayRule(weight_decay=0.2), 1000, 200
     kicks = torch.from_numpy(generator(it.seed, "kicks").normal(size=(steps, 1, copies))).float()
     sizes = torch.tensor([[0.1], [10.0]])
     for decoupled, colour in ((False, MUTED), (True, WITH)):

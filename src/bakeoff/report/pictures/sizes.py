@@ -28,8 +28,8 @@ def fixres(it: Subject) -> Figure:
     boxes = geometry.resized_crop_boxes(base.op("crop"), Draws(it.seed, showings), *sides)
     size = (boxes[:, 2] * boxes[:, 3]).sqrt()  # px of the image
     figure = canvas(
-        f"FixRes: training at {plan.train_px} px instead of {base.train_px} makes objects appear about as large as at "
-        "evaluation",
+        f"{it.title}: training at {plan.train_px} px instead of {base.train_px} makes objects appear about as large "
+        "as at evaluation",
         7.4,
         it.credit,
     )
@@ -58,7 +58,10 @@ def fixres(it: Subject) -> Figure:
 
     ax = below.subplots()
     evaluated = base.eval_view.resize_px / short
-    for px, colour, name in ((base.train_px, WITHOUT, "training, baseline"), (plan.train_px, WITH, "training, FixRes")):
+    for px, colour, name in (
+        (base.train_px, WITHOUT, "training, baseline"),
+        (plan.train_px, WITH, "training, smaller"),
+    ):
         larger = px / size.numpy() / evaluated
         ax.hist(
             larger,
@@ -85,7 +88,7 @@ def inference(it: Subject) -> Figure:
     image = it.images[-1:]
     views = it.base.eval_view, it.plan.eval_view
     figure = canvas(
-        f"Inference resize: resizing to {views[1].resize_px} instead of {views[0].resize_px} px before the crop of "
+        f"{it.title}: resizing to {views[1].resize_px} instead of {views[0].resize_px} px before the crop of "
         f"{views[1].crop_px} keeps more of the image",
         6.6,
         it.credit,

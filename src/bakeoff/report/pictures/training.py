@@ -61,7 +61,7 @@ def schedule(it: Subject) -> Figure:
 def length(it: Subject) -> Figure:
     """The same schedule over more epochs."""
     ratio = it.plan.examples_seen / it.base.examples_seen
-    figure = canvas(f"Long training: the same schedule over {ratio:.1f} times as many images", 3.6)
+    figure = canvas(f"{it.title}: the same schedule over {ratio:.1f} times as many images", 3.6)
     ax = figure.subplots()
     for plan, colour, dash, name in ((it.base, WITHOUT, "--", "baseline"), (it.plan, WITH, "-", "long")):
         done, rate = _rates(plan)
@@ -83,7 +83,7 @@ def length(it: Subject) -> Figure:
 
 def decay(it: Subject) -> Figure:
     """Which parameters are pulled how hard, and what that pull alone does in an epoch."""
-    figure = canvas("Weight decay tuning: weights are pulled towards 0 less, normalisation layers not at all", 6.0)
+    figure = canvas(f"{it.title}: weights are pulled to 0 less, normalisation layers not at all", 6.0)
     top, bottom = figure.subplots(2, 1)
     with torch.device("meta"):  # only the shapes are wanted
         model = models.build(it.base.model)
@@ -149,7 +149,7 @@ def average(it: Subject) -> Figure:
     """How much the weights of each moment count in the average, and a jittering weight with its average."""
     assert it.plan.average
     half_life, steps = it.plan.average.half_life, 1000
-    title = f"EMA: the average forgets by half every {100 * half_life:.1f} % of training"
+    title = f"{it.title}: the average forgets by half every {100 * half_life:.1f} % of training"
     figure = canvas(title, 5.6)
     top, bottom = figure.subplots(2, 1)
     done = 100 * (np.arange(steps) + 1) / steps
@@ -198,7 +198,7 @@ def smoothing(it: Subject) -> Figure:
     """The target that the loss pulls to, and the loss over the margin of the right class."""
     classes, right = 10, 3
     share = it.plan.loss.label_smoothing
-    figure = canvas(f"Label smoothing: {100 * share:g} % of the target is spread over all classes", 5.8)
+    figure = canvas(f"{it.title}: {100 * share:g} % of the target is spread over all classes", 5.8)
     top, bottom = figure.subplots(2, 1)
     lines = ((it.base, WITHOUT, "baseline", -0.21), (it.plan, WITH, "smoothed", 0.21))
     for plan, colour, name, shift in lines:
@@ -239,9 +239,7 @@ def smoothing(it: Subject) -> Figure:
 
 def statistics(it: Subject) -> Figure:
     """What BatchNorm takes for the mean where each device has few images, and over all devices."""
-    figure = canvas(
-        "Sync BatchNorm: a device that holds few images has noisy statistics; all devices together don't", 4.4
-    )
+    figure = canvas(f"{it.title}: a device that holds few images has noisy statistics; all devices together don't", 4.4)
     ax = figure.subplots()
     devices, sizes = 8, (2, 4, 8, 16, 32, 64)
     pixels = digits(devices * max(sizes))
