@@ -1,6 +1,7 @@
 """Images decoded by worker processes: the same bits on any number of them, and nothing left behind."""
 
 import multiprocessing
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,11 +13,11 @@ from PIL import Image
 from torch import Tensor
 
 from bakeoff import rng
-from bakeoff.data import augment, geometry, images, stream
-from bakeoff.data.dataset import Files
+from bakeoff.data import augment, geometry, images, loader, stream
+from bakeoff.data.dataset import Dataset, Files
 from bakeoff.errors import BakeoffError
-from bakeoff.plan import EvalView, PadCrop, ResizedCrop
-from tests.helpers import DATA, needs
+from bakeoff.plan import EvalView, HorizontalFlip, Model, PadCrop, RandomErasing, ResizedCrop, TrivialAugment
+from tests.helpers import DATA, needs, small_plan
 
 INCEPTION = ResizedCrop()
 Crop = ResizedCrop | PadCrop | None
@@ -83,6 +84,42 @@ def test_crops_differ_by_pass_copy_and_seed(files: Files) -> None:
     for other in (torch.tensor([[1, 3, 0]]), torch.tensor([[0, 3, 1]])):
         assert not torch.equal(first, crops(files, [other])[0])
     assert not torch.equal(first, crops(files, [base], seed=6)[0])
+
+
+def test_how_many_images_are_held_at_once_changes_no_bit(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    together = crops(files, [rows(40)])[0]
+    monkeypatch.setattr(stream, "_TOGETHER", 5000)  # values: two or three images
+    assert torch.equal(together, crops(files, [rows(40)])[0])
+
+
+def test_copies_in_a_row_are_decoded_once(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    index, copy = torch.arange(6).repeat_interleave(4), torch.arange(4).repeat(6)
+    repeated = torch.stack([torch.zeros(24, dtype=torch.int64), index, copy], dim=1)
+    one_by_one = torch.cat(crops(files, list(repeated.split(1))))
+    decoded = []
+    read = images.read
+
+    def counted(path: str, channels: int) -> Tensor:
+        decoded.append(path)
+        return read(path, channels)
+
+    monkeypatch.setattr(images, "read", counted)
+    assert torch.equal(crops(files, [repeated])[0], one_by_one)
+    assert decoded == [os.fspath(path) for path in files.paths[:6]]
+
+
+def test_batches_are_finished_a_few_images_at_a_time(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    ops = (ResizedCrop(), HorizontalFlip(), TrivialAugment(), RandomErasing(p=0.5))
+    model = Model(name="cnn", classes=40, channels=3, px=24)
+    plan = small_plan(model=model, image_ops=ops, train_px=24, batch_size=16, examples_seen=48)
+    data = Dataset(tuple(map(str, range(40))), {"train": files}, (0.5,) * 3, (0.2,) * 3, "0" * 16)
+
+    def shown() -> list[Tensor]:
+        return [images for images, _ in loader.batches(data, plan, 0, 0, torch.device("cpu"), 0)]
+
+    at_once = shown()
+    monkeypatch.setattr(loader, "_CACHED_VALUES", 3 * 24 * 24 * 5)
+    assert all(torch.equal(a, b) for a, b in zip(at_once, shown(), strict=True))
 
 
 @pytest.mark.parametrize("op", [PadCrop(), None])

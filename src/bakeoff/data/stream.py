@@ -7,7 +7,7 @@ is shown for, so any number of workers gives the same bits.
 import multiprocessing
 import os
 import warnings
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,7 @@ from bakeoff.errors import BakeoffError
 from bakeoff.plan import EvalView, PadCrop, ResizedCrop
 
 _PIECE = 32  # images that a worker hands over at once: keeps the memory small, whatever the batch size
+_TOGETHER = 2**22  # values of decoded images whose boxes are drawn at once: tensor operations cost more than their work
 
 Rows = NDArray[np.int64]
 _Index = tuple[Rows, bool]  # what to show, and whether a batch ends with it
@@ -70,13 +71,16 @@ class _TrainCrop:
     interpolation: str
     seed: int
 
-    def __call__(self, image: Tensor, row: Tensor) -> Tensor:
-        draws = rng.Draws(self.seed, row[None])
-        if not isinstance(self.op, ResizedCrop):
-            return augment.crop(image[None].contiguous(), self.op, draws, self.px, self.interpolation)[0]
-        height, width = (torch.tensor([side]) for side in image.shape[1:])
-        top, left, h, w = geometry.resized_crop_boxes(self.op, draws, height, width)[0].tolist()
-        return _resize(image[:, top : top + h, left : left + w], self.px, self.interpolation)
+    def __call__(self, decoded: list[Tensor], rows: Tensor, out: Tensor) -> None:
+        if isinstance(self.op, ResizedCrop):
+            sizes = torch.tensor([image.shape[1:] for image in decoded])
+            boxes = geometry.resized_crop_boxes(self.op, rng.Draws(self.seed, rows), *sizes.unbind(1)).tolist()
+            for shown, image, (top, left, height, width) in zip(out, decoded, boxes, strict=True):
+                shown.copy_(_resize(image[:, top : top + height, left : left + width], self.px, self.interpolation))
+        else:
+            for shown, image, row in zip(out, decoded, rows, strict=True):
+                draws = rng.Draws(self.seed, row[None])
+                shown.copy_(augment.crop(image[None].contiguous(), self.op, draws, self.px, self.interpolation)[0])
 
 
 @dataclass(frozen=True)
@@ -84,8 +88,9 @@ class _EvalView:
     view: EvalView
     interpolation: str
 
-    def __call__(self, image: Tensor, row: Tensor) -> Tensor:
-        return augment.eval_view(image[None], self.view, self.interpolation)[0]
+    def __call__(self, decoded: list[Tensor], rows: Tensor, out: Tensor) -> None:
+        for shown, image in zip(out, decoded, strict=True):
+            shown.copy_(augment.eval_view(image[None], self.view, self.interpolation)[0])
 
 
 def _resize(image: Tensor, px: int, interpolation: str) -> Tensor:
@@ -97,7 +102,7 @@ def _resize(image: Tensor, px: int, interpolation: str) -> Tensor:
 
 
 class _Decoder(TorchDataset[_Piece]):
-    def __init__(self, files: Files, show: Callable[[Tensor, Tensor], Tensor], px: int) -> None:
+    def __init__(self, files: Files, show: _TrainCrop | _EvalView, px: int) -> None:
         self.paths = np.array([os.fsencode(path.absolute()) for path in files.paths])  # one block, small to send
         self.channels = files.channels
         self.show = show
@@ -105,19 +110,30 @@ class _Decoder(TorchDataset[_Piece]):
 
     def __getitem__(self, index: _Index) -> _Piece:
         rows, last = index
-        shown = torch.empty(len(rows), self.channels, self.px, self.px, dtype=torch.uint8)
-        for out, row in zip(shown, torch.from_numpy(rows), strict=True):
-            try:
-                image = images.read(os.fsdecode(self.paths[row[1]]), self.channels)
-            except images.BadImage as bad:  # raised where it is received: a worker would add its traceback
-                return bad, last
-            out.copy_(self.show(image, row))
-        return shown, last
+        out = torch.empty(len(rows), self.channels, self.px, self.px, dtype=torch.uint8)
+        try:
+            for part, decoded in self._decoded(rows[:, 1]):
+                self.show(decoded, torch.from_numpy(rows[part]), out[part])
+        except images.BadImage as bad:  # raised where it is received: a worker would add its traceback
+            return bad, last
+        return out, last
+
+    def _decoded(self, indices: NDArray[np.int64]) -> Iterator[tuple[slice, list[Tensor]]]:
+        """Images in runs of a few megabytes; one that follows itself, as repeated copies do, is decoded once."""
+        start, size, run = 0, 0, list[Tensor]()
+        for at, index in enumerate(indices):
+            if at == 0 or index != indices[at - 1]:
+                image = images.read(os.fsdecode(self.paths[index]), self.channels)
+                size += image.numel()
+            run.append(image)
+            if size > _TOGETHER or at + 1 == len(indices):
+                yield slice(start, at + 1), run
+                start, size, run = at + 1, 0, []
 
 
 def _stream(
     files: Files,
-    show: Callable[[Tensor, Tensor], Tensor],
+    show: _TrainCrop | _EvalView,
     px: int,
     batches: Iterable[Rows],
     workers: int,
