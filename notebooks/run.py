@@ -42,9 +42,13 @@ def execute(path: Path) -> None:
 
 
 def _environment() -> dict[str, str]:
+    variables = {**os.environ, "PYDEVD_DISABLE_FILE_VALIDATION": "1"}  # ipykernel's debugger warns without it
     shared = HERE.parents[1] / "shared" / "data"
-    data = {"BAKEOFF_DATA": str(shared)} if shared.is_dir() and not os.environ.get("BAKEOFF_DATA") else {}
-    return {**os.environ, **data, "PYDEVD_DISABLE_FILE_VALIDATION": "1"}  # ipykernel's debugger warns without it
+    if data := os.environ.get("BAKEOFF_DATA"):
+        variables["BAKEOFF_DATA"] = str(Path(data).resolve())  # the kernel starts in another folder
+    elif shared.is_dir():
+        variables["BAKEOFF_DATA"] = str(shared)
+    return variables
 
 
 def main(paths: list[Path]) -> None:

@@ -138,4 +138,4 @@ def test_two_executions_leave_the_same_file_and_have_no_network(tmp_path: Path) 
     assert path.read_bytes() == first
     refused, data = (cell.outputs[0].text for cell in code_cells(path))
     assert "refused" in refused
-    assert data == "here\n"
+    assert data == f"{Path('here').resolve()}\n"
