@@ -1,5 +1,6 @@
 """Which recipe is best on this data? Search for it on one split, prove it with fresh runs on another."""
 
+import math
 import shlex
 import statistics
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -10,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import yaml
 
-from bakeoff import ablation, recipes
+from bakeoff import ablation, recipes, techniques
 from bakeoff.ablation import Factors, factors, make_row, row_plans
 from bakeoff.api import Job
 from bakeoff.data.dataset import Dataset
@@ -22,17 +23,19 @@ from bakeoff.plan import Plan
 from bakeoff.recipe import Recipe, compile_plan
 from bakeoff.runner import SPLITS
 from bakeoff.store import Store, open_store, write_text
-from bakeoff.study import derive, search
+from bakeoff.study import derive, doses, search
+from bakeoff.study import strengths as screening
 from bakeoff.study.analyse import Results, analyse
 from bakeoff.study.derive import Look, Objective, Search
 from bakeoff.study.runs import Bools
-from bakeoff.study.spec import SPLIT, Row, Spec
+from bakeoff.study.spec import SPLIT, Dose, Knob, Row, Spec
 from bakeoff.study.table import Effect, Reading
 
 PUBLISHED = "torchvision-2021"
-_SEARCH, _PROOF, _RIVAL = 1_000, 100_000, 200_000  # first seeds: what is proved has seeds of its own
+_SEARCH, _DOSES, _PROOF, _RIVAL = 1_000, 50_000, 100_000, 200_000  # first seeds: what is proved has its own
+_ROOM = 3  # batches of search that there must be room for before strengths are tried
 
-Stage = Literal["opening", "search", "proof"]
+Stage = Literal["opening", "search", "strengths", "proof"]
 
 
 def plan_search(
@@ -43,6 +46,7 @@ def plan_search(
     objective: Objective = "acc1",
     always: Sequence[str] = (),
     slowest: float | None = None,
+    strengths: bool = True,
     seed: int = 0,
     dataset: Dataset,
     store: Path | str | None = None,
@@ -52,8 +56,9 @@ def plan_search(
     """Lay a derivation out; nothing is run.
 
     job: the recipe whose techniques are the candidates. budget: in seconds that pass, or in runs. objective: acc1 or
-    acc5. always: candidates that stay on. slowest: seconds that one training may take. request: device, jobs, threads,
-    data, as for `ablation.plan_study`. Raises RequestError for what can't be had.
+    acc5. always: candidates that stay on. slowest: seconds that one training may take. strengths: whether to try other
+    strengths of the recipe's techniques, where the budget allows. request: device, jobs, threads, data, as for
+    `ablation.plan_study`. Raises RequestError for what can't be had.
     """
     for name in always:
         if name not in job.recipe:
@@ -81,10 +86,13 @@ def plan_search(
         command=shlex.join(["bakeoff", *command]) if command else "",
     )
     prior = tuple(earlier(results, job, found, opening))
-    least = _least(opening, job, dataset) if unit == "seconds" else len(drawn) + 3 * derive.LEAST + k
+    whole, least = 1.0, float(len(drawn) + 3 * derive.LEAST + k)
+    if unit == "seconds":
+        whole, least = _least(opening, job, dataset)
     if budget < least:
         raise RequestError(_too_little(budget, least, unit))
-    return Search(opening, objective, budget, unit, tuple(always), slowest, prior, least)
+    room = budget >= least + whole * (derive.DOSES + search.BATCH * _ROOM)
+    return Search(opening, objective, budget, unit, tuple(always), slowest, prior, least, strengths and room)
 
 
 def _without(job: Job, names: Iterable[str]) -> Job:
@@ -114,8 +122,8 @@ def _too_slow(job: Job, spec: Spec, slowest: float, dataset: Dataset) -> dict[st
     return slow
 
 
-def _least(opening: Spec, job: Job, dataset: Dataset) -> float:
-    """Seconds that the opening and the smallest proof take, from short runs on this machine."""
+def _least(opening: Spec, job: Job, dataset: Dataset) -> tuple[float, float]:
+    """Seconds of a run of the whole recipe, and of the opening and the smallest proof, from short runs here."""
     k, device, found = len(opening.training), devices.resolve(opening.device), factors(job)
     both = (job.compiled.base, job.plan)
     per_image = statistics.mean(ablation.seconds_per_image(plan, dataset, device, opening.threads) for plan in both)
@@ -125,7 +133,7 @@ def _least(opening: Spec, job: Job, dataset: Dataset) -> float:
         return per_image * (row_plans(job, found, levels)[0].examples_seen + looked_at) / opening.jobs
 
     whole, none = took((True,) * k), took((False,) * k)
-    return sum(took(row.levels) for row in opening.rows) + derive.LEAST * (2 * whole + none) + k * whole
+    return whole, sum(took(row.levels) for row in opening.rows) + derive.LEAST * (2 * whole + none) + k * whole
 
 
 def _too_little(budget: float, least: float, unit: str) -> str:
@@ -185,6 +193,7 @@ def run_search(
         now = derive.look(asked, results, rows)
         write_recipe(asked, job, now, results)
         if derive.enough(asked, now):
+            planned("search", now, ())
             break
         batch: list[Row] = []
         for levels in derive.proposals(asked, now).tolist():
@@ -192,28 +201,97 @@ def run_search(
         planned("search", now, batch)
         run([(row, job) for row in batch])
         rows += batch
-    spec, rival = prove(asked, now, rows, job, derive.touched(asked, results))
-    spec = spec.save(results)
+    knobs, tried, spent = _strengths(asked, now, rows, job, results, planned, run)
+    tuned = dosed(job, knobs, [knob.chosen for knob in knobs])
+    spec, rival = prove(asked, now, rows, tuned, spent)
+    spec = replace(spec, knobs=knobs, doses=tried, touched=derive.touched(asked, results)).save(results)
     planned("proof", now, (*spec.rows, *spec.rival))
-    run([*((row, job) for row in spec.rows), *((row, rival) for row in spec.rival)])
+    run([*((row, tuned) for row in spec.rows), *((row, rival) for row in spec.rival)])
     return spec
+
+
+def _strengths(
+    asked: Search,
+    now: Look,
+    rows: Sequence[Row],
+    job: Job,
+    results: Store,
+    planned: Callable[[Stage, Look | None, Sequence[Row]], None],
+    run: Callable[[Sequence[tuple[Row, Job]]], None],
+) -> tuple[tuple[Knob, ...], tuple[Dose, ...], float]:
+    """Try other strengths of the recipe: the knobs with what was chosen, the runs, and what is spent of the budget."""
+    knobs = knobs_of(job, asked.opening, now.reference) if asked.strengths else []
+    if not knobs:
+        return (), (), now.spent
+    coded = screening.design(len(knobs), asked.opening.design_seed)
+    first = len(coded) * derive.cost(asked, now, now.standing.best[None]).sum()
+    if now.spent + first + derive.proof_cost(asked, now, derive.LEAST, 1) > asked.budget:
+        return (), (), now.spent
+    training = now.reference[: len(now.standing.best)]
+    tried: list[Dose] = []
+    while True:
+        batch: list[tuple[Dose, Job]] = []
+        for at in coded.tolist():
+            other = dosed(job, knobs, at)
+            seed = _DOSES + len(tried) + len(batch)
+            row = make_row(other, factors(other), training, seed, asked.opening.data_fingerprint)
+            batch.append((Dose(tuple(at), row), other))
+        planned("strengths", now, [dose.row for dose, _ in batch])
+        run([(dose.row, other) for dose, other in batch])
+        tried += [dose for dose, _ in batch]
+        seen = doses.look(asked, results, now, rows, knobs, tried)
+        if doses.enough(asked, now, seen, tried):
+            chosen = zip(knobs, seen.best.tolist(), strict=True)
+            return tuple(replace(knob, chosen=at) for knob, at in chosen), tuple(tried), seen.spent
+        coded = doses.more(asked, seen, tried)
+
+
+def knobs_of(job: Job, opening: Spec, reference: Sequence[bool]) -> list[Knob]:
+    """The strengths of a recipe that can be tried: three values make three trainings, and the job has one of them."""
+    recipe = recipe_of(job, opening, reference)
+    found = []
+    for technique in recipe.techniques:
+        if technique.strengths is None:
+            continue
+        knob, values = technique.strengths
+        at = [value for value in values if math.isclose(value, getattr(technique, knob))]
+        usual = values.index(at[0]) - 1 if at else 0
+        entry = Knob(technique.name, knob, values, usual, usual)
+        plans = {
+            compile_plan(job.task, dosed(job, [entry], [code]).recipe, job.compiled.base).plan.training_digest
+            for code in (-1, 0, 1)
+        }
+        if at and len(plans) == 3:
+            found.append(entry)
+    return found[: screening.MOST]
+
+
+def dosed(job: Job, knobs: Sequence[Knob], coded: Sequence[int]) -> Job:
+    """A job with other strengths."""
+    recipe = job.recipe
+    for knob, code in zip(knobs, coded, strict=True):
+        (technique,) = (technique for technique in recipe.techniques if technique.name == knob.technique)
+        values = {**technique.model_dump(), knob.knob: knob.values[code + 1]}
+        recipe = recipe.plus(techniques.make(technique.name, **values))
+    return Job(job.task, recipe, compile_plan(job.task, recipe, job.compiled.base))
 
 
 def finish(asked: Search, job: Job, spec: Spec, results: Store, reading: Reading) -> tuple[Results, Path]:
     """What the proof found, and the recipe's file with it."""
     found = analyse(results, spec, reading)
     job = _without(job, asked.opening.not_applicable)
+    job = dosed(job, spec.knobs, [knob.chosen for knob in spec.knobs])
     return found, write_recipe(asked, job, derive.look(asked, results, asked.made(spec)), results, found)
 
 
-def prove(asked: Search, now: Look, searched: Sequence[Row], job: Job, touched: int) -> tuple[Spec, Job]:
+def prove(asked: Search, now: Look, searched: Sequence[Row], job: Job, spent: float) -> tuple[Spec, Job]:
     """The study that proves what was found, and the published recipe.
 
     Fresh runs of the recipe, of the baseline, of the recipe with each technique switched over, and of the published
-    recipe if that is another one, all with seeds that nothing else has. touched: see Spec.
+    recipe if that is another one, all with seeds that nothing else has. spent: of the budget, so far.
     """
     found, fingerprint, k = factors(job), asked.opening.data_fingerprint, len(asked.opening.training)
-    runs, each = derive.proof(asked, now)
+    runs, each = derive.proof(asked, now, spent)
     best = now.standing.best
     wanted: list[Bools] = [*[best] * runs]
     if best.any():
@@ -241,7 +319,6 @@ def prove(asked: Search, now: Look, searched: Sequence[Row], job: Job, touched: 
         rival=others,
         rival_view=view,
         recipe_plan=plan.model_dump(mode="json"),
-        touched=touched,
     )
     return spec, rival
 

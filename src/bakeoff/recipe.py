@@ -28,14 +28,16 @@ class Conflict(RequestError):
 class Technique(Value):
     """One training technique. Subclasses are its definition: name, card, knobs, edit.
 
-    `name` is the name in recipes and on the command line, `slots` what `edit` may change, and `zero` the knobs at
-    which the technique does nothing (None where there are none).
+    `name` is the name in recipes and on the command line, `slots` what `edit` may change, `zero` the knobs at which the
+    technique does nothing (None where there are none), and `strengths` a knob with three values worth trying, rising,
+    the published one among them (None where there is nothing to try).
     """
 
     name: ClassVar[str]
     slots: ClassVar[tuple[str, ...]]
     card: ClassVar[Card]
     zero: ClassVar[Mapping[str, Any] | None] = None
+    strengths: ClassVar[tuple[str, tuple[float, float, float]] | None] = None
 
     @abstractmethod
     def edit(self, base: Plan, task: Task) -> Mapping[str, Any]:

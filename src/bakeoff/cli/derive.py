@@ -25,6 +25,7 @@ def derive(
     budget: Annotated[str | None, typer.Option(help="Time for everything, such as 1h.")] = None,
     runs: Annotated[int | None, typer.Option(min=1, help="Runs for everything, instead of --budget.")] = None,
     max_time: Annotated[str | None, typer.Option(help="Longest that one training may take, such as 5m.")] = None,
+    strengths: Annotated[bool, typer.Option(help="Try other strengths too, where the budget allows.")] = True,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the search.")] = 0,
     delta: Annotated[float, typer.Option(min=0.0, help="Gains within +-delta points aren't worth having.")] = 0.1,
     jobs: Annotated[str, typer.Option(help="Processes; auto is one per core on a CPU, one on a GPU.")] = "auto",
@@ -58,7 +59,8 @@ def derive(
     asked = derivation.plan_search(
         job, budget=float(runs) if runs else seconds(budget or ""), unit="runs" if runs else "seconds",
         objective=options.one_of(objective, "--objective", OBJECTIVES), always=options.names(always),
-        slowest=seconds(max_time) if max_time else None, seed=seed, dataset=dataset, store=store, command=context.obj,
+        slowest=seconds(max_time) if max_time else None, strengths=strengths,
+        seed=seed, dataset=dataset, store=store, command=context.obj,
         device=device, jobs=options.jobs(jobs), threads=threads, data=data,
     )  # fmt: skip
     if plan_only and as_json:

@@ -90,7 +90,8 @@ def stacked(results: Results) -> Section | None:
     source = "as measured" if ladder else "as the model of all runs sees it"
     smooth = "" if ladder else "; the model smooths over noise and need not meet them exactly"
     caption = Text.of(
-        strong("Order-dependent."), f" The techniques added one after the other, {source}, in the order of the recipe. "
+        strong("Order-dependent."), f" The techniques added one after the other, {source}, in the order of the recipe"
+        f"{' and at the published strengths' if results.spec.tuned else ''}. "
         "In another order the same techniques have other steps, so no single step is what a technique is worth; only "
         "the two ends don't depend on it. The gray bars are the measured means of the baseline's and the recipe's own "
         f"runs{smooth}. The scale doesn't start at 0.",

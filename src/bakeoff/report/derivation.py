@@ -66,15 +66,18 @@ def planned(asked: Search, stage: str, now: Look | None, rows: Sequence[Row]) ->
     """What is about to be run, and why."""
     if now is None:
         return [f"opening: {len(rows)} runs, every technique on in half of them and off in the other half"]
+    if stage == "strengths":
+        return [f"strengths: {words.counted(len(rows), 'run')} of the best recipe with weaker and stronger techniques"]
+    if stage == "proof":
+        return [f"proof: {words.counted(len(rows), 'run')} with seeds of their own"]
     lines = [standing(asked, now)]
-    if stage == "search":
+    if why := derive.enough(asked, now):
+        lines.append(f"the search ends: {why}")
+    else:
         names = asked.opening.training
         tried = Counter(_difference(row.levels, now.standing.best, names) for row in rows)
         what = "; ".join(text if count == 1 else f"{text}, {count} times" for text, count in tried.items())
         lines.append(f"trying, since each may be better: {what}")
-    else:
-        lines.append(f"the search ends: {derive.enough(asked, now)}")
-        lines.append(f"proof: {words.counted(len(rows), 'run')} with seeds of their own")
     return lines
 
 
@@ -225,8 +228,37 @@ def found(results: Results) -> Section | None:
                 (Column("Technique"), Column("Tried", True), Column("Believed, points", True), Column("Decision")),
                 tuple(_decision(results, index, tried) for index in range(len(names))),
             ),
+            *_strengths(results),
         ),
     )
+
+
+def _strengths(results: Results) -> list[Text | Table]:
+    assert results.found is not None
+    belief, spec = results.found.strengths, results.spec
+    if belief is None:
+        return []
+    mean, sd = float(belief.mean[0]), float(belief.sd[0])
+    taken = (
+        f"Those taken were believed to gain {words.signed(mean)} ± {1.96 * sd:.2f} points over the published ones."
+        if spec.tuned
+        else "None was surely better than the published ones, so these were kept."
+    )
+    body = tuple(
+        (
+            Cell(words.title(knob.technique), knob.knob),
+            *(
+                Cell(f"{value:.3g}", ", ".join(("published",) * (at == knob.usual) + ("taken",) * (at == knob.chosen)))
+                for at, value in zip((-1, 0, 1), knob.values, strict=True)
+            ),
+        )
+        for knob in spec.knobs
+    )
+    tried = words.counted(len(spec.doses), "run")
+    return [
+        Text.of(f"Then three strengths of each technique of the recipe were tried, in {tried}. {taken}"),
+        Table((Column("Strength"), Column("Low", True), Column("Middle", True), Column("High", True)), body),
+    ]
 
 
 def _decision(results: Results, index: int, tried: Sequence[Row]) -> tuple[Cell, ...]:

@@ -10,8 +10,8 @@ import numpy as np
 from bakeoff.cards import claims, increment
 from bakeoff.store import RunRecord, Store
 from bakeoff.study import effects
-from bakeoff.study.derive import Found, found_by
 from bakeoff.study.forecast import training_time
+from bakeoff.study.found import Found, found_by
 from bakeoff.study.interactions import Interaction, interactions
 from bakeoff.study.noise import Noise, measure
 from bakeoff.study.runs import Bools, Floats, Hits, Runs
@@ -100,7 +100,10 @@ def analyse(store: Store, spec: Spec, reading: Reading = DEFAULT) -> Results:
     runs, runs_k = (spec.collect(records, store, k) for k in (1, spec.top_k))
     whole = replace(spec, rows=(*spec.rows, *spec.search))
     all_records = [*records, *replace(spec, rows=spec.search).records(store)]
-    known = whole.collect(all_records, store) if spec.search else runs
+    known = runs
+    if spec.search:  # at other strengths than the search's the recipe is none of its configurations
+        known = replace(spec, rows=spec.search).collect(all_records[len(records) :], store)
+        known = known if spec.tuned else whole.collect(all_records, store)
     k, recipe = len(spec.training), spec.recipe_levels
     nothing = np.zeros(len(spec.names), bool)
     at_recipe = runs.view_at(recipe[k:])
@@ -123,7 +126,8 @@ def analyse(store: Store, spec: Spec, reading: Reading = DEFAULT) -> Results:
     if spec.design in ("factorial", "proof") and len(known):
         fitted = effects.surface(known, measure(known, at_recipe), at_recipe)
         direct = main if spec.design == "proof" else ()
-        in_recipe = effects.modelled(known, names, recipe, fitted, reading=reading, direct=direct)
+        if not spec.tuned:
+            in_recipe = effects.modelled(known, names, recipe, fitted, reading=reading, direct=direct)
         pairs = interactions(known, names, fitted)
     once = replace(reading, level=1 - (1 - reading.level) / (1 + spec.touched))  # Bonferroni over the recipes proved
     return Results(

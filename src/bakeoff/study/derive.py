@@ -18,10 +18,10 @@ from bakeoff.errors import unknown
 from bakeoff.store import RunRecord, Store, write_json
 from bakeoff.study import effects, search
 from bakeoff.study.forecast import seconds_of, training_time
-from bakeoff.study.model import Belief, Surface, features
+from bakeoff.study.model import Surface
 from bakeoff.study.noise import Noise, measure
 from bakeoff.study.runs import Bools, Floats, Runs
-from bakeoff.study.spec import Row, Spec, study_names
+from bakeoff.study.spec import Row, Spec, rows_from, study_names
 
 SPLIT = "select"  # all that is chosen is chosen here
 LEAST = 4  # runs of each recipe that a proof takes
@@ -29,7 +29,7 @@ MOST_PROOF = 32  # runs of each recipe, beyond which a proof needs no more
 MOST_TRIED = 120  # configurations after the opening
 WANTED = 0.15  # points: half-width of the interval of the total gain
 OPTIMISM = 2.5  # the realised regret is up to so many times the expected one (STATISTICS 6.2)
-TOO_SLOW = "takes longer to train than the limit"
+DOSES = 25  # runs that are kept for strengths
 
 Objective = Literal["acc1", "acc5"]
 OBJECTIVES: tuple[Objective, ...] = ("acc1", "acc5")
@@ -41,7 +41,8 @@ class Search:
 
     opening: the factorial that it begins with, with all candidates. budget: in seconds that pass, or in runs. always:
     candidates that stay on. slowest: seconds that one training may take. prior: runs that earlier studies left.
-    least: of the budget, what the opening and the smallest proof take.
+    least: of the budget, what the opening and the smallest proof take. strengths: whether to try those of the recipe's
+    techniques.
     """
 
     opening: Spec
@@ -52,6 +53,7 @@ class Search:
     slowest: float | None
     prior: tuple[Row, ...]
     least: float
+    strengths: bool = False
 
     @property
     def name(self) -> str:
@@ -79,12 +81,8 @@ class Search:
         if not path.exists():
             raise unknown(f"derivation in {store.root}", name, searches(store))
         data: dict[str, Any] = json.loads(path.read_text())
-        prior = tuple(
-            Row(tuple(row["levels"]), row["block"], tuple(row["seeds"]), tuple(row["runs"])) for row in data["prior"]
-        )
-        return cls(
-            **{**data, "opening": Spec.from_json(data["opening"]), "always": tuple(data["always"]), "prior": prior}
-        )
+        opening, prior = Spec.from_json(data["opening"]), rows_from(data["prior"])
+        return cls(**{**data, "opening": opening, "always": tuple(data["always"]), "prior": prior})
 
     def made(self, proof: Spec) -> tuple[Row, ...]:
         """The rows that the search of a proved recipe made itself."""
@@ -156,7 +154,7 @@ def look(asked: Search, store: Store, rows: Sequence[Row]) -> Look:
         draw = np.random.default_rng([*b"look", asked.opening.design_seed, len(rows)])
         standing = search.stand(surface, allowed, draw)
         if best is None or standing.value > best.standing.value:
-            spent = _spent(asked, records[: len(rows)])
+            spent = spent_on(asked, records[: len(rows)])
             best = Look(standing, setting, surface, allowed, noise, spent, runs, len(rows), time)
     assert best is not None
     return best
@@ -175,16 +173,24 @@ def enough(asked: Search, now: Look) -> str | None:
     tried = now.ours - len(asked.opening.rows)
     if tried >= MOST_TRIED:
         return f"{tried} configurations were tried"
-    batch = search.BATCH * _cost(asked, now, now.standing.best[None]).sum()
-    if now.spent + batch + proof_cost(asked, now, LEAST, 1) > asked.budget:
-        return "the rest of the budget is for the proof"
+    batch = search.BATCH * cost(asked, now, now.standing.best[None]).sum()
+    if now.spent + batch + proof_cost(asked, now, LEAST, 1) + strengths_cost(asked, now) > asked.budget:
+        return f"the rest of the budget is for {'the strengths and ' if asked.strengths else ''}the proof"
     return None
 
 
-def proof(asked: Search, now: Look) -> tuple[int, int]:
+def strengths_cost(asked: Search, now: Look) -> float:
+    """Of the budget, what the first look at strengths takes, as many of them as there could be."""
+    if not asked.strengths:
+        return 0.0
+    return float(DOSES * cost(asked, now, now.standing.best[None]).sum())
+
+
+def proof(asked: Search, now: Look, spent: float) -> tuple[int, int]:
     """Runs of the recipe, and of the recipe with each technique switched over, that the rest of the budget allows.
 
-    Never fewer than four and one. More than what shows the total gain to within 0.15 points isn't asked for.
+    spent: of the budget, so far. Never fewer than four and one, and no more than show the total gain to within 0.15
+    points.
     """
     sigma = now.noise.sigma if math.isfinite(now.noise.sigma) else 1.0
     wanted = min(MOST_PROOF, max(LEAST, math.ceil(2 * (1.96 * sigma / WANTED) ** 2)))
@@ -192,7 +198,7 @@ def proof(asked: Search, now: Look) -> tuple[int, int]:
     chosen = (LEAST, 1)
     for runs in range(LEAST, wanted + 1):
         size = (runs, max(1, round(each * runs / wanted)))
-        if now.spent + proof_cost(asked, now, *size) <= asked.budget:
+        if spent + proof_cost(asked, now, *size) <= asked.budget:
             chosen = size
     return chosen
 
@@ -202,38 +208,7 @@ def proof_cost(asked: Search, now: Look, runs: int, each: int) -> float:
     best, k = now.standing.best, len(now.standing.best)
     corners = np.stack([best, np.zeros(k, bool), np.ones(k, bool)])
     toggled = best ^ np.eye(k, dtype=bool)
-    return float(runs * _cost(asked, now, corners).sum() + each * _cost(asked, now, toggled).sum())
-
-
-@dataclass(frozen=True, eq=False)
-class Found:
-    """How a recipe was found.
-
-    look: what the search knew when it ended. fresh: (R,) accuracy of the proof's runs of the recipe on the split that
-    the search looked at, in percent: with the same images and other seeds. in_recipe: what the search believed of each
-    technique beside its choice, training techniques first.
-    """
-
-    asked: Search
-    look: Look
-    fresh: Floats
-    in_recipe: Belief
-
-
-def found_by(store: Store, proof: Spec) -> Found:
-    """How the recipe of a proof was found, from the store."""
-    asked = Search.load(store, proof.name)
-    now = look(asked, store, asked.made(proof))
-    best, k = now.standing.best, len(now.standing.best)
-    rows = np.where(best, 1.0, -1.0)[:, None] * (features(best[None]) - features(best ^ np.eye(k, dtype=bool)))
-    records = [
-        record
-        for row, record in zip(proof.rows, proof.records(store, SPLIT), strict=True)
-        if record and record.status == "done" and row.levels == now.reference[:k]
-    ]
-    view = proof.level_at(proof.recipe_levels).view_of(SPLIT)
-    fresh = [view_.acc[f"acc{asked.k}"] for record in records for view_ in record.views if view_.name == view]
-    return Found(asked, now, np.array(fresh), now.surface.coefficients(rows))
+    return float(runs * cost(asked, now, corners).sum() + each * cost(asked, now, toggled).sum())
 
 
 def touched(asked: Search, store: Store) -> int:
@@ -247,15 +222,15 @@ def searches(store: Store) -> list[str]:
     return sorted(path.parent.name for path in store.root.glob("studies/*/search.json"))
 
 
-def _cost(asked: Search, now: Look, levels: Bools) -> Floats:
+def cost(asked: Search, now: Look, levels: Bools) -> Floats:
     """(P,) of the budget, for one run of each."""
     if asked.unit == "runs" or now.time is None:
         return np.ones(len(levels))
     return seconds_of(now.time, levels) / asked.opening.jobs
 
 
-def _spent(asked: Search, records: Sequence[RunRecord | None]) -> float:
-    """Of the budget; runs that earlier studies made are free, where it is time."""
+def spent_on(asked: Search, records: Sequence[RunRecord | None]) -> float:
+    """Of the budget, on these runs; those that earlier studies made are free, where it is time."""
     if asked.unit == "runs":
         return float(len(records))
     made = (record for record in records if record and record.finished >= asked.opening.created)

@@ -46,6 +46,15 @@ def hadamard(order: int) -> Signs:
     return (matrix * matrix[:, :1]).astype(np.int8)
 
 
+def conference(order: int) -> Signs:
+    """(c, c) of -1 and +1 with 0 on the diagonal and C'C = (c - 1) I, for the least such c of at least `order` here.
+
+    c is one more than an odd prime (Paley).
+    """
+    prime = next(number for number in range(max(order, 4) - 1, 4 * order + 8) if number > 2 and _prime(number))
+    return _bordered(prime, 1 if prime % 4 == 1 else -1).astype(np.int8)
+
+
 def nordstrom_robinson() -> Signs:
     """(128, 15) of -1 and +1, an orthogonal array of strength 4 (a two-level design of resolution V).
 

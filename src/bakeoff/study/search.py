@@ -12,7 +12,7 @@ import numpy as np
 from bakeoff.errors import RequestError
 from bakeoff.study import designs
 from bakeoff.study.model import Surface, features
-from bakeoff.study.runs import Bools
+from bakeoff.study.runs import Bools, Floats, Ints
 
 BATCH = 4  # configurations a time, whatever the number of processes: results must not depend on it
 CORNERS = 1  # more pairs of all on and all off than the factorial has: together two of each, which show the noise
@@ -48,15 +48,24 @@ def configurations(k: int) -> Bools:
 
 def stand(surface: Surface, allowed: Bools, draw: np.random.Generator) -> Standing:
     """The best of the `allowed` (P, k) configurations so far."""
-    phi = features(allowed)
-    best = int(np.argmax(phi @ surface.mean))
-    values = surface.draw(_DRAWS, draw) @ phi.T
-    belief = surface.accuracy(allowed[[best]])
-    regret = float(np.mean(values.max(axis=1) - values[:, best]))
-    return Standing(allowed[best], float(belief.mean[0]), float(belief.sd[0]), regret)
+    best, value, sd, regret = highest(surface, features(allowed), draw)
+    return Standing(allowed[best], value, sd, regret)
 
 
 def propose(surface: Surface, allowed: Bools, draw: np.random.Generator, n: int = BATCH) -> Bools:
     """(n, k) configurations to run next, each the best in a world drawn from the posterior."""
-    chosen: Bools = allowed[np.argmax(surface.draw(n, draw) @ features(allowed).T, axis=1)]
+    chosen: Bools = allowed[best_in_draws(surface, features(allowed), draw, n)]
     return chosen
+
+
+def highest(surface: Surface, phi: Floats, draw: np.random.Generator) -> tuple[int, float, float, float]:
+    """Which of the features (P, F) has the highest expectation, that, its sd, and the expected regret."""
+    best = int(np.argmax(phi @ surface.mean))
+    values = surface.draw(_DRAWS, draw) @ phi.T
+    belief = surface.coefficients(phi[[best]])
+    return best, float(belief.mean[0]), float(belief.sd[0]), float(np.mean(values.max(axis=1) - values[:, best]))
+
+
+def best_in_draws(surface: Surface, phi: Floats, draw: np.random.Generator, n: int = BATCH) -> Ints:
+    """(n,) which of the features (P, F) is the best in each of n worlds drawn from the posterior."""
+    return np.asarray(np.argmax(surface.draw(n, draw) @ phi.T, axis=1), np.int64)

@@ -36,6 +36,25 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Knob:
+    """A strength that was tried at three values. usual: the published one, -1, 0 or 1; chosen: that which was taken."""
+
+    technique: str
+    knob: str
+    values: tuple[float, float, float]
+    usual: int
+    chosen: int
+
+
+@dataclass(frozen=True)
+class Dose:
+    """A run of a derived recipe at other strengths: one of -1, 0, 1 for each knob."""
+
+    coded: tuple[int, ...]
+    row: Row
+
+
+@dataclass(frozen=True)
 class Level:
     """One setting of the evaluation techniques, read from the weights of every run."""
 
@@ -63,7 +82,8 @@ class Spec:
 
     Of a recipe that was derived: reference, its levels, (k + E,); search, the runs that led to it, which say nothing
     of it but through the model; rival, runs of the recipe as published, if that is another one, and rival_view, the
-    evaluation that it asks for; touched, how many recipes were proved on the same data before.
+    evaluation that it asks for; touched, how many recipes were proved on the same data before; knobs and doses, the
+    strengths that were tried, and the runs for that.
     """
 
     name: str
@@ -93,6 +113,13 @@ class Spec:
     rival: tuple[Row, ...] = ()
     rival_view: str = ""
     touched: int = 0
+    knobs: tuple[Knob, ...] = ()
+    doses: tuple[Dose, ...] = ()
+
+    @property
+    def tuned(self) -> bool:
+        """Whether a strength of the recipe isn't the published one."""
+        return any(knob.chosen != knob.usual for knob in self.knobs)
 
     @property
     def recipe_levels(self) -> Bools:
@@ -143,14 +170,11 @@ class Spec:
             for name in ("training", "evaluation", "order", "classes", "reference")
             if name in data
         }
-        rows: dict[str, Any] = {
-            name: tuple(
-                Row(tuple(row["levels"]), row["block"], tuple(row["seeds"]), tuple(row["runs"])) for row in data[name]
-            )
-            for name in ("rows", "search", "rival")
-            if name in data
-        }
-        return cls(**{**data, **lists, **rows, "levels": tuple(Level(**level) for level in data["levels"])})
+        rows: dict[str, Any] = {name: rows_from(data[name]) for name in ("rows", "search", "rival") if name in data}
+        knobs = tuple(Knob(**{**knob, "values": tuple(knob["values"])}) for knob in data.get("knobs", ()))
+        doses = tuple(Dose(tuple(dose["coded"]), *rows_from([dose["row"]])) for dose in data.get("doses", ()))
+        levels = tuple(Level(**level) for level in data["levels"])
+        return cls(**{**data, **lists, **rows, "levels": levels, "knobs": knobs, "doses": doses})
 
     def records(self, store: Store, split: str = SPLIT) -> list[RunRecord | None]:
         """What stands for each row: its first try, or its second if the first failed; None if neither has ended.
@@ -191,6 +215,11 @@ class Spec:
                     packed[index] = [view.packed_hits(k) for view in there]
         shape = (len(records), *(2,) * len(self.evaluation))
         return Runs.collect(self.matrix, acc.reshape(shape), [row.block for row in self.rows], Hits(packed, images))
+
+
+def rows_from(data: Sequence[dict[str, Any]]) -> tuple[Row, ...]:
+    """Rows from JSON."""
+    return tuple(Row(tuple(row["levels"]), row["block"], tuple(row["seeds"]), tuple(row["runs"])) for row in data)
 
 
 def study_names(store: Store) -> list[str]:

@@ -18,6 +18,7 @@ class Cutmix(Technique):
     name: ClassVar = "cutmix"
     slots: ClassVar = ("mixers",)
     zero: ClassVar = {"alpha": 0.0}
+    strengths: ClassVar = ("alpha", (0.5, 1.0, 2.0))
     card: ClassVar = Card(
         title="CutMix",
         what="Paste a random rectangle of one image of the batch into another, and mix their targets by area.",

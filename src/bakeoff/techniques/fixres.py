@@ -19,6 +19,7 @@ class FixRes(Technique):
     name: ClassVar = "fixres"
     slots: ClassVar = ("train_px",)
     zero: ClassVar = {"ratio": 1.0}
+    strengths: ClassVar = ("ratio", (0.7, 176 / 224, 0.9))
     card: ClassVar = Card(
         title="FixRes mitigations",
         what="Train on smaller images than are shown at evaluation.",

@@ -17,6 +17,7 @@ class LabelSmoothing(Technique):
     name: ClassVar = "label_smoothing"
     slots: ClassVar = ("loss",)
     zero: ClassVar = {"epsilon": 0.0}
+    strengths: ClassVar = ("epsilon", (0.05, 0.1, 0.2))
     card: ClassVar = Card(
         title="Label smoothing",
         what="Train against a softened target: a share of the mass is spread over all classes alike.",

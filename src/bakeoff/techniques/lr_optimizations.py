@@ -16,6 +16,7 @@ class LrOptimizations(Technique):
 
     name: ClassVar = "lr_optimizations"
     slots: ClassVar = ("batch_size", "lr")
+    strengths: ClassVar = ("lr_ratio", (0.625, 1.25, 2.5))
     card: ClassVar = Card(
         title="Large batch, linear warmup, cosine schedule",
         what="Use a larger batch and a learning rate that grows with it, ramp the rate up at the start, then let it "

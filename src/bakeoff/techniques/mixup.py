@@ -18,6 +18,7 @@ class Mixup(Technique):
     name: ClassVar = "mixup"
     slots: ClassVar = ("mixers",)
     zero: ClassVar = {"alpha": 0.0}
+    strengths: ClassVar = ("alpha", (0.1, 0.2, 0.4))
     card: ClassVar = Card(
         title="mixup",
         what="Blend two images of the batch pixel by pixel, and their targets by the same weight.",

@@ -18,6 +18,7 @@ class RandAugment(Technique):
     name: ClassVar = "randaugment"
     slots: ClassVar = ("image_ops",)
     zero: ClassVar = {"ops": 0}
+    strengths: ClassVar = ("magnitude", (5, 9, 13))
     card: ClassVar = Card(
         title="RandAugment",
         what="Apply several operations per image, drawn from a list of 14, all at one strength.",

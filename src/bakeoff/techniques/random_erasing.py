@@ -18,6 +18,7 @@ class RandomErasing(Technique):
     name: ClassVar = "random_erasing"
     slots: ClassVar = ("image_ops",)
     zero: ClassVar = {"p": 0.0}
+    strengths: ClassVar = ("p", (0.05, 0.1, 0.2))
     card: ClassVar = Card(
         title="Random erasing",
         what="With some probability, overwrite a random rectangle of the image with the mean colour.",

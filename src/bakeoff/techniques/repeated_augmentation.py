@@ -17,6 +17,7 @@ class RepeatedAugmentation(Technique):
     name: ClassVar = "repeated_augmentation"
     slots: ClassVar = ("sampler",)
     zero: ClassVar = {"copies": 1}
+    strengths: ClassVar = ("copies", (2, 4, 8))
     card: ClassVar = Card(
         title="Repeated augmentation",
         what="Put several copies of the same image into a batch, each augmented differently.",

@@ -18,6 +18,7 @@ class TrivialAugment(Technique):
     name: ClassVar = "trivialaugment"
     slots: ClassVar = ("image_ops",)
     zero: ClassVar = {"strength": 0.0}
+    strengths: ClassVar = ("strength", (0.5, 0.75, 1.0))
     card: ClassVar = Card(
         title="TrivialAugment (wide)",
         what="Change every image by one operation, drawn from a list of 14 (rotate, shear, shift, brightness, "

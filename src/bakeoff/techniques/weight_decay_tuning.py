@@ -17,6 +17,7 @@ class WeightDecayTuning(Technique):
     name: ClassVar = "weight_decay_tuning"
     slots: ClassVar = ("decay",)
     zero: ClassVar = {"ratio": 1.0, "norm": None}
+    strengths: ClassVar = ("ratio", (0.1, 0.2, 0.4))
     card: ClassVar = Card(
         title="Weight decay tuning",
         what="Lower the weight decay once other regularisers are in, and switch it off for the scales and shifts of "

@@ -1,0 +1,50 @@
+"""How a derived recipe was found, for its report."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from bakeoff.store import Store
+from bakeoff.study import derive, doses, strengths
+from bakeoff.study.derive import SPLIT, Look, Search
+from bakeoff.study.model import Belief, features
+from bakeoff.study.runs import Floats
+from bakeoff.study.spec import Spec
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """How a recipe was found.
+
+    look: what the search knew when it ended. fresh: (R,) accuracy of the proof's runs of the recipe on the split that
+    the search looked at, in percent: with the same images and other seeds. in_recipe: what the search believed of each
+    technique beside its choice, training techniques first.
+    """
+
+    asked: Search
+    look: Look
+    fresh: Floats
+    in_recipe: Belief
+    strengths: Belief | None
+
+
+def found_by(store: Store, proof: Spec) -> Found:
+    """How the recipe of a proof was found, from the store."""
+    asked = Search.load(store, proof.name)
+    made = asked.made(proof)
+    now = derive.look(asked, store, made)
+    best, k = now.standing.best, len(now.standing.best)
+    rows = np.where(best, 1.0, -1.0)[:, None] * (features(best[None]) - features(best ^ np.eye(k, dtype=bool)))
+    records = [
+        record
+        for row, record in zip(proof.rows, proof.records(store, SPLIT), strict=True)
+        if record and record.status == "done" and row.levels == now.reference[:k]
+    ]
+    view = proof.level_at(proof.recipe_levels).view_of(SPLIT)
+    fresh = [view_.acc[f"acc{asked.k}"] for record in records for view_ in record.views if view_.name == view]
+    tuned = None
+    if proof.knobs:
+        seen = doses.look(asked, store, now, made, proof.knobs, proof.doses)
+        chosen, usual = (np.array([[getattr(knob, at) for knob in proof.knobs]]) for at in ("chosen", "usual"))
+        tuned = seen.surface.coefficients(strengths.features(chosen) - strengths.features(usual))
+    return Found(asked, now, np.array(fresh), now.surface.coefficients(rows), tuned)
