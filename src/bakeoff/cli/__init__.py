@@ -7,12 +7,13 @@ from collections.abc import Sequence
 import typer
 from typer.exceptions import TyperException
 
-from bakeoff.cli import data, derive, runs, studies, techniques, training
+from bakeoff.cli import data, derive, handin, runs, studies, techniques, training
 from bakeoff.errors import BakeoffError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 for command in (training.train, studies.ablate, derive.derive, studies.report, training.evaluate, training.predict):
     app.command()(command)
+app.command()(handin.handin)
 app.add_typer(techniques.app, name="techniques", help="The training techniques and their cards.")
 app.add_typer(runs.app, name="runs", help="What is in the store.")
 app.add_typer(data.app, name="data", help="Look at data before training on it.")

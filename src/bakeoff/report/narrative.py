@@ -57,15 +57,19 @@ def narrative(technique: str, results: Results | None = None) -> Narrative:
     Raises RequestError if there is no such technique.
     """
     task = results.spec.task if results else ""
-    row = next((row for row in rows(results) if row.technique == technique), None) if results else None
+    row = _row(technique, results) if results else None
     return Narrative(
         technique=technique,
         title=words.title(technique),
         idea=_idea(technique, results),
         published=_published(technique, task),
-        found=(_post(technique), _measured(technique, row, results), _sources(technique, row, results)),
+        found=(_post(technique), measured(technique, results), _sources(technique, row, results)),
         why=reasons(row, results) if row and results else (),
     )
+
+
+def _row(technique: str, results: Results) -> Row | None:
+    return next((row for row in rows(results) if row.technique == technique), None)
 
 
 def _idea(name: str, results: Results | None) -> tuple[str, ...]:
@@ -147,7 +151,8 @@ def _claim(claim: Claim) -> str:
 
 def _citation(paper: Paper) -> str:
     link = f", arXiv:{paper.arxiv}" if paper.arxiv else ""
-    return f"{paper.authors}. {paper.title}. {paper.venue}, {paper.year}{link}."
+    end = "" if paper.title.endswith("?") else "."
+    return f"{paper.authors}. {paper.title}{end} {paper.venue}, {paper.year}{link}."
 
 
 def _post(name: str) -> str:
@@ -168,10 +173,11 @@ def _post(name: str) -> str:
     )
 
 
-def _measured(name: str, row: Row | None, results: Results | None) -> str:
+def measured(technique: str, results: Results | None) -> str:
+    """What a study found for a technique, with interval, runs and verdict; or why it has nothing to state."""
     if results is None:
         return "bakeoff: no study was given, so there is no measurement to state."
-    spec = results.spec
+    spec, row = results.spec, _row(technique, results)
     if row is None:
         return (
             f"bakeoff: the study {spec.name} doesn't measure it. It is about "

@@ -1,0 +1,57 @@
+"""Hand in."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bakeoff.cli import options
+from bakeoff.cli.output import consoles, print_json
+from bakeoff.errors import RequestError
+from bakeoff.store import open_store
+
+
+def handin(
+    notebook: Annotated[Path, typer.Option("--notebook", help="The executed notebook.")],
+    name: Annotated[str, typer.Option("--study", help="A study by name [the only one].")] = "",
+    output: Annotated[Path, typer.Option("--output", help="Folder to write; one that holds something is kept.")] = Path(
+        "handin"
+    ),
+    technique: Annotated[str | None, typer.Option(help="What to write about [what the notebook drew].")] = None,
+    seed: Annotated[str | None, typer.Option(help="Your name or number, to draw the technique with.")] = None,
+    store: options.StoreDir = None,
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
+    debug: options.Debug = False,
+) -> None:
+    """Make the folder to hand in: notebook, narrative, analysis, report, and what is left for you to write."""
+    from bakeoff import recipes
+    from bakeoff.handin import hand_in
+    from bakeoff.report.cards import pick
+    from bakeoff.study.analyse import analyse
+    from bakeoff.study.spec import Spec
+
+    if technique is not None and seed is not None:
+        raise RequestError("--technique names a technique and --seed draws one; give one of the two")
+    if seed is not None:
+        twelve = [technique.name for technique in recipes.get("torchvision-2021").techniques]
+        technique = pick(twelve, seed)["technique"]
+    results = open_store(store)
+    spec = Spec.load(results, name)
+    written = hand_in(notebook, analyse(results, spec), output, technique)
+    out, _ = consoles(as_json)
+    if as_json:
+        files = {key: str(path) for key, path in written.files.items()}
+        print_json({**asdict(written), "folder": str(written.folder), "study": spec.name, "files": files})
+        return
+    if not quiet:
+        out.print(
+            f"{written.technique}, study {spec.name}; {written.blanks} places are yours to write, listed in "
+            f"{written.files['readme']}",
+            soft_wrap=True,
+            markup=False,
+        )
+        if written.note:
+            out.print(written.note, soft_wrap=True, markup=False)
+    out.print(f"to hand in: {written.folder}", soft_wrap=True, markup=False)
