@@ -234,6 +234,13 @@ def test_a_seed_draws_the_same_and_another_another() -> None:
     assert sampled(1) == sampled(1) != sampled(2)
 
 
+def test_torch_s_global_generator_is_left_alone() -> None:
+    before = torch.get_rng_state()
+    for name in ("ema", "nesterov", "weight_decay_tuning", "sync_batchnorm"):
+        pictures.figure(name)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 @pytest.mark.parametrize("suffix", ["png", "svg", "pdf"])
 def test_the_command_draws(suffix: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / f"[a].{suffix}"

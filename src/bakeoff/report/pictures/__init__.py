@@ -19,6 +19,7 @@ from bakeoff.recipe import Technique
 from bakeoff.report.pictures import augmentation, mixing, optimizers, sizes, training
 from bakeoff.report.pictures.canvas import STYLE
 from bakeoff.report.pictures.subject import Subject, subject
+from bakeoff.rng import torch_seeded
 
 __all__ = ["figure", "picture_of", "write"]
 
@@ -57,7 +58,7 @@ def figure(name: str, *, images: ArrayLike | None = None, seed: int = 0) -> Figu
 
 def picture_of(technique: type[Technique], *, images: ArrayLike | None = None, seed: int = 0) -> Figure:
     """As `figure`, of a technique that needn't be one of ours. RequestError where nothing is drawn for its slots."""
-    with mpl.rc_context(STYLE):
+    with mpl.rc_context(STYLE), torch_seeded(seed, "picture"):  # torch fills new layers from its global generator
         return _draw(subject(technique, images, seed), technique.slots)
 
 

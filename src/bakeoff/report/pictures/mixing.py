@@ -82,7 +82,7 @@ def copies(it: Subject) -> Figure:
     pixels = it.thumbs if enough else F.interpolate(digits(200), (32, 32), mode="bicubic", antialias=True)
     change = slots.TrivialAugment(max_rotation=MNIST.limits.max_rotation, max_shear=MNIST.limits.max_shear)
     title = f"{it.title}: a batch holds {number} copies of each image, each changed differently"
-    figure = canvas(title, 4.3)
+    figure = canvas(title, 4.4, "changed by TrivialAugment")
     plans = ((it.base, f"baseline: {count} images"), (it.plan, f"{number} copies of {count // number} images"))
     for ax, (plan, says) in zip(figure.subplots(1, 2), plans, strict=True):
         rows = Order(plan.sampler, len(pixels), it.seed).rows(0, count)

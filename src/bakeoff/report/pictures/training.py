@@ -167,9 +167,8 @@ def average(it: Subject) -> Figure:
     noise = generator(it.seed, "jitter").normal(size=steps)
     weight, live = 0.0, []
     for step, kick in enumerate(noise):
-        weight += (
-            0.15 * (np.tanh(3 * step / steps) - weight) + 0.15 * kick
-        )  # pulled to a minimum that moves, and kicked
+        minimum = np.tanh(3 * step / steps)  # it moves, and less and less
+        weight += 0.15 * (minimum - weight) + 0.15 * kick
         live.append(weight)
     kept = _averaged(torch.tensor(live)[:, None], half_life)[:, 0]
     bottom.plot(done, live, color=WITHOUT, lw=1, label="the weight itself")
