@@ -1,8 +1,11 @@
-"""Look at data before training on it."""
+"""Look at data before training on it, and make it faster to read."""
 
+import shlex
+from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.progress import Progress
 
 from bakeoff.cli import options
 from bakeoff.cli.output import consoles, print_json
@@ -26,3 +29,40 @@ def check(
     folder = api.data_folder(data)
     report = checks.check(tasks.get(task, folder, skip_bad=skip_bad), folder)
     print_json(report.as_json()) if as_json else checks.show(consoles(False)[0], report)
+
+
+@app.command("prepare")
+def prepare(
+    task: Annotated[str, typer.Option("--task", help="folder:PATH or imagenet.")],
+    px: Annotated[int, typer.Option(help="Shorter side of the copies; best no less than any recipe resizes to.")] = 256,
+    output: Annotated[Path | None, typer.Option(help="Where to [beside the images].", show_default=False)] = None,
+    format: Annotated[str, typer.Option(help="ppm: exact and fastest; jpeg: a fifth of its size.")] = "ppm",
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Go on without images that can't be read.")] = False,
+    data: options.DataDir = None,
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
+    debug: options.Debug = False,
+) -> None:
+    """Make a smaller copy of a folder of images, once: training on it reads several times as fast.
+
+    It has the same classes and splits, and results of its own: crops come from images with less detail.
+    """
+    from bakeoff import api, tasks
+    from bakeoff.data import prepare as preparing
+
+    out, err = consoles(as_json)
+    root = tasks.image_folder(task, api.data_folder(data))
+    kind = options.one_of(format, "--format", tuple(preparing.FORMATS))
+    with Progress(console=err, transient=True, disable=quiet or not err.is_terminal) as bar:
+        shown = bar.add_task("images", total=None)
+        made = preparing.prepare(
+            root, output, px, kind, skip_bad, lambda done, total: bar.update(shown, completed=done, total=total)
+        )
+    if as_json:
+        print_json(made.as_json())
+        return
+    sizes = " -> ".join(preparing.size(count) for count in (made.bytes_before, made.bytes_after))
+    left = f", {len(made.skipped)} left out" if made.skipped else ""
+    out.print(f"{made.output}: {made.images:,} images{left}, {sizes}", markup=False, soft_wrap=True)
+    where = ["imagenet", "--data", made.output] if task == "imagenet" else [f"folder:{made.output}"]
+    out.print(f"train on it: {shlex.join(['bakeoff', 'train', '--task', *where])}", markup=False, soft_wrap=True)

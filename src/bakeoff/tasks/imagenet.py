@@ -15,13 +15,19 @@ from bakeoff.task import Limits, Task
 _PLACES = ("imagenet", "ILSVRC/Data/CLS-LOC", "ILSVRC2012", ".")  # below the data folder
 
 
-def _load(data: Path) -> Dataset:
+def imagenet_folder(data: Path) -> Path:
+    """The folder with `train` and `val` in it; RequestError where there is none."""
     root = next((data / place for place in _PLACES if (data / place / "train").is_dir()), None)
     if root is None:
         raise RequestError(
             f"ImageNet is not in {data}; put its 1,000 class folders into {data}/imagenet/train/ and "
             f"{data}/imagenet/val/ (image-net.org asks for an account)"
         )
+    return root
+
+
+def _load(data: Path) -> Dataset:
+    root = imagenet_folder(data)
     folders = read_folders(root)
     if "val" not in folders.parts:
         raise RequestError(f"{root}/val has no class folders; sort the validation images into {root}/val/CLASS/")
