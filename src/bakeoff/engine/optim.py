@@ -1,6 +1,8 @@
 """The optimizer and schedule slots of a plan as torch objects and a function of the step."""
 
+import inspect
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -45,6 +47,23 @@ def build_optimizer(model: nn.Module, plan: Plan) -> torch.optim.Optimizer:
     if isinstance(slot, RMSProp):
         return torch.optim.RMSprop(groups, lr=lr, alpha=slot.alpha, eps=slot.eps, momentum=slot.momentum)
     return torch.optim.SGD(groups, lr=lr, momentum=slot.momentum, nesterov=slot.nesterov, fused=fused)
+
+
+def bare_step(optimizer: torch.optim.Optimizer) -> Callable[[], None]:
+    """A function that makes one step with the gradients that are there, and forgets them.
+
+    It calls what torch wraps in hooks for profilers and compilers, which cost 75 us of a softmax's 260 us a step.
+    """
+    step = inspect.unwrap(type(optimizer).step)
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+
+    @torch.no_grad()
+    def apply() -> None:
+        step(optimizer)
+        for parameter in parameters:
+            parameter.grad = None
+
+    return apply
 
 
 def lr_factor(schedule: Schedule, step: int, steps: int) -> float:

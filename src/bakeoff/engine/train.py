@@ -17,7 +17,7 @@ from bakeoff.data.dataset import Dataset
 from bakeoff.engine.device import autocast
 from bakeoff.engine.interrupt import interruptible
 from bakeoff.engine.memory import check_memory
-from bakeoff.engine.optim import build_optimizer, lr_factor
+from bakeoff.engine.optim import bare_step, build_optimizer, lr_factor
 from bakeoff.engine.state import State
 from bakeoff.plan import Plan
 
@@ -74,6 +74,7 @@ def train(
     if checkpoint.exists():
         state.load(checkpoint)
     forward = torch.compile(model) if plan.precision.compile else model
+    update = bare_step(state.optimizer)
 
     # --- Loop -----------------------------------------------------------------------------------------------------
     steps, classes = plan.steps, plan.model.classes
@@ -110,9 +111,8 @@ def train(
             with autocast(plan.precision, device):
                 logits = forward(images).float()
             loss = F.cross_entropy(logits, targets, label_smoothing=plan.loss.label_smoothing)
-            state.optimizer.zero_grad(set_to_none=True)
             loss.backward()
-            state.optimizer.step()
+            update()
             state.average.update(step + 1)
             unseen.append(loss.detach())
 
