@@ -24,7 +24,7 @@ from rich.table import Table
 
 from bakeoff import ablation, api
 from bakeoff.engine.train import ENGINE_VERSION
-from bakeoff.launch import Cell, launch
+from bakeoff.launch import Cell, Crew
 from bakeoff.recipe import Recipe
 from bakeoff.store import open_store, run_id, view_name
 from bakeoff.study import designs, effects, noise
@@ -69,11 +69,10 @@ def make(store: Path, jobs: int) -> None:
         return [known[name] for name in kept] if known.keys() >= set(kept) else None
 
     left = [cell for cell in cells if values(cell) is None]
-    for done, outcome in enumerate(
-        launch(left, store=store, data=api.data_folder(), device="cpu", jobs=jobs, threads=1), start=1
-    ):
-        if done % 50 == 0 or outcome.status != "done":
-            print(f"{done} of {len(left)}: {outcome.status} {outcome.reason}", flush=True)
+    with Crew(store=store, data=api.data_folder(), device="cpu", jobs=jobs, threads=1) as crew:
+        for done, outcome in enumerate(crew.launch(left), start=1):
+            if done % 50 == 0 or outcome.status != "done":
+                print(f"{done} of {len(left)}: {outcome.status} {outcome.reason}", flush=True)
     acc = np.array([values(cell) for cell in cells], np.float32).reshape(SEEDS, len(combinations), len(SPLITS), 2)
     about = {
         "techniques": [technique.name for technique in found.training],

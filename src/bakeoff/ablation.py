@@ -21,7 +21,7 @@ from bakeoff.data.dataset import Dataset
 from bakeoff.engine import device as devices
 from bakeoff.engine.train import ENGINE_VERSION, train
 from bakeoff.errors import RequestError
-from bakeoff.launch import Cell, Outcome, launch
+from bakeoff.launch import Cell, Crew, Outcome
 from bakeoff.plan import Plan, Schedule
 from bakeoff.recipe import Recipe, Technique, compile_plan
 from bakeoff.runner import SPLITS
@@ -323,37 +323,30 @@ def run_study(
     store: Path | str | None = None,
     report: Callable[[Outcome, int], None] = lambda outcome, left: None,
 ) -> None:
-    """Keep a study, and make the runs that it lacks: see `run_rows`."""
+    """Keep a study, and make the runs that it lacks, in parallel: see `run_rows`."""
     results = open_store(store)
     results.prepare()
     spec.save(results)
-    run_rows(spec, [(row, job) for row in spec.rows], data=data, store=store, report=report)
+    with crew(spec, results, data) as workers:
+        run_rows(workers, [(row, job) for row in spec.rows], results, report)
+
+
+def crew(spec: Spec, results: Store, data: Path | str | None) -> Crew:
+    """The processes that a study asks for."""
+    return Crew(store=results.root, data=data_folder(data), device=spec.device, jobs=spec.jobs, threads=spec.threads)
 
 
 def run_rows(
-    spec: Spec,
-    runs: Sequence[tuple[Row, Job]],
-    *,
-    data: Path | str | None = None,
-    store: Path | str | None = None,
-    report: Callable[[Outcome, int], None] = lambda outcome, left: None,
+    workers: Crew, runs: Sequence[tuple[Row, Job]], results: Store, report: Callable[[Outcome, int], None]
 ) -> None:
-    """Make the runs that the store lacks, in parallel; what fails is tried once more with another seed.
+    """Make the runs that the store lacks; what fails is tried once more with another seed.
 
     runs: as for `missing`. report: called after every run with its outcome and the number of runs that are left.
     """
-    results = open_store(store)
     crashed: set[str] = set()
     while cells := missing(runs, results, crashed):
         left = len(cells)
-        for outcome in launch(
-            cells,
-            store=results.root,
-            data=data_folder(data),
-            device=spec.device,
-            jobs=spec.jobs,
-            threads=spec.threads,
-        ):
+        for outcome in workers.launch(cells):
             left -= 1
             if outcome.status == "crashed":
                 crashed.add(outcome.cell.run)

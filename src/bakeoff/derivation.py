@@ -182,31 +182,31 @@ def run_search(
     job = _without(job, asked.opening.not_applicable)
     found, fingerprint = factors(job), asked.opening.data_fingerprint
 
-    def run(runs: Sequence[tuple[Row, Job]]) -> None:
-        ablation.run_rows(asked.opening, runs, data=data, store=store, report=report)
-
     rows = list(asked.opening.rows)
-    planned("opening", None, rows)
-    run([(row, job) for row in rows])
     taken = {run for row in asked.prior for run in row.runs}
-    while True:
-        now = derive.look(asked, results, rows)
-        write_recipe(asked, job, now, results)
-        if derive.enough(asked, now):
-            planned("search", now, ())
-            break
-        batch: list[Row] = []
-        for levels in derive.proposals(asked, now).tolist():
-            batch.append(_fresh(job, found, levels, _SEARCH + len(rows) + len(batch), fingerprint, taken))
-        planned("search", now, batch)
-        run([(row, job) for row in batch])
-        rows += batch
-    knobs, tried, spent = _strengths(asked, now, rows, job, results, planned, run)
-    tuned = dosed(job, knobs, [knob.chosen for knob in knobs])
-    spec, rival = prove(asked, now, rows, tuned, spent)
-    spec = replace(spec, knobs=knobs, doses=tried, touched=derive.touched(asked, results)).save(results)
-    planned("proof", now, (*spec.rows, *spec.rival))
-    run([*((row, tuned) for row in spec.rows), *((row, rival) for row in spec.rival)])
+    with ablation.crew(asked.opening, results, data) as crew:
+
+        def run(stage: Stage, now: Look | None, runs: Sequence[tuple[Row, Job]]) -> None:
+            planned(stage, now, [row for row, _ in runs])
+            ablation.run_rows(crew, runs, results, report)
+
+        run("opening", None, [(row, job) for row in rows])
+        while True:
+            now = derive.look(asked, results, rows)
+            write_recipe(asked, job, now, results)
+            if derive.enough(asked, now):
+                planned("search", now, ())
+                break
+            batch: list[Row] = []
+            for levels in derive.proposals(asked, now).tolist():
+                batch.append(_fresh(job, found, levels, _SEARCH + len(rows) + len(batch), fingerprint, taken))
+            run("search", now, [(row, job) for row in batch])
+            rows += batch
+        knobs, tried, spent = _strengths(asked, now, rows, job, results, run)
+        tuned = dosed(job, knobs, [knob.chosen for knob in knobs])
+        spec, rival = prove(asked, now, rows, tuned, spent)
+        spec = replace(spec, knobs=knobs, doses=tried, touched=derive.touched(asked, results)).save(results)
+        run("proof", now, [*((row, tuned) for row in spec.rows), *((row, rival) for row in spec.rival)])
     return spec
 
 
@@ -216,8 +216,7 @@ def _strengths(
     rows: Sequence[Row],
     job: Job,
     results: Store,
-    planned: Callable[[Stage, Look | None, Sequence[Row]], None],
-    run: Callable[[Sequence[tuple[Row, Job]]], None],
+    run: Callable[[Stage, Look, Sequence[tuple[Row, Job]]], None],
 ) -> tuple[tuple[Knob, ...], tuple[Dose, ...], float]:
     """Try other strengths of the recipe: the knobs with what was chosen, the runs, and what is spent of the budget."""
     knobs = knobs_of(job, asked.opening, now.reference) if asked.strengths else []
@@ -236,8 +235,7 @@ def _strengths(
             seed = _DOSES + len(tried) + len(batch)
             row = make_row(other, factors(other), training, seed, asked.opening.data_fingerprint)
             batch.append((Dose(tuple(at), row), other))
-        planned("strengths", now, [dose.row for dose, _ in batch])
-        run([(dose.row, other) for dose, other in batch])
+        run("strengths", now, [(dose.row, other) for dose, other in batch])
         tried += [dose for dose, _ in batch]
         seen = doses.look(asked, results, now, rows, knobs, tried)
         if doses.enough(asked, now, seen, tried):

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 
 @dataclass(frozen=True)
@@ -85,36 +85,40 @@ class Worker:
         )
 
 
-def launch(
-    cells: Sequence[Cell], *, store: Path, data: Path, device: str, jobs: int, threads: int
-) -> Iterator[Outcome]:
-    """Train cells in `jobs` processes of `threads` threads each, the longest first; outcomes come as they are known.
+class Crew:
+    """Worker processes that stay from one batch of runs to the next; leaving its context ends them at once."""
 
-    When the caller stops early, the workers end at once.
-    """
-    waiting = sorted(cells, key=lambda cell: -cell.cost)
-    workers = [Worker(threads) for _ in range(min(jobs, len(waiting)))]
-    free = list(workers)
-    running: dict[Future[dict[str, Any]], tuple[Worker, Cell]] = {}
-    with ThreadPoolExecutor(max(1, len(workers))) as pool:
-        try:
-            while waiting or running:
-                while waiting and free:
-                    worker, cell = free.pop(), waiting.pop(0)
-                    request = {
-                        "task": cell.task,
-                        "recipe": cell.recipe,
-                        "plans": cell.plans,
-                        "seed": cell.seed,
-                        "store": str(store),
-                        "data": str(data),
-                        "device": device,
-                    }
-                    running[pool.submit(worker.ask, request)] = (worker, cell)
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    worker, cell = running.pop(future)
-                    free.append(worker)
-                    yield Outcome(cell, **future.result())
-        finally:
-            for worker in workers:
-                worker.stop()
+    def __init__(self, *, store: Path, data: Path, device: str, jobs: int, threads: int) -> None:
+        self._request = {"store": str(store), "data": str(data), "device": device}
+        self._free = [Worker(threads) for _ in range(jobs)]
+        self._all = tuple(self._free)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for worker in self._all:
+            worker.stop()
+
+    def launch(self, cells: Sequence[Cell]) -> Iterator[Outcome]:
+        """Train cells, the longest first; outcomes come as they are known.
+
+        When the caller stops early, the workers end at once.
+        """
+        waiting = sorted(cells, key=lambda cell: -cell.cost)
+        running: dict[Future[dict[str, Any]], tuple[Worker, Cell]] = {}
+        with ThreadPoolExecutor(len(self._all)) as pool:
+            try:
+                while waiting or running:
+                    while waiting and self._free:
+                        worker, cell = self._free.pop(), waiting.pop(0)
+                        work = {"task": cell.task, "recipe": cell.recipe, "plans": cell.plans, "seed": cell.seed}
+                        running[pool.submit(worker.ask, {**self._request, **work})] = (worker, cell)
+                    for future in wait(running, return_when=FIRST_COMPLETED).done:
+                        worker, cell = running.pop(future)
+                        self._free.append(worker)
+                        yield Outcome(cell, **future.result())
+            finally:
+                for worker, _ in running.values():
+                    worker.stop()
+                    self._free.append(worker)
