@@ -61,13 +61,13 @@ def test_what_nobody_read_is_marked(name):
         for paragraph in narrative(name).published:
             if f"On {claim.dataset} with {claim.model}, " in paragraph and stated in paragraph and where in paragraph:
                 assert paragraph.startswith("NOT CHECKED, from memory") == (not claim.verified)
-                assert ("The number was read in" in paragraph) == claim.verified
+                assert ("The number was read" in paragraph) == claim.verified
                 assert claim.status.removeprefix("verified: ") in paragraph
 
 
 def test_no_claim_is_called_read_once_its_source_is_taken_away(monkeypatch):
     read = {name: narrative(name).published for name in TWELVE}
-    assert sum("was read in" in text for texts in read.values() for text in texts) > 12
+    assert sum("The number was read" in text for texts in read.values() for text in texts) > 12
     claims = cards.claims
     monkeypatch.setattr(cards, "claims", lambda name: tuple(replace(c, status="from memory") for c in claims(name)))
     for name in TWELVE:
@@ -126,6 +126,12 @@ def test_the_order_is_told_where_the_design_can_tell(results, tmp_path):
     alone = narrative("mixup", study(tmp_path, design="add-one")).why
     assert "what the baseline gains with it alone" in alone[1]
     assert not any("order its step" in reason or "same time" in reason for reason in alone)
+
+
+def test_a_length_that_all_runs_share_is_said_once(results, tmp_path):
+    assert "8 and 16 passes" in narrative("mixup", results).why[3]
+    same = study(tmp_path, recipe_plan=results.spec.base_plan)
+    assert "cnn, 8 passes" in narrative("mixup", same).why[3]
 
 
 @pytest.mark.slow

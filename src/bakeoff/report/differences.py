@@ -94,7 +94,7 @@ def _data(results: Results) -> str:
     base, whole = Plan.model_validate(spec.base_plan), Plan.model_validate(spec.recipe_plan)
     post = {each["name"]: each for each in cards.published()["recipes"]["parameters"]}
     images = max(1, spec.splits["train"])
-    passes = words.listed([f"{plan.examples_seen / images:.3g}" for plan in (base, whole)])
+    passes = words.listed(list(dict.fromkeys(f"{plan.examples_seen / images:.3g}" for plan in (base, whole))))
     return (
         f"Data, model and length. The post: ImageNet, 1,000 classes, training images of "
         f"{post['train_crop_size']['baseline']} px, ResNet50, {post['epochs']['baseline']} passes over the data for "

@@ -145,7 +145,8 @@ def _claim(claim: Claim) -> str:
     note = f" {claim.note.rstrip('.')}." if claim.note else ""
     said = f"On {claim.dataset} with {claim.model}, {result}. Where: {where}.{note}"
     if claim.verified:
-        return f"{said} The number was {words.provenance(claim)} ({claim.status.removeprefix('verified: ')})."
+        how = "read there" if claim.source_kind == "paper text" else words.provenance(claim)  # it may be quoted there
+        return f"{said} The number was {how} ({claim.status.removeprefix('verified: ')})."
     return f"{_UNCHECKED}, {claim.status}: look it up before you quote it. {said}"
 
 
