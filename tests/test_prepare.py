@@ -196,7 +196,7 @@ def test_a_killed_copy_holds_whole_files_only(tmp_path: Path) -> None:
     for label in ("a", "b"):
         (root / label).mkdir(parents=True)
         for number in range(150):
-            Image.new("RGB", (1200, 1200), (number, 0, 255)).save(root / label / f"{number:03}.png")
+            Image.new("RGB", (500, 500), (number, 0, 255)).save(root / label / f"{number:03}.png")
     draft, output = tmp_path / "photos-128px.part", tmp_path / "photos-128px"
     command = [sys.executable, "-c", "import sys; from bakeoff.cli import main; sys.exit(main())", "data", "prepare",
                "--task", f"folder:{root}", "--px", "128", "--quiet"]  # fmt: skip

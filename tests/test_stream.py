@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import torch
 from PIL import Image
@@ -120,6 +121,43 @@ def test_batches_are_finished_a_few_images_at_a_time(files: Files, monkeypatch: 
     at_once = shown()
     monkeypatch.setattr(loader, "_CACHED_VALUES", 3 * 24 * 24 * 5)
     assert all(torch.equal(a, b) for a, b in zip(at_once, shown(), strict=True))
+
+
+def test_memory_of_a_batch_is_used_again_once_nothing_refers_to_it() -> None:
+    memory = loader._Memory((2, 3))
+    first = memory.take()
+    place = first.data_ptr()
+    second = memory.take()
+    row = first[0]
+    del first
+    assert place not in (second.data_ptr(), memory.take().data_ptr())
+    del row
+    third = memory.take()
+    assert third.data_ptr() == place
+    loss = (third * torch.ones(3, requires_grad=True)).sum()  # autograd keeps what it needs
+    del third
+    assert memory.take().data_ptr() != place
+    del loss
+    assert memory.take().data_ptr() == place
+
+
+@pytest.mark.slow
+def test_memory_is_flat_in_passes_and_workers(files: Files) -> None:
+    def megabytes(workers: int) -> tuple[list[float], list[float]]:
+        """Private memory of each worker after 3 and after 100 passes."""
+        seen = []
+        shown = stream.train_crops(files, (rows(40) for _ in range(101)), INCEPTION, 96, "bilinear", 0, workers)
+        for number, _ in enumerate(shown, 1):
+            if number in (3, 100):
+                children = [psutil.Process(child.pid) for child in multiprocessing.active_children()]
+                seen.append([child.memory_full_info().uss / 2**20 for child in children])
+        return seen[0], seen[1]
+
+    by_one, by_three = megabytes(1), megabytes(3)
+    assert (len(by_one[0]), len(by_three[0])) == (1, 3)
+    for early, late in (by_one, by_three):
+        assert max(late) < 1.1 * min(early)
+    assert max(by_three[1]) < 1.1 * by_one[1][0]
 
 
 @pytest.mark.parametrize("op", [PadCrop(), None])

@@ -138,20 +138,9 @@ def _stream(
     batches: Iterable[Rows],
     workers: int,
 ) -> Generator[Tensor]:
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="This DataLoader will create")  # more workers than cores
-        loader = DataLoader(
-            _Decoder(files, show, px),
-            sampler=_cut(batches),
-            batch_size=None,
-            collate_fn=_as_it_is,
-            num_workers=workers,
-            multiprocessing_context=_context() if workers else None,
-            generator=torch.Generator(),  # else it draws from the global one
-        )
     parts: list[Tensor] = []
     try:
-        for piece, last in loader:
+        for piece, last in _pieces(_Decoder(files, show, px), batches, workers):
             if isinstance(piece, images.BadImage):
                 raise piece
             parts.append(piece)
@@ -164,6 +153,21 @@ def _stream(
         raise BakeoffError(
             "a process that decodes images died, most likely for lack of (shared) memory; use fewer (--workers)"
         ) from error
+
+
+def _pieces(decoder: _Decoder, batches: Iterable[Rows], workers: int) -> Iterator[_Piece]:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="This DataLoader will create")  # more workers than cores
+        loader = DataLoader(
+            decoder,
+            sampler=_cut(batches),
+            batch_size=None,
+            collate_fn=_as_it_is,
+            num_workers=workers,
+            multiprocessing_context=_context() if workers else None,
+            generator=torch.Generator(),  # else it draws from the global one
+        )
+        return iter(loader)
 
 
 def _cut(batches: Iterable[Rows]) -> Iterator[_Index]:
