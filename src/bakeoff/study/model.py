@@ -7,7 +7,7 @@ symmetric polynomials of x_j x'_j. Its scales are averaged over, not chosen: a p
 
 import itertools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 
 import numpy as np
@@ -18,6 +18,7 @@ from bakeoff.study.runs import Bools, Floats, Ints
 FLAT = 10.0  # prior sd of the constant, points: nothing is known of it
 MAIN, PAIR, TRIPLE = (0.05, 0.1, 0.2, 0.35), (0.005, 0.012, 0.025, 0.05, 0.1), (0.0, 0.004, 0.008, 0.016)
 CENTRE = (0.18, 0.03)  # medians of the priors of the first two
+LENGTH = (0.03, 0.1, 0.2)  # the same for what a length of training changes in the effects
 SHARED = (0.0, 0.4, 0.8)  # correlations tried where runs share seeds
 _WEIGHT = 1e-4  # scales with less posterior weight than this share of the best are dropped
 _KNOWN_DF = 60  # from here on the noise counts as known
@@ -27,7 +28,8 @@ _KNOWN_DF = 60  # from here on the noise counts as known
 class Scales:
     """A prior: sd of the noise and of the coefficients of order 1, 2, 3, in points, in +-1 coding.
 
-    An effect is 2 coefficients, an interaction in on/off coding 4. rho: correlation of runs that share a seed.
+    An effect is 2 coefficients, an interaction in on/off coding 4. rho: correlation of runs that share a seed. length:
+    sd of the change of a main effect's coefficient in runs of another length.
     """
 
     sigma: float
@@ -35,6 +37,7 @@ class Scales:
     pair: float
     triple: float = 0.0
     rho: float = 0.0
+    length: float = 0.0
 
     def prior_sd(self, order: Ints) -> Floats:
         """(F,) sds of coefficients with these orders."""
@@ -65,14 +68,16 @@ def features(levels: Bools, order: int = 3) -> Floats:
 class Posterior:
     """What one set of scales makes of the data.
 
-    prior: (F,) variances of the coefficients. data: (n, F) features. root: Cholesky factor of the covariance of the n
-    observations; alpha: its inverse times the observations.
+    prior: (F,) variances of the coefficients. data: (n, F) features. other: (n, G) what a standard normal in each of G
+    coefficients that nobody asks for, those of another length, adds to the observations. root: Cholesky factor of the
+    covariance of the n observations; alpha: its inverse times the observations.
     """
 
     scales: Scales
     weight: float
     prior: Floats
     data: Floats
+    other: Floats
     root: Floats
     alpha: Floats
 
@@ -93,18 +98,46 @@ class Belief:
     positive: Floats
 
 
+@dataclass(frozen=True)
+class LogError:
+    """Accuracy by the logarithm of its error, in points at the error `reference`, in percent.
+
+    What techniques do to an error multiplies, and so does the noise: where it is halved, so is its sd from run to run.
+    """
+
+    reference: float
+
+    def of(self, accuracy: Floats) -> Floats:
+        """Percent to points; an accuracy of 100 counts as half the smallest error."""
+        error = 100 - accuracy
+        least = error[error > 0].min() / 2 if (error > 0).any() else self.reference
+        return 100 - self.reference * (1 + np.log(np.maximum(error, least) / self.reference))
+
+    def back(self, points: Floats) -> Floats:
+        """Points to percent."""
+        return np.asarray(100 - self.slope(points) * self.reference)
+
+    def slope(self, points: Floats) -> Floats:
+        """Percent per point."""
+        return np.asarray(np.exp((100 - points) / self.reference - 1))
+
+
 @dataclass(frozen=True, eq=False)
 class Surface:
-    """Posterior of the accuracy of every configuration, a mixture over scales."""
+    """Posterior of the accuracy of every configuration, a mixture over scales.
+
+    scale: what its coefficients are of, None for the accuracy itself.
+    """
 
     k: int
     level: float
     parts: tuple[Posterior, ...]
+    scale: LogError | None = None
 
     @property
     def scales(self) -> Scales:
         """Posterior means of the scales, for planning more runs."""
-        names = ("sigma", "main", "pair", "triple", "rho")
+        names = ("sigma", "main", "pair", "triple", "rho", "length")
         return Scales(*(sum(part.weight * getattr(part.scales, name) for part in self.parts) for name in names))
 
     @cached_property
@@ -131,7 +164,13 @@ class Surface:
 
     def accuracy(self, levels: Bools) -> Belief:
         """Expected accuracy (P,) of each of levels (P, k)."""
-        return self.coefficients(features(levels))
+        return self.in_percent(self.coefficients(features(levels)))
+
+    def in_percent(self, belief: Belief) -> Belief:
+        """Beliefs on the surface's scale, of accuracies."""
+        if self.scale is None:
+            return belief
+        return Belief(self.scale.back(belief.mean), belief.sd * self.scale.slope(belief.mean), belief.positive)
 
     def path(self, order: list[int]) -> Belief:
         """Expected accuracy (k + 1,) when the techniques are added in `order`: a ladder without a ladder's runs."""
@@ -147,6 +186,7 @@ class Surface:
         for row, part in enumerate(self.parts[index] for index in chosen):
             prior = np.sqrt(part.prior) * generator.standard_normal(len(part.prior))
             error = part.scales.sigma * generator.standard_normal(len(part.data))
+            error += part.other @ generator.standard_normal(part.other.shape[1])
             miss = linalg.cho_solve((part.root, True), part.data @ prior + error)
             drawn[row] = prior + part.prior * (part.data.T @ (part.alpha - miss))
         drawn[:, 0] += self.level
@@ -164,16 +204,35 @@ def fit(
     pair: tuple[float, ...] = PAIR,
     triple: tuple[float, ...] = TRIPLE,
     centre: tuple[float, float] = CENTRE,
+    short: Bools | None = None,
+    length: tuple[float, ...] = LENGTH,
 ) -> Surface:
     """The surface given levels (N, k), accuracies y (N,) in points and seeds (N,), None when none is shared.
 
     sigma: run-to-run sd in points, as known on `df` degrees of freedom apart from y; with few it's averaged over,
     between half and twice the value. main, pair, triple: the sds of coefficients to average over, under log-normal
-    priors for the first two around `centre`, with log sds of 0.7 and 1.
+    priors for the first two around `centre`, with log sds of 0.7 and 1. short: (N,) runs of another length than the one
+    asked for, whose constant and main effects differ from it, the latter by coefficients with the sds of `length`: the
+    more they are seen to differ, the less these runs say (STATISTICS 6.4).
     """
     order = np.array([len(term) for term in terms(levels.shape[1])])
+    if short is None or not short.any():
+        other, length = np.zeros((len(y), 0)), (0.0,)
+    else:
+        other = features(levels, 1) * short[:, None]
     return fit_features(
-        features(levels), order, y, block, sigma=sigma, df=df, main=main, pair=pair, triple=triple, centre=centre
+        features(levels),
+        order,
+        y,
+        block,
+        sigma=sigma,
+        df=df,
+        main=main,
+        pair=pair,
+        triple=triple,
+        centre=centre,
+        other=other,
+        length=length,
     )
 
 
@@ -189,22 +248,30 @@ def fit_features(
     pair: tuple[float, ...] = PAIR,
     triple: tuple[float, ...] = TRIPLE,
     centre: tuple[float, float] = CENTRE,
+    other: Floats | None = None,
+    length: tuple[float, ...] = (0.0,),
 ) -> Surface:
-    """The same for other features (N, F) than products of levels; order: (F,) whose sd each coefficient has, 0 to 3."""
+    """The same for other features (N, F) than products of levels; order: (F,) whose sd each coefficient has, 0 to 3.
+
+    other: (N, G) what another length adds, a constant and then changes of effects.
+    """
     shared = block is not None and len(np.unique(block)) < len(block)
-    level = float(y.mean())
+    level, features_count = float(y.mean()), phi.shape[1]
+    both = phi if other is None else np.column_stack([phi, other])
     found: list[tuple[float, Posterior]] = []
     for rho in SHARED if shared else (0.0,):
-        white_phi, white_y, log_det = phi, y - level, 0.0
+        white, white_y, log_det = both, y - level, 0.0
         if block is not None and rho:
-            white_phi, white_y, log_det = _whiten(phi, y - level, block, rho)
-        data, target, left, extra = _compressed(white_phi, white_y)
+            white, white_y, log_det = _whiten(both, y - level, block, rho)
+        kept, target, left, extra = _compressed(white, white_y)
+        data, rest = kept[:, :features_count], kept[:, features_count:]
         grams = [data[:, order == size] @ data[:, order == size].T for size in range(4)]
-        for noise, log_noise in _sigmas(sigma, df):
-            base = FLAT**2 * grams[0] + noise**2 * np.eye(len(data))
+        for (noise, log_noise), change in itertools.product(_sigmas(sigma, df), length):
+            added = rest * np.where(np.arange(rest.shape[1]) == 0, FLAT, change)
+            base = FLAT**2 * grams[0] + added @ added.T + noise**2 * np.eye(len(data))
             constant = log_noise - 0.5 * log_det - 0.5 * left / noise**2 - extra * math.log(noise)
             for t1, t2, t3 in itertools.product(main, pair, triple):
-                scales = Scales(noise, t1, t2, t3, rho)
+                scales = Scales(noise, t1, t2, t3, rho, change)
                 covariance = base + t1**2 * grams[1] + t2**2 * grams[2] + t3**2 * grams[3]
                 root = linalg.cholesky(covariance, lower=True, overwrite_a=True, check_finite=False)
                 alpha = linalg.cho_solve((root, True), target, check_finite=False)
@@ -212,13 +279,11 @@ def fit_features(
                 prior = np.square(scales.prior_sd(order))
                 belief = math.log(t1 / centre[0]) / 0.7, math.log(t2 / centre[1])
                 fitted -= 0.5 * (belief[0] ** 2 + belief[1] ** 2)
-                found.append((fitted + constant, Posterior(scales, 0.0, prior, data, root, alpha)))
+                found.append((fitted + constant, Posterior(scales, 0.0, prior, data, added, root, alpha)))
         best = max(log for log, _ in found)  # dropping early keeps few factors in memory
         found = [(log, part) for log, part in found if log > best + math.log(_WEIGHT)]
     weight = special.softmax([log for log, _ in found])
-    parts = (
-        Posterior(p.scales, float(w), p.prior, p.data, p.root, p.alpha) for w, (_, p) in zip(weight, found, strict=True)
-    )
+    parts = (replace(part, weight=float(w)) for w, (_, part) in zip(weight, found, strict=True))
     return Surface(int((order == 1).sum()), level, tuple(parts))
 
 

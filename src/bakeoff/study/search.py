@@ -5,14 +5,16 @@ often as it may be the best: what is known to be worse costs no runs, what is un
 """
 
 import itertools
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from bakeoff.errors import RequestError
-from bakeoff.study import designs
-from bakeoff.study.model import Surface, features
-from bakeoff.study.runs import Bools, Floats, Ints
+from bakeoff.study import designs, effects
+from bakeoff.study.model import LogError, Surface, features
+from bakeoff.study.noise import measure
+from bakeoff.study.runs import Bools, Floats, Ints, Runs
 
 BATCH = 4  # configurations a time, whatever the number of processes: results must not depend on it
 CORNERS = 1  # more pairs of all on and all off than the factorial has: together two of each, which show the noise
@@ -46,6 +48,18 @@ def configurations(k: int) -> Bools:
     return np.array(list(itertools.product([False, True], repeat=k)))
 
 
+def believe(runs: Runs, views: Floats) -> Surface:
+    """The model that a search goes by, for the accuracies that `views` (V,) picks: of the logarithm of the error.
+
+    On that scale techniques nearly add up and bad configurations are as noisy as good ones, so that their runs tell
+    more about the best. Its coefficients are in points at the error of the better half of the runs.
+    """
+    y = (runs.acc * views).sum(axis=1)
+    scale = LogError(max(100 - float(np.median(y[y >= np.median(y)])), 0.1))
+    on_scale = Runs(runs.levels, scale.of(y)[:, None], runs.block, None, runs.lost)
+    return replace(effects.surface(on_scale, measure(on_scale), np.ones(1)), scale=scale)
+
+
 def stand(surface: Surface, allowed: Bools, draw: np.random.Generator) -> Standing:
     """The best of the `allowed` (P, k) configurations so far."""
     best, value, sd, regret = highest(surface, features(allowed), draw)
@@ -62,10 +76,27 @@ def highest(surface: Surface, phi: Floats, draw: np.random.Generator) -> tuple[i
     """Which of the features (P, F) has the highest expectation, that, its sd, and the expected regret."""
     best = int(np.argmax(phi @ surface.mean))
     values = surface.draw(_DRAWS, draw) @ phi.T
-    belief = surface.coefficients(phi[[best]])
-    return best, float(belief.mean[0]), float(belief.sd[0]), float(np.mean(values.max(axis=1) - values[:, best]))
+    highest, chosen = values.max(axis=1), values[:, best]
+    if surface.scale is not None:
+        highest, chosen = surface.scale.back(highest), surface.scale.back(chosen)
+    belief = surface.in_percent(surface.coefficients(phi[[best]]))
+    return best, float(belief.mean[0]), float(belief.sd[0]), float(np.mean(highest - chosen))
 
 
 def best_in_draws(surface: Surface, phi: Floats, draw: np.random.Generator, n: int = BATCH) -> Ints:
     """(n,) which of the features (P, F) is the best in each of n worlds drawn from the posterior."""
     return np.asarray(np.argmax(surface.draw(n, draw) @ phi.T, axis=1), np.int64)
+
+
+def seeds(proposed: Bools, first: int) -> Ints:
+    """(n,) training seeds, from `first` on, for configurations (n, k) that are run together.
+
+    They share one, so that they are compared with each other where seeds matter; where a configuration comes again it
+    takes the next.
+    """
+    before: Counter[bytes] = Counter()
+    found = []
+    for row in proposed:
+        found.append(first + before[row.tobytes()])
+        before[row.tobytes()] += 1
+    return np.array(found, np.int64)
