@@ -164,12 +164,12 @@ def beside(results: Results) -> list[Text]:
     gain = results.over_rival
     if gain is None or not math.isfinite(gain.gain_pp):
         return []
-    verb = "gains" if gain.gain_pp >= 0 else "loses"
+    verb, points = words.change(gain.gain_pp)
     interval = f"{words.percent(gain.level)} interval {words.span(gain.low, gain.high)}"
     return [
         Text.of(
-            f"Over the recipe as published, all twelve techniques at the post's strengths, it {verb} ",
-            strong(f"{words.signed(gain.gain_pp)} points"),
+            f"Over the recipe as published, all twelve techniques at the post's strengths, it {verb}s ",
+            strong(points),
             f" ({interval}).",
         )
     ]
@@ -190,7 +190,8 @@ def found(results: Results) -> Section | None:
         "might be the best as far as was known",
         f", and used {len(asked.prior)} of earlier studies" if asked.prior else "",
         f"; {words.counted(seen, 'configuration')} of the training techniques were seen. It looked at the "
-        f"part of the data called select only. It ended because {derive.enough(asked, now)}.",
+        f"part of the data called select only, and trained for {duration(results.found.seconds)} in all. It ended "
+        f"because {derive.enough(asked, now)}.",
     )
     body = [
         (

@@ -46,4 +46,5 @@ def show_prospects(console: Console, spec: Spec, choices: Sequence[Choice], nois
         f"Intervals of 95 % for each technique, and the gain found with probability 0.8, {known}.", soft_wrap=True
     )
     processes = "1 process" if spec.jobs == 1 else f"{spec.jobs} processes"
-    console.print(f"{processes} of {counted(spec.threads, 'thread')} on {spec.device}.")
+    why = f" ({spec.arrangement})" if spec.arrangement else ""
+    console.print(f"{processes} of {counted(spec.threads, 'thread')} on {spec.device}{why}.", soft_wrap=True)

@@ -104,14 +104,14 @@ def headline(results: Results, table: list[Row]) -> tuple[Text, ...]:
             words.number(corner.acc["acc1"], 2, words.PERCENT) for corner in (results.baseline, results.recipe)
         )
         interval = f"{words.percent(total.level)} interval {words.span(total.low, total.high, digits)}"
-        verb = "gain" if total.gain_pp >= 0 else "lose"
+        verb, points = words.change(total.gain_pp, digits)
         what = f"Together, the {len(names)} techniques {verb} "
         if results.found:
             listed = words.listed([words.title(name) for name in names])
             what = f"The recipe of {words.counted(len(names), 'technique')} ({listed}) {verb}s "
         first = Text.of(
             what if names else "The recipe is the baseline: it gains ",
-            strong(f"{words.signed(total.gain_pp, digits)} points"),
+            strong(points),
             f" of accuracy ({interval}): from {before} to {after} of the images classified correctly.",
         )
     elif results.spec.design in ("leave-one-out", "add-one"):

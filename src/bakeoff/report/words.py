@@ -32,6 +32,7 @@ _SOURCES = {
     "paper text": "read in the paper",
     "abstract": "read in the paper's abstract",
     "author repo": "read in the authors' repository",
+    "restated in another paper": "read in another paper, which restates it",
 }
 
 
@@ -41,6 +42,13 @@ def signed(value: float, digits: int = 2) -> str:
         return UNKNOWN
     text = f"{value:+.{digits}f}"
     return text[1:] if float(text) == 0 else text.replace("-", MINUS)
+
+
+def change(value: float, digits: int = 2) -> tuple[str, str]:
+    """A gain or a loss in words: ("gain", "+0.34 points"), ("lose", "0.20 points")."""
+    if value >= 0:
+        return "gain", f"{signed(value, digits)} points"
+    return "lose", f"{number(-value, digits)} points"
 
 
 def span(low: float, high: float, digits: int = 2) -> str:
