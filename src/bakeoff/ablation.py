@@ -6,7 +6,6 @@ import json
 import os
 import shlex
 import statistics
-import tempfile
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -17,24 +16,27 @@ from typing import Any
 import torch
 
 from bakeoff.api import Job, data_folder, plan_job
+from bakeoff.arrangement import arrange, speeds
 from bakeoff.data.dataset import Dataset
 from bakeoff.engine import device as devices
-from bakeoff.engine.train import ENGINE_VERSION, train
+from bakeoff.engine import timing
+from bakeoff.engine.train import ENGINE_VERSION
 from bakeoff.errors import RequestError
 from bakeoff.launch import Cell, Crew, Outcome
-from bakeoff.plan import Plan, Schedule
+from bakeoff.plan import Plan
 from bakeoff.recipe import Recipe, Technique, compile_plan
-from bakeoff.runner import SPLITS
+from bakeoff.runner import SPLITS, decoders
 from bakeoff.store import Store, open_store, run_id
 from bakeoff.study import designs
 from bakeoff.study.analyse import Results, analyse
 from bakeoff.study.forecast import Choice, choices
 from bakeoff.study.power import Kind
-from bakeoff.study.spec import Level, Row, Spec
+from bakeoff.study.spec import Level, Row, Spec, study_names
 
 DESIGNS: tuple[Kind, ...] = ("factorial", "leave-one-out", "add-one", "ladder")
 CORNERS = 3  # more pairs of all on and all off: they show the noise and the total gain directly
 _MOST_BLOCKS = 40  # of a budget: beyond, the evaluation images are what limits the intervals
+_WORTH_TIMING = 120.0  # seconds of a study: to time its processes takes about 5
 _SECOND_TRY = 1_000_000  # added to the seed of a run that failed
 
 
@@ -103,7 +105,7 @@ def plan_study(
     """Lay a study out; nothing is run.
 
     job: the recipe whose techniques are measured. jobs, threads: processes and threads of each (None: a process of one
-    thread per core on a CPU, one process on a GPU).
+    thread per core on a CPU, one process on a GPU; `arranged` may know better).
     """
     if design not in DESIGNS:
         raise RequestError(f"unknown design '{design}'; there are: {', '.join(DESIGNS)}")
@@ -147,7 +149,7 @@ def plan_study(
         classes=dataset.classes,
         splits={name: len(split) for name, split in dataset.splits.items()},
         device=str(chosen),
-        jobs=jobs or (cores if chosen.type == "cpu" else 1),
+        jobs=jobs or (max(1, cores // (threads or 1)) if chosen.type == "cpu" else 1),
         threads=threads or (1 if jobs is None and chosen.type == "cpu" else max(1, cores // (jobs or 1))),
         command=shlex.join(["bakeoff", *command]) if command else "",
         versions={name: version(name) for name in ("bakeoff", "torch", "torchvision", "numpy")},
@@ -194,12 +196,14 @@ def plan_within(job: Job, limit: float | None, length: float, **request: Any) ->
 
     length: the job's, for advice. request: as for `plan_study`. Raises RequestError if not even the smallest fits.
     """
+    chosen = {name: request[name] for name in ("jobs", "threads", "dataset", "data", "store")}
     spec = plan_study(job, **request)
+    if limit is not None and (spec.design != "factorial" or request["runs"] or request["seeds"]):
+        raise RequestError("--budget picks the size of a factorial; leave --runs and --seeds out")
+    spec = arranged(spec, job, **chosen)
     found = prospects(spec, job, request["dataset"])
     if limit is None:
         return spec, found
-    if spec.design != "factorial" or request["runs"] or request["seeds"]:
-        raise RequestError("--budget picks the size of a factorial; leave --runs and --seeds out")
     per_run, block = found[0].seconds / found[0].runs, len(designs.factorial(len(spec.training)))
     blocks = min(_MOST_BLOCKS, int((limit / per_run - 2 * CORNERS) // block))
     if blocks < 1:
@@ -208,7 +212,7 @@ def plan_within(job: Job, limit: float | None, length: float, **request: Any) ->
             f"(--length {length * limit / found[0].seconds:.2g})"
         )
     request["runs"] = blocks * block
-    spec = plan_study(job, **request)
+    spec = arranged(plan_study(job, **request), job, **chosen, like=spec)
     return spec, prospects(spec, job, request["dataset"])
 
 
@@ -239,19 +243,54 @@ def other_sizes(kind: Kind, k: int) -> list[int]:
 
 
 def seconds_per_image(plan: Plan, dataset: Dataset, device: torch.device, threads: int) -> float:
-    """Training time per image of a plan, from 32 steps after a warm-up of 8."""
+    """Training time per image of a plan in one process, from a moment of it."""
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
-    still = Schedule(per_256=1e-12)  # the time doesn't depend on it, and nothing can diverge
-    took = []
     try:
-        with tempfile.TemporaryDirectory() as folder:
-            for steps in (8, 40):
-                short = plan.model_copy(update={"examples_seen": plan.batch_size * steps, "lr": still})
-                took.append(train(short, dataset, 0, device, checkpoint=Path(folder) / str(steps)).seconds)
+        return timing.seconds_per_image(plan, dataset, device, seconds=0.2, workers=decoders(dataset, None))
     finally:
         torch.set_num_threads(before)
-    return max(1e-9, took[1] - took[0]) / (32 * plan.batch_size)
+
+
+def arranged(
+    spec: Spec,
+    job: Job,
+    *,
+    jobs: int | None,
+    threads: int | None,
+    dataset: Dataset,
+    data: Path | str | None = None,
+    store: Path | str | None = None,
+    like: Spec | None = None,
+) -> Spec:
+    """A study with its processes and threads settled: as asked for, as it began, or as a short timing says.
+
+    jobs, threads: what was asked for. It is timed only where there is something to choose and the study is long enough;
+    what was chosen stays with the study, so that going on with it can't change its bits. like: a study of the same job
+    that is settled already.
+    """
+    cores, results = os.cpu_count() or 1, open_store(store)
+    if jobs or threads:
+        return replace(spec, arrangement="as asked for")
+    if spec.name in study_names(results):
+        begun = Spec.load(results, spec.name)
+        return replace(spec, jobs=begun.jobs, threads=begun.threads, arrangement=begun.arrangement)
+    if like:
+        return replace(spec, jobs=like.jobs, threads=like.threads, arrangement=like.arrangement)
+    if spec.device != "cpu":
+        return replace(spec, arrangement="one device")
+    if cores == 1:
+        return replace(spec, arrangement="one core")
+    found = factors(job)
+    shown = sum(row_plans(job, found, row.levels)[0].examples_seen for row in spec.rows)
+    alone = seconds_per_image(job.plan, dataset, devices.resolve(spec.device), spec.threads)
+    if shown * alone / spec.jobs < _WORTH_TIMING:
+        return replace(spec, arrangement="too short a study to time others")
+    plans = [plan.model_dump(mode="json") for plan in (job.compiled.base, job.plan)]
+    most = min(cores, len(spec.rows))
+    with speeds(spec.task, plans, data=data_folder(data), device=spec.device, most=most) as speed:
+        best = arrange(cores, most, speed)
+    return replace(spec, jobs=best.jobs, threads=best.threads, arrangement=best.why)
 
 
 def missing(runs: Sequence[tuple[Row, Job]], results: Store, crashed: Container[str] = ()) -> list[Cell]:
@@ -308,9 +347,12 @@ def ablate(
     each.
     """
     job = plan_job(task, recipe, with_=with_, without=without, settings=settings, model=model, length=length, data=data)
+    dataset = job.task.load(data_folder(data))
     spec = plan_study(
-        job, design=design, seeds=seeds, runs=runs, device=device, jobs=jobs, threads=threads, data=data, store=store
-    )
+        job, design=design, seeds=seeds, runs=runs, device=device, jobs=jobs, threads=threads, dataset=dataset,
+        store=store,
+    )  # fmt: skip
+    spec = arranged(spec, job, jobs=jobs, threads=threads, dataset=dataset, data=data, store=store)
     run_study(spec, job, data=data, store=store)
     return analyse(open_store(store), spec)
 

@@ -1,5 +1,7 @@
 """A process that trains what it is told: requests come as JSON lines on standard input, answers go to standard output.
 
+A request that names `threads` and `seconds` times its plans for that long each and keeps nothing.
+
 It ends when its standard input does, so that no worker outlives the study that started it, however that died.
 """
 
@@ -22,9 +24,10 @@ def serve(threads: int) -> None:
     from bakeoff import tasks
     from bakeoff.data.dataset import Dataset
     from bakeoff.engine import device
+    from bakeoff.engine.timing import seconds_per_image
     from bakeoff.errors import BakeoffError
     from bakeoff.plan import Plan
-    from bakeoff.runner import run_plan
+    from bakeoff.runner import decoders, run_plan
     from bakeoff.store import Store
 
     torch.set_num_threads(threads)
@@ -36,12 +39,21 @@ def serve(threads: int) -> None:
             task, data = request["task"], Path(request["data"])
             if task not in datasets:
                 datasets[task] = tasks.get(task, data, skip_bad=True).load(data)
+            dataset, chosen = datasets[task], device.resolve(request["device"])
             plan, *also = map(Plan.model_validate, request["plans"])
-            record = run_plan(
-                task, plan, request["recipe"], request["seed"], datasets[task], Store(Path(request["store"])),
-                device.resolve(request["device"]), also=also,
-            )  # fmt: skip
-            answer = {"status": record.status, "reason": record.reason, "seconds": record.seconds}
+            if "threads" in request:
+                torch.set_num_threads(request["threads"])
+                each = [
+                    seconds_per_image(p, dataset, chosen, seconds=request["seconds"], workers=decoders(dataset, None))
+                    for p in (plan, *also)
+                ]
+                answer = {"status": "done", "reason": "", "seconds": sum(each) / len(each)}
+            else:
+                record = run_plan(
+                    task, plan, request["recipe"], request["seed"], dataset, Store(Path(request["store"])), chosen,
+                    also=also,
+                )  # fmt: skip
+                answer = {"status": record.status, "reason": record.reason, "seconds": record.seconds}
         except BakeoffError as error:
             answer = {"status": "crashed", "reason": str(error), "seconds": 0.0}
         except Exception as error:  # one broken run must not end the study; the reason is kept

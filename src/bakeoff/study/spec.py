@@ -79,6 +79,7 @@ class Spec:
     training, evaluation: techniques whose effect takes runs of its own, and those whose levels are both read from every
     run. not_applicable: techniques that the task rules out, and why. order: of the ladder. levels: 2^E settings of the
     evaluation techniques, off before on, the last one running fastest. command: what to type to get it again.
+    arrangement: why so many jobs and threads.
 
     Of a recipe that was derived: reference, its levels, (k + E,); search, the runs that led to it, which say nothing
     of it but through the model; rival, runs of the recipe as published, if that is another one, and rival_view, the
@@ -115,6 +116,7 @@ class Spec:
     touched: int = 0
     knobs: tuple[Knob, ...] = ()
     doses: tuple[Dose, ...] = ()
+    arrangement: str = ""
 
     @property
     def tuned(self) -> bool:

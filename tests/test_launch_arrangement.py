@@ -1,0 +1,114 @@
+"""Processes x threads: chosen by a short timing of real processes, once for each study."""
+
+import os
+from concurrent.futures import wait
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from bakeoff import ablation
+from bakeoff.api import Job, plan_job
+from bakeoff.arrangement import Arrangement, arrange, speeds
+from bakeoff.data.dataset import Dataset
+from bakeoff.store import open_store
+from bakeoff.study.spec import Spec
+
+
+@pytest.mark.parametrize(
+    ("cores", "runs", "by_threads", "chosen", "asked"),
+    [
+        (2, 54, {1: 14_000, 2: 9_000}, (2, 1), [(2, 1), (1, 2)]),
+        (2, 54, {1: 1_000, 2: 1_090}, (2, 1), [(2, 1), (1, 2)]),  # as good as a tie
+        (2, 54, {1: 1_000, 2: 1_200}, (1, 2), [(2, 1), (1, 2)]),
+        (8, 54, {1: 100, 2: 150, 4: 160, 8: 90}, (4, 2), [(8, 1), (4, 2), (2, 4), (1, 8)]),
+        (8, 54, {1: 100, 2: 99}, (8, 1), [(8, 1), (4, 2)]),  # no need to go on
+        (6, 54, {1: 1, 2: 2, 4: 4, 6: 8}, (1, 6), [(6, 1), (3, 2), (1, 4), (1, 6)]),
+        (8, 3, {1: 30, 2: 50, 4: 40}, (3, 2), [(3, 1), (3, 2), (2, 4)]),  # three runs
+        (4, 54, {1: 0, 2: 0, 4: 7}, (1, 4), [(4, 1), (2, 2), (1, 4)]),  # no room for more than one
+    ],
+)
+def test_the_fastest_is_chosen_and_a_tie_goes_to_one_thread(
+    cores: int,
+    runs: int,
+    by_threads: dict[int, float],
+    chosen: tuple[int, int],
+    asked: list[tuple[int, int]],
+) -> None:
+    calls: list[tuple[int, int]] = []
+
+    def speed(jobs: int, threads: int) -> float:
+        calls.append((jobs, threads))
+        return by_threads[threads]
+
+    found = arrange(cores, runs, speed)
+    assert (found.jobs, found.threads) == chosen
+    assert calls == asked
+    assert f"{cores if runs > cores else runs} x 1 " in found.why
+
+
+def softmax() -> Job:
+    return plan_job("digits", "torchvision-2021", model="softmax")
+
+
+@pytest.mark.slow
+def test_real_processes_are_timed_and_one_that_fails_or_hangs_has_no_speed(monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = softmax().plan.model_dump(mode="json")
+    with speeds("digits", [plan], data=Path(), device="cpu", most=2, seconds=0.2) as speed:
+        assert 100 < speed(2, 1) < 1e8
+        monkeypatch.setattr("bakeoff.arrangement.wait", lambda futures, timeout: wait(futures, timeout and 0.0))
+        assert speed(1, 2) == 0.0
+    with speeds("digits", [{}], data=Path(), device="cpu", most=1) as speed:
+        assert speed(1, 1) == 0.0
+
+
+def test_a_timing_leaves_the_threads_of_this_process_as_they_were() -> None:
+    job, before = softmax(), torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        took = ablation.seconds_per_image(job.plan, job.task.load(Path()), torch.device("cpu"), 1)
+        assert 1e-7 < took < 1.0
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
+def arranged(store: Path, dataset: Dataset, jobs: int | None = None, threads: int | None = None) -> Spec:
+    spec = ablation.plan_study(
+        softmax(), device="cpu", jobs=jobs, threads=threads, runs=24, dataset=dataset, store=store
+    )
+    return ablation.arranged(spec, softmax(), jobs=jobs, threads=threads, dataset=dataset, store=store)
+
+
+def test_a_study_is_timed_once_and_only_where_it_pays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dataset = softmax().task.load(tmp_path)
+    monkeypatch.setattr(os, "cpu_count", lambda: 4)
+    timed = []
+
+    def choose(cores: int, runs: int, speed: object) -> Arrangement:
+        timed.append((cores, runs))
+        return Arrangement(2, 2, "timed here")
+
+    monkeypatch.setattr(ablation, "speeds", lambda *args, **options: nullcontext())
+    monkeypatch.setattr(ablation, "arrange", choose)
+
+    short = arranged(tmp_path, dataset)
+    assert (short.jobs, short.threads) == (4, 1)
+    assert "too short" in short.arrangement
+    asked = arranged(tmp_path, dataset, threads=3)
+    assert (asked.jobs, asked.threads, asked.arrangement) == (1, 3, "as asked for")
+    assert not timed
+
+    monkeypatch.setattr(ablation, "_WORTH_TIMING", 0.0)
+    spec = arranged(tmp_path, dataset)
+    assert (spec.jobs, spec.threads, spec.arrangement) == (2, 2, "timed here")
+    assert timed == [(4, 4)]
+    spec.save(open_store(tmp_path))
+    assert arranged(tmp_path, dataset) == replace(spec, created=arranged(tmp_path, dataset).created)
+    assert len(timed) == 1  # it goes on as it began
+
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)
+    alone = arranged(tmp_path / "other", dataset)
+    assert (alone.jobs, alone.threads, alone.arrangement) == (1, 1, "one core")
