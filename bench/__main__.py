@@ -16,13 +16,15 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from bench import augment, loop_overhead, mnist_to_99
+from bench import analysis, augment, files, loop_overhead, mnist_to_99
 from bench.compare import ROOT, Ratio, machine
 
 BENCHMARKS: dict[str, Callable[[Path], list[Ratio]]] = {
     "loop_overhead": loop_overhead.measure,
     "augment": augment.measure,
+    "files": files.measure,
     "mnist_to_99": mnist_to_99.measure,
+    "analysis": analysis.measure,
 }
 
 

@@ -11,8 +11,9 @@ from rich.console import Console
 from bakeoff.launch import Cell, Outcome
 from bakeoff.report.progress import study_progress
 from bakeoff.store import RunRecord, Store
-from bakeoff.study.analyse import so_far
+from bakeoff.study.analyse import analyse, so_far
 from bakeoff.study.spec import Spec
+from bench.analysis import build
 from tests.studies import write_study
 
 
@@ -99,3 +100,14 @@ def test_gains_so_far_need_runs_enough(tmp_path: Path) -> None:
     assert so_far(spec, {}) == {}
     assert so_far(spec, dict.fromkeys(range(len(spec.training)), 90.0)) == {}
     assert set(so_far(spec, dict.fromkeys(range(len(spec.rows)), 90.0))) == set(spec.training)
+
+
+def test_the_store_that_is_timed_is_a_study_like_any_other(tmp_path: Path) -> None:
+    spec = build(tmp_path, 72, 100)
+    found = analyse(Store(tmp_path), spec)
+    assert len(found.runs) == len(spec.rows) == 78
+    assert found.runs.hits is not None
+    assert found.runs.hits.n == 100
+    assert [record.run_id for record in found.records if record][50] == spec.rows[50].runs[1]  # the first diverged
+    assert (found.left, found.lost) == (0, {})
+    assert {effect.technique for effect in found.main} == set(spec.names)
