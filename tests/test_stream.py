@@ -156,8 +156,8 @@ def test_memory_is_flat_in_passes_and_workers(files: Files) -> None:
     by_one, by_three = megabytes(1), megabytes(3)
     assert (len(by_one[0]), len(by_three[0])) == (1, 3)
     for early, late in (by_one, by_three):
-        assert max(late) < 1.1 * min(early)
-    assert max(by_three[1]) < 1.1 * by_one[1][0]
+        assert max(late) < max(early) + 10  # of the 105 MB that went through
+    assert max(by_three[1]) < by_one[1][0] + 10
 
 
 @pytest.mark.parametrize("op", [PadCrop(), None])
