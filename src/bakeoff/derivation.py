@@ -3,7 +3,7 @@
 import math
 import shlex
 import statistics
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -85,14 +85,23 @@ def plan_search(
         not_applicable={**spec.not_applicable, **slow},
         command=shlex.join(["bakeoff", *command]) if command else "",
     )
-    prior = tuple(earlier(results, job, found, opening))
+    opening = ablation.arranged(
+        opening,
+        job,
+        jobs=request["jobs"],
+        threads=request["threads"],
+        dataset=dataset,
+        data=request["data"],
+        store=store,
+    )
+    prior, shorter = earlier(results, job, found, opening)
     whole, least = 1.0, float(len(drawn) + 3 * derive.LEAST + k)
     if unit == "seconds":
         whole, least = _least(opening, job, dataset)
     if budget < least:
         raise RequestError(_too_little(budget, least, unit))
     room = budget >= least + whole * (derive.DOSES + search.BATCH * _ROOM)
-    return Search(opening, objective, budget, unit, tuple(always), slowest, prior, least, strengths and room)
+    return Search(opening, objective, budget, unit, tuple(always), slowest, prior, least, strengths and room, shorter)
 
 
 def _without(job: Job, names: Iterable[str]) -> Job:
@@ -145,10 +154,16 @@ def _too_little(budget: float, least: float, unit: str) -> str:
     )
 
 
-def earlier(results: Store, job: Job, found: Factors, opening: Spec) -> Iterator[Row]:
-    """Runs of the store, outside the opening, that are configurations of the same candidates."""
+def earlier(results: Store, job: Job, found: Factors, opening: Spec) -> tuple[tuple[Row, ...], tuple[Row, ...]]:
+    """Runs of the store, outside the opening, that are configurations of the same candidates; and shorter ones.
+
+    Of the shorter ones those of the length of which there are most; their seeds are marked (`derive.SHORTER`).
+    """
     ours = {run for row in opening.rows for run in row.runs}
     views = {level.view_of(split) for level in opening.levels for split in SPLITS}
+    jobs: dict[int, Job] = {}
+    prior: list[Row] = []
+    shorter: dict[int, list[Row]] = {}
     for run in sorted(results.ids()):
         record = results.read(run)
         if record is None or record.status != "done" or run in ours:
@@ -157,8 +172,20 @@ def earlier(results: Store, job: Job, found: Factors, opening: Spec) -> Iterator
             continue
         on = {name for technique in record.recipe for name in technique}
         levels = tuple(name in on for name in opening.training)
-        if make_row(job, found, levels, record.seed, record.data_fingerprint).runs[0] == run:
-            yield Row(levels, record.seed, (record.seed, record.seed), (run, run))
+        base, seed = job.compiled.base, record.seed
+        share = record.plan["examples_seen"] / row_plans(job, found, levels)[0].examples_seen
+        length = round(share * base.examples_seen)
+        if length not in jobs:
+            other = base.model_copy(update={"examples_seen": length})
+            jobs[length] = Job(job.task, job.recipe, compile_plan(job.task, job.recipe, other))
+        if share > 1 or make_row(jobs[length], found, levels, seed, record.data_fingerprint).runs[0] != run:
+            continue
+        if share == 1:
+            prior.append(Row(levels, seed, (seed, seed), (run, run)))
+        else:
+            shorter.setdefault(length, []).append(Row(levels, seed + derive.SHORTER, (seed, seed), (run, run)))
+    most = max(shorter, key=lambda length: (len(shorter[length]), length), default=0)
+    return tuple(prior), tuple(shorter.get(most, ()))
 
 
 def run_search(
@@ -197,9 +224,12 @@ def run_search(
             if derive.enough(asked, now):
                 planned("search", now, ())
                 break
-            batch: list[Row] = []
-            for levels in derive.proposals(asked, now).tolist():
-                batch.append(_fresh(job, found, levels, _SEARCH + len(rows) + len(batch), fingerprint, taken))
+            proposed = derive.proposals(asked, now)
+            shared = search.seeds(proposed, _SEARCH + len(rows))
+            batch = [
+                _fresh(job, found, levels, seed, fingerprint, taken)
+                for levels, seed in zip(proposed.tolist(), shared.tolist(), strict=True)
+            ]
             run("search", now, [(row, job) for row in batch])
             rows += batch
         knobs, tried, spent = _strengths(asked, now, rows, job, results, run)

@@ -38,6 +38,7 @@ def plan_json(asked: Search) -> dict[str, Any]:
         "not_applicable": asked.opening.not_applicable,
         "opening": len(asked.opening.rows),
         "earlier_runs": len(asked.prior),
+        "shorter_runs": len(asked.shorter),
     }
 
 
@@ -51,6 +52,11 @@ def show_plan(console: Console, asked: Search) -> None:
         _say(console, f"always on: {words.listed(asked.always)}")
     if asked.prior:
         _say(console, f"{words.counted(len(asked.prior), 'run')} of earlier studies are used")
+    if asked.shorter:
+        _say(
+            console,
+            f"{words.counted(len(asked.shorter), 'shorter run')} of earlier studies count for what they agree on",
+        )
     _say(
         console,
         f"{len(spec.rows)} runs to begin with, then what the search asks for, then a proof: fresh runs of the recipe, "
@@ -189,6 +195,7 @@ def found(results: Results) -> Section | None:
         f"The search made {len(asked.opening.rows)} runs to begin with and {len(tried)} more, each of a recipe that "
         "might be the best as far as was known",
         f", and used {len(asked.prior)} of earlier studies" if asked.prior else "",
+        f", and {len(asked.shorter)} shorter ones for what they agree on" if asked.shorter else "",
         f"; {words.counted(seen, 'configuration')} of the training techniques were seen. It looked at the "
         f"part of the data called select only, and trained for {duration(results.found.seconds)} in all. It ended "
         f"because {derive.enough(asked, now)}.",

@@ -16,7 +16,7 @@ import numpy as np
 
 from bakeoff.errors import unknown
 from bakeoff.store import RunRecord, Store, write_json
-from bakeoff.study import effects, search
+from bakeoff.study import search
 from bakeoff.study.forecast import seconds_of, training_time
 from bakeoff.study.model import Surface
 from bakeoff.study.noise import Noise, measure
@@ -29,6 +29,7 @@ MOST_PROOF = 32  # runs of each recipe, beyond which a proof needs no more
 MOST_TRIED = 120  # configurations after the opening
 WANTED = 0.15  # points: half-width of the interval of the total gain
 OPTIMISM = 2.5  # the realised regret is up to so many times the expected one (STATISTICS 6.2)
+SHORTER = 10_000_000  # added to the seeds of runs of another length: they share none with others
 DOSES = 25  # runs that are kept for strengths
 
 Objective = Literal["acc1", "acc5"]
@@ -40,9 +41,9 @@ class Search:
     """What was asked; written once, before the first run.
 
     opening: the factorial that it begins with, with all candidates. budget: in seconds that pass, or in runs. always:
-    candidates that stay on. slowest: seconds that one training may take. prior: runs that earlier studies left.
-    least: of the budget, what the opening and the smallest proof take. strengths: whether to try those of the recipe's
-    techniques.
+    candidates that stay on. slowest: seconds that one training may take. prior: runs that earlier studies left;
+    shorter: such that trained for less, all for the same. least: of the budget, what the opening and the smallest proof
+    take. strengths: whether to try those of the recipe's techniques.
     """
 
     opening: Spec
@@ -54,6 +55,7 @@ class Search:
     prior: tuple[Row, ...]
     least: float
     strengths: bool = False
+    shorter: tuple[Row, ...] = ()
 
     @property
     def name(self) -> str:
@@ -81,8 +83,8 @@ class Search:
         if not path.exists():
             raise unknown(f"derivation in {store.root}", name, searches(store))
         data: dict[str, Any] = json.loads(path.read_text())
-        opening, prior = Spec.from_json(data["opening"]), rows_from(data["prior"])
-        return cls(**{**data, "opening": opening, "always": tuple(data["always"]), "prior": prior})
+        rows = {name: rows_from(data[name]) for name in ("prior", "shorter")}
+        return cls(**{**data, **rows, "opening": Spec.from_json(data["opening"]), "always": tuple(data["always"])})
 
     def made(self, proof: Spec) -> tuple[Row, ...]:
         """The rows that the search of a proved recipe made itself."""
@@ -135,10 +137,12 @@ class Look:
 
 def look(asked: Search, store: Store, rows: Sequence[Row]) -> Look:
     """What `rows`, all of which have come to an end, and the runs of earlier studies say."""
-    spec = replace(asked.opening, rows=(*rows, *asked.prior))
+    spec = replace(asked.opening, rows=(*rows, *asked.prior, *asked.shorter))
     records = spec.records(store, SPLIT)
     runs = spec.collect(records, store, asked.k, SPLIT)
-    time = training_time(spec.matrix, records)
+    short = runs.block >= SHORTER
+    usual = len(rows) + len(asked.prior)
+    time = training_time(spec.matrix[:usual], records[:usual])
     allowed = asked.allowed
     if asked.slowest is not None and time is not None:
         allowed = allowed[seconds_of(time, allowed) <= asked.slowest]
@@ -149,8 +153,8 @@ def look(asked: Search, store: Store, rows: Sequence[Row]) -> Look:
         if any(not on and name in asked.always for name, on in zip(spec.evaluation, setting, strict=True)):
             continue
         views = runs.view_at(setting)
-        noise = measure(runs, views)
-        surface = effects.surface(runs, noise, views)
+        noise = measure(runs[np.flatnonzero(~short)], views)
+        surface = search.believe(runs, views, short if short.any() else None)
         draw = np.random.default_rng([*b"look", asked.opening.design_seed, len(rows)])
         standing = search.stand(surface, allowed, draw)
         if best is None or standing.value > best.standing.value:

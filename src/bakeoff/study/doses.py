@@ -41,11 +41,12 @@ def look(
     spec = replace(asked.opening, rows=(*own, *tried))
     runs = spec.collect(spec.records(store, derive.SPLIT), store, asked.k, derive.SPLIT)
     y = runs.acc @ runs.view_at(now.setting)
-    scales = now.surface.scales
-    surface = strengths.fit(
-        np.array([coded[block] for block in runs.block.tolist()]), y, runs.block,
-        sigma=scales.sigma, df=ENOUGH_DF, unit=max(1.0, scales.main / CENTRE[0]),
-    )  # fmt: skip
+    scales, scale = now.surface.scales, now.surface.scale
+    y = y if scale is None else scale.of(y)
+    coded_runs = np.array([coded[block] for block in runs.block.tolist()])
+    unit = max(1.0, scales.main / CENTRE[0])
+    fitted = strengths.fit(coded_runs, y, runs.block, sigma=scales.sigma, df=ENOUGH_DF, unit=unit)
+    surface = replace(fitted, scale=scale)
     draw = np.random.default_rng([*b"doses", asked.opening.design_seed, len(doses)])
     *_, regret = search.highest(surface, strengths.features(strengths.combinations(len(knobs))), draw)
     spent = derive.spent_on(asked, replace(asked.opening, rows=(*rows, *tried)).records(store, derive.SPLIT))

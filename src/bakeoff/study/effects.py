@@ -156,8 +156,8 @@ def modelled(
     return found
 
 
-def surface(runs: Runs, noise: Noise, views: Floats) -> model.Surface:
-    """The model of all runs, for the accuracies that `views` (V,) picks."""
+def surface(runs: Runs, noise: Noise, views: Floats, short: Bools | None = None) -> model.Surface:
+    """The model of all runs, for the accuracies that `views` (V,) picks. short: (N,) runs of another length."""
     y = (runs.acc * views).sum(axis=1)
     sigma, df = noise.sigma, 0.0  # what the design's residual says of the noise, the model sees for itself
     if noise.replicate.df:
@@ -168,7 +168,10 @@ def surface(runs: Runs, noise: Noise, views: Floats) -> model.Surface:
     unit = _unit(runs.levels, y)
     main, pair, triple = (tuple(unit * sd for sd in sds) for sds in (model.MAIN, model.PAIR, model.TRIPLE))
     centre = (unit * model.CENTRE[0], unit * model.CENTRE[1])
-    return model.fit(runs.levels, y, runs.block, sigma=sigma, df=df, main=main, pair=pair, triple=triple, centre=centre)
+    return model.fit(
+        runs.levels, y, runs.block, sigma=sigma, df=df, main=main, pair=pair, triple=triple, centre=centre, short=short,
+        length=tuple(unit * sd for sd in model.LENGTH),
+    )  # fmt: skip
 
 
 def _unit(levels: Bools, y: Floats) -> float:

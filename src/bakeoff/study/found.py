@@ -51,4 +51,14 @@ def found_by(store: Store, proof: Spec) -> Found:
         tuned = seen.surface.coefficients(strengths.features(chosen) - strengths.features(usual))
     searched = replace(proof, rows=(*made, *(dose.row for dose in proof.doses))).records(store, SPLIT)
     seconds = sum(record.seconds for record in searched if record)
-    return Found(asked, now, np.array(fresh), now.surface.coefficients(rows), tuned, seconds)
+    return Found(asked, now, np.array(fresh), _in_percent(now, rows), tuned, seconds)
+
+
+def _in_percent(now: Look, rows: Floats) -> Belief:
+    """Effects beside the best recipe, `rows` (k, F) of the surface's coefficients, in points of accuracy."""
+    best = now.standing.best
+    toggled = best ^ np.eye(len(best), dtype=bool)
+    gain = now.surface.accuracy(best[None]).mean - now.surface.accuracy(toggled).mean
+    belief, scale = now.surface.coefficients(rows), now.surface.scale
+    slope = 1.0 if scale is None else scale.slope(now.surface.coefficients(features(best[None])).mean)
+    return Belief(np.where(best, gain, -gain), belief.sd * slope, belief.positive)

@@ -107,16 +107,13 @@ class Runs:
         first, second = np.array(pairs, np.int64).reshape(-1, 2).T
         return first, second
 
+    def __getitem__(self, rows: Ints) -> "Runs":
+        hits = None if self.hits is None else self.hits[rows]
+        return Runs(self.levels[rows], self.acc[rows], self.block[rows], hits, self.lost)
+
     def near(self, levels: Bools, distance: int) -> "Runs":
         """The runs whose levels differ in at most so many techniques from `levels` (k,)."""
-        rows = np.flatnonzero((self.levels != levels).sum(axis=1) <= distance)
-        return Runs(
-            self.levels[rows],
-            self.acc[rows],
-            self.block[rows],
-            None if self.hits is None else self.hits[rows],
-            self.lost,
-        )
+        return self[np.flatnonzero((self.levels != levels).sum(axis=1) <= distance)]
 
     def rows(self, levels: Bools) -> Ints:
         """Rows of the runs with exactly these levels (k,)."""

@@ -48,16 +48,19 @@ def configurations(k: int) -> Bools:
     return np.array(list(itertools.product([False, True], repeat=k)))
 
 
-def believe(runs: Runs, views: Floats) -> Surface:
+def believe(runs: Runs, views: Floats, short: Bools | None = None) -> Surface:
     """The model that a search goes by, for the accuracies that `views` (V,) picks: of the logarithm of the error.
 
     On that scale techniques nearly add up and bad configurations are as noisy as good ones, so that their runs tell
-    more about the best. Its coefficients are in points at the error of the better half of the runs.
+    more about the best. Its coefficients are in points at the error of the better half of the runs. short: (N,) runs
+    of another length, which say less the more they differ.
     """
     y = (runs.acc * views).sum(axis=1)
-    scale = LogError(max(100 - float(np.median(y[y >= np.median(y)])), 0.1))
+    usual = y if short is None else y[~short]
+    scale = LogError(max(100 - float(np.median(usual[usual >= np.median(usual)])), 0.1))
     on_scale = Runs(runs.levels, scale.of(y)[:, None], runs.block, None, runs.lost)
-    return replace(effects.surface(on_scale, measure(on_scale), np.ones(1)), scale=scale)
+    noise = measure(on_scale if short is None else on_scale[np.flatnonzero(~short)])
+    return replace(effects.surface(on_scale, noise, np.ones(1), short), scale=scale)
 
 
 def stand(surface: Surface, allowed: Bools, draw: np.random.Generator) -> Standing:
