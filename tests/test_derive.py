@@ -184,7 +184,7 @@ def test_a_limit_on_training_time_leaves_out_what_takes_longer(tmp_path: Path, c
         ((), "needs a budget"),
         (("--runs", "60", "--budget", "1h"), "needs a budget"),
         (("--runs", "20"), "that takes"),
-        (("--budget", "1s"), "takes about"),
+        (("--budget", "0.001s"), "takes about"),
         (("--budget", "soon"), "is no duration"),
         (("--runs", "60", "--objective", "loss"), "there are: acc1, acc5"),
         (("--runs", "60", "--always", "fixres"), "isn't among the candidates"),
