@@ -40,7 +40,7 @@ FACTS = "prepared.json"  # in the copy: what it was made from, and how
 _VERSION = 1  # of the copy; raise it when the same images would give others
 _SPARE = 2**30  # bytes of the disk that stay free
 _SAMPLE = 64  # images that tell how large the copy will be
-_TOGETHER = 256  # images between two looks at the disk: what an interrupt waits for
+_TOGETHER = 64  # images between two looks at the disk: what an interrupt waits for
 
 
 @dataclass(frozen=True)
