@@ -16,7 +16,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from bench import analysis, augment, files, loop_overhead, mnist_to_99
+from bench import analysis, augment, files, loop_overhead, mnist_to_99, throughput
 from bench.compare import ROOT, Ratio, machine
 
 BENCHMARKS: dict[str, Callable[[Path], list[Ratio]]] = {
@@ -24,6 +24,7 @@ BENCHMARKS: dict[str, Callable[[Path], list[Ratio]]] = {
     "augment": augment.measure,
     "files": files.measure,
     "mnist_to_99": mnist_to_99.measure,
+    "throughput": throughput.measure,
     "analysis": analysis.measure,
 }
 
