@@ -21,6 +21,7 @@ CENTRE = (0.18, 0.03)  # medians of the priors of the first two
 LENGTH = (0.03, 0.1, 0.2)  # the same for what a length of training changes in the effects
 SHARED = (0.0, 0.4, 0.8)  # correlations tried where runs share seeds
 _WEIGHT = 1e-4  # scales with less posterior weight than this share of the best are dropped
+_USUAL = 0.25  # rms coefficient of main effects up to which the prior fits as it is
 _KNOWN_DF = 60  # from here on the noise counts as known
 
 
@@ -285,6 +286,19 @@ def fit_features(
     weight = special.softmax([log for log, _ in found])
     parts = (replace(part, weight=float(w)) for w, (_, part) in zip(weight, found, strict=True))
     return Surface(int((order == 1).sum()), level, tuple(parts))
+
+
+def unit(levels: Bools, y: Floats) -> float:
+    """How many times larger than in the prior the effects of levels (N, k) on y (N,) are, where that is more than once.
+
+    The prior's scales are those of a converged network on a large data set, tenths of a point; on small data or in
+    short runs effects of ten points are seen, and a prior of tenths would take their interactions for noise.
+    """
+    x = np.column_stack([np.ones(len(levels)), np.where(levels, 1.0, -1.0)])
+    if len(levels) <= x.shape[1]:
+        return 1.0
+    slopes = np.linalg.lstsq(x, y, rcond=None)[0][1:]
+    return max(1.0, float(np.sqrt(np.mean(slopes**2))) / _USUAL)
 
 
 def _sigmas(sigma: float, df: float) -> list[tuple[float, float]]:

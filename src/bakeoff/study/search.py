@@ -5,13 +5,14 @@ often as it may be the best: what is known to be worse costs no runs, what is un
 """
 
 import itertools
+import math
 from collections import Counter
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from bakeoff.errors import RequestError
-from bakeoff.study import designs, effects
+from bakeoff.study import designs, model
 from bakeoff.study.model import LogError, Surface, features
 from bakeoff.study.noise import measure
 from bakeoff.study.runs import Bools, Floats, Ints, Runs
@@ -52,15 +53,36 @@ def believe(runs: Runs, views: Floats, short: Bools | None = None) -> Surface:
     """The model that a search goes by, for the accuracies that `views` (V,) picks: of the logarithm of the error.
 
     On that scale techniques nearly add up and bad configurations are as noisy as good ones, so that their runs tell
-    more about the best. Its coefficients are in points at the error of the better half of the runs. short: (N,) runs
-    of another length, which say less the more they differ.
+    more about the best. Main effects and interactions of two only: with the third order it finds worse recipes, even
+    where there is one. Its coefficients are in points at the error of the better half of the runs. short: (N,) runs of
+    another length, which say less the more they differ.
     """
     y = (runs.acc * views).sum(axis=1)
     usual = y if short is None else y[~short]
     scale = LogError(max(100 - float(np.median(usual[usual >= np.median(usual)])), 0.1))
-    on_scale = Runs(runs.levels, scale.of(y)[:, None], runs.block, None, runs.lost)
+    points = scale.of(y)
+    on_scale = Runs(runs.levels, points[:, None], runs.block, None, runs.lost)
     noise = measure(on_scale if short is None else on_scale[np.flatnonzero(~short)])
-    return replace(effects.surface(on_scale, noise, np.ones(1), short), scale=scale)
+    sigma = math.sqrt(noise.replicate.value) if noise.replicate.df else noise.sigma
+    if not sigma > 0:
+        sigma = max(float(np.std(points)) / 4, 1e-3)
+    unit = model.unit(runs.levels, points)
+    main, pair = (tuple(unit * sd for sd in sds) for sds in (model.MAIN, model.PAIR))
+    centre = (unit * model.CENTRE[0], unit * model.CENTRE[1])
+    found = model.fit(
+        runs.levels,
+        points,
+        runs.block,
+        sigma=sigma,
+        df=noise.replicate.df,
+        main=main,
+        pair=pair,
+        triple=(0.0,),
+        centre=centre,
+        short=short,
+        length=tuple(unit * sd for sd in model.LENGTH),
+    )
+    return replace(found, scale=scale)
 
 
 def stand(surface: Surface, allowed: Bools, draw: np.random.Generator) -> Standing:
