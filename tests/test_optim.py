@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from bakeoff.engine.optim import build_optimizer, lr_factor, parameter_groups
+from bakeoff.engine.optim import bare_step, build_optimizer, lr_factor, parameter_groups
 from bakeoff.engine.state import Averager
 from bakeoff.plan import SGD, Adam, DecayRule, EvalView, Model, Plan, RMSProp, Schedule
 
@@ -183,3 +183,25 @@ def test_average_is_not_trained_and_keeps_the_last_buffers() -> None:
     average.update(1)
     assert average.model.num_batches_tracked == 1
     assert not torch.equal(before["running_var"], average.model.state_dict()["running_var"])
+
+
+@pytest.mark.parametrize(
+    "slot", [SGD(), SGD(momentum=0.0), SGD(nesterov=True), Adam(), Adam(decoupled=True), RMSProp()], ids=str
+)
+def test_a_bare_step_is_the_optimizer_s_own_to_the_bit(slot: SGD | Adam | RMSProp) -> None:
+    torch.manual_seed(0)
+    ours = nn.Sequential(nn.Linear(5, 7), nn.BatchNorm1d(7), nn.Linear(7, 3))
+    torchs = copy.deepcopy(ours)
+    plan = make_plan(optimizer=slot)
+    optimizers = [build_optimizer(net, plan) for net in (ours, torchs)]
+    update = bare_step(optimizers[0])
+    for _ in range(3):
+        images = torch.randn(8, 5)
+        for net in (ours, torchs):
+            net(images).square().mean().backward()
+        update()
+        optimizers[1].step()
+        optimizers[1].zero_grad(set_to_none=True)
+        assert all(parameter.grad is None for parameter in ours.parameters())
+    for a, b in zip(ours.state_dict().values(), torchs.state_dict().values(), strict=True):
+        assert torch.equal(a, b)
