@@ -221,7 +221,7 @@ def run_search(
         while True:
             now = derive.look(asked, results, rows)
             write_recipe(asked, job, now, results)
-            if derive.enough(asked, now):
+            if why := derive.enough(asked, now):
                 planned("search", now, ())
                 break
             proposed = derive.proposals(asked, now)
@@ -235,7 +235,7 @@ def run_search(
         knobs, tried, spent = _strengths(asked, now, rows, job, results, run)
         tuned = dosed(job, knobs, [knob.chosen for knob in knobs])
         spec, rival = prove(asked, now, rows, tuned, spent)
-        spec = replace(spec, knobs=knobs, doses=tried, touched=derive.touched(asked, results)).save(results)
+        spec = replace(spec, ended=why, knobs=knobs, doses=tried, touched=derive.touched(asked, results)).save(results)
         run("proof", now, [*((row, tuned) for row in spec.rows), *((row, rival) for row in spec.rival)])
     return spec
 
@@ -309,7 +309,8 @@ def finish(asked: Search, job: Job, spec: Spec, results: Store, reading: Reading
     found = analyse(results, spec, reading)
     job = _without(job, asked.opening.not_applicable)
     job = dosed(job, spec.knobs, [knob.chosen for knob in spec.knobs])
-    return found, write_recipe(asked, job, derive.look(asked, results, asked.made(spec)), results, found)
+    assert found.found is not None
+    return found, write_recipe(asked, job, found.found.look, results, found)
 
 
 def prove(asked: Search, now: Look, searched: Sequence[Row], job: Job, spent: float) -> tuple[Spec, Job]:
@@ -384,7 +385,6 @@ def write_recipe(asked: Search, job: Job, now: Look, results: Store, proof: Resu
                 "runs": len(now.runs),
                 asked.objective: _rounded(now.standing.value),
                 "sd": _rounded(now.standing.sd),
-                "expected_regret_pp": _rounded(now.standing.regret),
             },
             "proof": proved,
         },

@@ -198,7 +198,7 @@ def found(results: Results) -> Section | None:
         f", and {len(asked.shorter)} shorter ones for what they agree on" if asked.shorter else "",
         f"; {words.counted(seen, 'configuration')} of the training techniques were seen. It looked at the "
         f"part of the data called select only, and trained for {duration(results.found.seconds)} in all. It ended "
-        f"because {derive.enough(asked, now)}.",
+        f"because {spec.ended}.",
     )
     body = [
         (

@@ -135,8 +135,11 @@ class Look:
         return 0.05 if self.noise.sigma <= 0.15 else 0.1
 
 
-def look(asked: Search, store: Store, rows: Sequence[Row]) -> Look:
-    """What `rows`, all of which have come to an end, and the runs of earlier studies say."""
+def look(asked: Search, store: Store, rows: Sequence[Row], reference: Bools | None = None) -> Look:
+    """What `rows`, all of which have come to an end, and the runs of earlier studies say.
+
+    reference: (k + E,) of this recipe instead of the best, as was decided once.
+    """
     spec = replace(asked.opening, rows=(*rows, *asked.prior, *asked.shorter))
     records = spec.records(store, SPLIT)
     runs = spec.collect(records, store, asked.k, SPLIT)
@@ -149,7 +152,10 @@ def look(asked: Search, store: Store, rows: Sequence[Row]) -> Look:
     for levels in runs.lost:
         allowed = allowed[(allowed != levels).any(axis=1)]  # what failed twice can't be chosen
     best: Look | None = None
-    for setting in asked.settings:
+    settings, k = asked.settings, allowed.shape[1]
+    if reference is not None:
+        settings, allowed = reference[None, k:], reference[None, :k]
+    for setting in settings:
         if any(not on and name in asked.always for name, on in zip(spec.evaluation, setting, strict=True)):
             continue
         views = runs.view_at(setting)

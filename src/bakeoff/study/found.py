@@ -34,7 +34,7 @@ def found_by(store: Store, proof: Spec) -> Found:
     """How the recipe of a proof was found, from the store."""
     asked = Search.load(store, proof.name)
     made = asked.made(proof)
-    now = derive.look(asked, store, made)
+    now = derive.look(asked, store, made, proof.recipe_levels)
     best, k = now.standing.best, len(now.standing.best)
     rows = np.where(best, 1.0, -1.0)[:, None] * (features(best[None]) - features(best ^ np.eye(k, dtype=bool)))
     records = [

@@ -83,8 +83,8 @@ class Spec:
 
     Of a recipe that was derived: reference, its levels, (k + E,); search, the runs that led to it, which say nothing
     of it but through the model; rival, runs of the recipe as published, if that is another one, and rival_view, the
-    evaluation that it asks for; touched, how many recipes were proved on the same data before; knobs and doses, the
-    strengths that were tried, and the runs for that.
+    evaluation that it asks for; touched, how many recipes were proved on the same data before; ended, why the search
+    did; knobs and doses, the strengths that were tried, and the runs for that.
     """
 
     name: str
@@ -114,6 +114,7 @@ class Spec:
     rival: tuple[Row, ...] = ()
     rival_view: str = ""
     touched: int = 0
+    ended: str = ""
     knobs: tuple[Knob, ...] = ()
     doses: tuple[Dose, ...] = ()
     arrangement: str = ""
