@@ -6,7 +6,7 @@ READY := .venv/.ready
 # One thread per test process: two such processes beat one with two threads.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
-.PHONY: demo test fast check lint format types bench notebooks readme clean
+.PHONY: demo test fast check lint format types bench notebooks readme cards docs examples clean
 .DEFAULT_GOAL := test
 
 demo: $(READY)  ## what each technique buys on 200 handwritten digits: table and report, in a few minutes
@@ -40,6 +40,12 @@ readme: $(READY)  ## the README's table and picture, from studies/
 
 cards: $(READY)  ## the pages and pictures under docs/cards, from the techniques' cards
 	$(BIN)/python docs/cards.py
+
+docs: $(READY)  ## the site, in build/site; warnings are errors
+	$(BIN)/python -m docs.site.build
+
+examples: $(READY)  ## execute what the site's pages show, and put what it prints into them
+	$(BIN)/python -m docs.site.examples
 
 clean:
 	rm -rf .venv dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
