@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import yaml
 
+import bakeoff as bo
 from bakeoff import ablation, api, recipes
 from bakeoff.cli import main
 from bakeoff.store import open_store
@@ -124,6 +125,17 @@ def test_the_same_command_runs_nothing_twice(store: Path, capsys: pytest.Capture
     assert main(["report", "--store", str(store), "--format", "md", "--quiet"]) == 0
     assert main(["report", "--store", str(store), "--format", "ipynb", "--quiet"]) == 0
     capsys.readouterr()
+
+
+@pytest.mark.slow
+def test_python_gives_the_same(store: Path) -> None:
+    before = len(list(store.glob("*/run.json")))
+    results = bo.derive(
+        "digits", "baseline", include=("mixup", "label_smoothing", "random_erasing", "ema"), model="softmax",
+        length=0.02, runs=45, strengths=False, store=store,
+    )  # fmt: skip
+    assert results.spec.rows == proof_of(store).rows
+    assert len(list(store.glob("*/run.json"))) == before
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bakeoff.ablation import ablate
     from bakeoff.api import evaluate, plan_job, predict, train
+    from bakeoff.derivation import derive
     from bakeoff.errors import BakeoffError, RequestError
     from bakeoff.plan import Plan
     from bakeoff.store import RunRecord, Store, View
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "bakeoff.ablation": ("ablate",),
     "bakeoff.api": ("evaluate", "plan_job", "predict", "train"),
+    "bakeoff.derivation": ("derive",),
     "bakeoff.errors": ("BakeoffError", "RequestError"),
     "bakeoff.plan": ("Plan",),
     "bakeoff.store": ("RunRecord", "Store", "View"),
@@ -29,6 +31,7 @@ __all__ = [
     "Store",
     "View",
     "ablate",
+    "derive",
     "evaluate",
     "plan_job",
     "predict",

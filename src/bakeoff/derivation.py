@@ -13,7 +13,7 @@ import yaml
 
 from bakeoff import ablation, recipes, techniques
 from bakeoff.ablation import Factors, factors, make_row, row_plans
-from bakeoff.api import Job
+from bakeoff.api import Job, data_folder, plan_job
 from bakeoff.data.dataset import Dataset
 from bakeoff.engine import device as devices
 from bakeoff.engine.train import ENGINE_VERSION
@@ -23,13 +23,14 @@ from bakeoff.plan import Plan
 from bakeoff.recipe import Recipe, compile_plan
 from bakeoff.runner import SPLITS
 from bakeoff.store import Store, open_store, write_text
-from bakeoff.study import derive, doses, search
+from bakeoff.study import derive as study
+from bakeoff.study import doses, search
 from bakeoff.study import strengths as screening
 from bakeoff.study.analyse import Results, analyse
 from bakeoff.study.derive import Look, Objective, Search
 from bakeoff.study.runs import Bools
 from bakeoff.study.spec import SPLIT, Dose, Knob, Row, Spec
-from bakeoff.study.table import Effect, Reading
+from bakeoff.study.table import DEFAULT, Effect, Reading
 
 PUBLISHED = "torchvision-2021"
 _SEARCH, _DOSES, _PROOF, _RIVAL = 1_000, 50_000, 100_000, 200_000  # first seeds: what is proved has its own
@@ -66,7 +67,7 @@ def plan_search(
     results = open_store(store)
     wanted = [objective, budget, unit, sorted(always), slowest, seed, job.recipe.as_json(), job.plan.digest]
     name = ablation.study_name(job.task.name, "derive", [*wanted, dataset.fingerprint, ENGINE_VERSION])
-    if name in derive.searches(results):
+    if name in study.searches(results):
         return Search.load(results, name)
     spec = ablation.plan_study(job, design_seed=seed, dataset=dataset, store=store, **request)
     slow = _too_slow(job, spec, slowest, dataset) if slowest is not None else {}
@@ -95,12 +96,12 @@ def plan_search(
         store=store,
     )
     prior, shorter = earlier(results, job, found, opening)
-    whole, least = 1.0, float(len(drawn) + 3 * derive.LEAST + k)
+    whole, least = 1.0, float(len(drawn) + 3 * study.LEAST + k)
     if unit == "seconds":
         whole, least = _least(opening, job, dataset)
     if budget < least:
         raise RequestError(_too_little(budget, least, unit))
-    room = budget >= least + whole * (derive.DOSES + search.BATCH * _ROOM)
+    room = budget >= least + whole * (study.DOSES + search.BATCH * _ROOM)
     return Search(opening, objective, budget, unit, tuple(always), slowest, prior, least, strengths and room, shorter)
 
 
@@ -142,7 +143,7 @@ def _least(opening: Spec, job: Job, dataset: Dataset) -> tuple[float, float]:
         return per_image * (row_plans(job, found, levels)[0].examples_seen + looked_at) / opening.jobs
 
     whole, none = took((True,) * k), took((False,) * k)
-    return whole, sum(took(row.levels) for row in opening.rows) + derive.LEAST * (2 * whole + none) + k * whole
+    return whole, sum(took(row.levels) for row in opening.rows) + study.LEAST * (2 * whole + none) + k * whole
 
 
 def _too_little(budget: float, least: float, unit: str) -> str:
@@ -157,7 +158,7 @@ def _too_little(budget: float, least: float, unit: str) -> str:
 def earlier(results: Store, job: Job, found: Factors, opening: Spec) -> tuple[tuple[Row, ...], tuple[Row, ...]]:
     """Runs of the store, outside the opening, that are configurations of the same candidates; and shorter ones.
 
-    Of the shorter ones those of the length of which there are most; their seeds are marked (`derive.SHORTER`).
+    Of the shorter ones those of the length of which there are most; their seeds are marked (`study.SHORTER`).
     """
     ours = {run for row in opening.rows for run in row.runs}
     views = {level.view_of(split) for level in opening.levels for split in SPLITS}
@@ -183,9 +184,51 @@ def earlier(results: Store, job: Job, found: Factors, opening: Spec) -> tuple[tu
         if share == 1:
             prior.append(Row(levels, seed, (seed, seed), (run, run)))
         else:
-            shorter.setdefault(length, []).append(Row(levels, seed + derive.SHORTER, (seed, seed), (run, run)))
+            shorter.setdefault(length, []).append(Row(levels, seed + study.SHORTER, (seed, seed), (run, run)))
     most = max(shorter, key=lambda length: (len(shorter[length]), length), default=0)
     return tuple(prior), tuple(shorter.get(most, ()))
+
+
+def derive(
+    task: str = "digits",
+    recipe: str = "torchvision-2021",
+    *,
+    budget: float | None = None,
+    runs: int | None = None,
+    include: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    always: Sequence[str] = (),
+    settings: Sequence[str] = (),
+    model: str | None = None,
+    length: float = 1.0,
+    objective: Objective = "acc1",
+    max_time: float | None = None,
+    strengths: bool = True,
+    seed: int = 0,
+    device: str = "auto",
+    jobs: int | None = None,
+    threads: int | None = None,
+    data: Path | str | None = None,
+    store: Path | str | None = None,
+) -> Results:
+    """Find the best recipe for a task, and prove it; runs that the store has are not made again.
+
+    recipe, include, exclude: the candidates. budget: seconds that pass; runs: instead. max_time: seconds that one
+    training may take. The recipe's file is `studies/NAME/recipe.yaml` in the store, NAME being `results.spec.name`.
+    """
+    if (budget is None) == (runs is None):
+        raise RequestError("a derivation needs a budget: seconds (budget=3600), or runs (runs=80)")
+    job = plan_job(
+        task, recipe, with_=include, without=exclude, settings=settings, model=model, length=length, data=data
+    )
+    dataset = job.task.load(data_folder(data))
+    asked = plan_search(
+        job, budget=float(runs or budget or 0), unit="runs" if runs else "seconds", objective=objective, always=always,
+        slowest=max_time, strengths=strengths, seed=seed, dataset=dataset, store=store, device=device, jobs=jobs,
+        threads=threads, data=data,
+    )  # fmt: skip
+    spec = run_search(asked, job, data=data, store=store)
+    return finish(asked, job, spec, open_store(store), DEFAULT)[0]
 
 
 def run_search(
@@ -219,12 +262,12 @@ def run_search(
 
         run("opening", None, [(row, job) for row in rows])
         while True:
-            now = derive.look(asked, results, rows)
+            now = study.look(asked, results, rows)
             write_recipe(asked, job, now, results)
-            if why := derive.enough(asked, now):
+            if why := study.enough(asked, now):
                 planned("search", now, ())
                 break
-            proposed = derive.proposals(asked, now)
+            proposed = study.proposals(asked, now)
             shared = search.seeds(proposed, _SEARCH + len(rows))
             batch = [
                 _fresh(job, found, levels, seed, fingerprint, taken)
@@ -235,7 +278,7 @@ def run_search(
         knobs, tried, spent = _strengths(asked, now, rows, job, results, run)
         tuned = dosed(job, knobs, [knob.chosen for knob in knobs])
         spec, rival = prove(asked, now, rows, tuned, spent)
-        spec = replace(spec, ended=why, knobs=knobs, doses=tried, touched=derive.touched(asked, results)).save(results)
+        spec = replace(spec, ended=why, knobs=knobs, doses=tried, touched=study.touched(asked, results)).save(results)
         run("proof", now, [*((row, tuned) for row in spec.rows), *((row, rival) for row in spec.rival)])
     return spec
 
@@ -253,8 +296,8 @@ def _strengths(
     if not knobs:
         return (), (), now.spent
     coded = screening.design(len(knobs), asked.opening.design_seed)
-    first = len(coded) * derive.cost(asked, now, now.standing.best[None]).sum()
-    if now.spent + first + derive.proof_cost(asked, now, derive.LEAST, 1) > asked.budget:
+    first = len(coded) * study.cost(asked, now, now.standing.best[None]).sum()
+    if now.spent + first + study.proof_cost(asked, now, study.LEAST, 1) > asked.budget:
         return (), (), now.spent
     training = now.reference[: len(now.standing.best)]
     tried: list[Dose] = []
@@ -320,7 +363,7 @@ def prove(asked: Search, now: Look, searched: Sequence[Row], job: Job, spent: fl
     recipe if that is another one, all with seeds that nothing else has. spent: of the budget, so far.
     """
     found, fingerprint, k = factors(job), asked.opening.data_fingerprint, len(asked.opening.training)
-    runs, each = derive.proof(asked, now, spent)
+    runs, each = study.proof(asked, now, spent)
     best = now.standing.best
     wanted: list[Bools] = [*[best] * runs]
     if best.any():
@@ -381,7 +424,7 @@ def write_recipe(asked: Search, job: Job, now: Look, results: Store, proof: Resu
             "command": asked.opening.command,
             "versions": asked.opening.versions,
             "search": {
-                "split": derive.SPLIT,
+                "split": study.SPLIT,
                 "runs": len(now.runs),
                 asked.objective: _rounded(now.standing.value),
                 "sd": _rounded(now.standing.sd),
