@@ -74,7 +74,8 @@ def test_equations_and_pictures_are_in_the_pages(site: Path) -> None:
     text = (site / "statistics" / "index.html").read_text("utf-8")
     assert "picture:" not in text
     assert "var(--yours)" in text
-    assert "def edit" in (site / "source" / "src" / "bakeoff" / "techniques" / "mixup.py.html").read_text("utf-8")
+    source = site / "source" / "src" / "bakeoff" / "techniques" / "label_smoothing.py.html"
+    assert "LabelSmoothing" in source.read_text("utf-8")
 
 
 def test_a_link_to_nothing_is_an_error(tmp_path: Path) -> None:

@@ -2,8 +2,8 @@
 
 The pages are docs/site/pages, the technique cards, docs/architecture.md, docs/log.md, CONTRIBUTING.md and CHANGELOG.md,
 each as it is. What is made on the way: pictures that a page asks for as `![...](picture:NAME)` are drawn into it,
-equations become MathML, diagrams lists, and a link to a file of the repository becomes one to a page that shows it. So the site needs
-no network, neither while it is built nor while it is read.
+equations become MathML, diagrams become lists, and a link to a file of the repository becomes one to a page that shows
+it. So the site needs no network, neither while it is built nor while it is read.
 """
 
 import html
@@ -26,8 +26,8 @@ EQUATION = re.compile(r"^\$\$\n(.*?)\n\$\$$", re.DOTALL | re.MULTILINE)
 MERMAID = re.compile(r"^```mermaid\n(.*?)^```\n", re.DOTALL | re.MULTILINE)
 NODE = re.compile(r"(\w+)(?:[\[{(]+([^\[\](){}]+)[\]})]+)?")
 LANGUAGES = {".py": "python", ".yaml": "yaml", ".toml": "toml", ".sh": "bash"}
-PICTURED = (".png", ".svg")
-COPIED = (*PICTURED, ".ipynb", ".css")
+COPIED = (".png", ".svg", ".ipynb", ".css", ".js")
+SHIM = "https://unpkg.com/iframe-worker/shim"  # zensical's offline plugin fetches it; docs/site/pages has it
 
 
 def sources() -> dict[str, Path]:
@@ -133,7 +133,11 @@ def build(folder: Path) -> Path:
     stage(folder / "docs")
     shutil.copy(HERE / "zensical.toml", folder)
     subprocess.run([sys.executable, "-m", "zensical", "build", "--strict", "--clean"], cwd=folder, check=True)
-    return folder / "site"
+    site = folder / "site"
+    for path in site.rglob("*.html"):
+        up = "../" * (len(path.relative_to(site).parts) - 1)
+        path.write_text(path.read_text("utf-8").replace(SHIM, f"{up}iframe-worker.js"), "utf-8")
+    return site
 
 
 if __name__ == "__main__":
