@@ -54,7 +54,7 @@ def measure(data: Path) -> list[Ratio]:
         found.append(
             Ratio(
                 name=f"analysis_{images}_images",
-                over="CPU seconds for the effects of 10,000 runs / 1 second",
+                over=f"CPU seconds for the effects of {RUNS:,} runs / 1 second",
                 ratios=[cpu for cpu, _ in took],
                 bound="at most",
                 promise=PROMISE,
