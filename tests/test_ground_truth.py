@@ -1,4 +1,4 @@
-"""What the simulated worlds promise, on a real table: all combinations of nine techniques, trained six times on digits."""
+"""What the simulated worlds promise, on a real table: all combinations of nine techniques on digits, six times."""
 
 import numpy as np
 import pytest
