@@ -167,3 +167,32 @@ def test_few_degrees_of_freedom_lean_on_the_churn() -> None:
     assert noise.with_churn(noise.Variance(2.0, 2), 0.5) == noise.Variance(2.0, 2)
     assert noise.with_churn(noise.Variance(0.25, 2), 0.5) == noise.Variance(0.5, 8)
     assert noise.with_churn(known, math.nan) == known
+
+
+def test_sums_of_bits_are_those_of_unpacked_hits() -> None:
+    draw = np.random.default_rng(3)
+    hits = draw.random((7, 2, 2, 21)) < 0.8  # the last byte is not full
+    runs = Runs.collect(np.zeros((7, 1)), 100 * hits.mean(axis=-1), np.arange(7), Hits.pack(hits))
+    assert runs.hits is not None
+    plain = np.unpackbits(runs.hits.packed, axis=-1, count=21).astype(float)
+    rows = np.array([5, 0, 3])
+    for views in (
+        runs.view_average(),
+        runs.view_at(np.array([True, False])),
+        runs.view_effect(0),
+        runs.view_effect(1, np.array([True, True])),
+        np.array([0.5, -0.25, 0.0, 0.125]),
+        draw.choice([0.0, 0.5, -1.0], (3, 4)),
+        np.zeros(4),
+    ):
+        expected = (np.broadcast_to(views, (3, 4))[:, :, None] * plain[rows]).sum(axis=1)
+        np.testing.assert_array_equal(runs.hits.mean(rows, views), expected.astype(np.float32))
+
+
+def test_what_is_remembered_is_of_these_runs_and_views() -> None:
+    draw = np.random.default_rng(4)
+    design = designs.factorial(4, 32)
+    first, second = (Runs.collect(design.levels, 90 + draw.normal(0, 0.1, (32, 2)), design.block) for _ in range(2))
+    found = [noise.measure(r, v) for r in (first, second) for v in (None, np.array([1.0, 0.0]), np.array([0.0, 1.0]))]
+    assert len({value.sigma for value in found}) == 6
+    assert noise.measure(first, first.view_average()) == found[0]

@@ -304,7 +304,7 @@ def missing(runs: Sequence[tuple[Row, Job]], results: Store, crashed: Container[
     cells = []
     for index, (row, job) in enumerate(runs):
         for seed, run in zip(row.seeds, row.runs, strict=True):
-            record = results.read(run)
+            record = results.read(run, views[id(job)])
             if run in crashed or (record and record.status == "diverged"):
                 continue
             if not (record and record.status == "done" and views[id(job)] <= {view.name for view in record.views}):

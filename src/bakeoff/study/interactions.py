@@ -1,7 +1,7 @@
 """Which techniques work with each other, and which fight."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -54,8 +54,9 @@ def interactions(
         for (a, b), gain, half, positive in zip(pairs, belief.mean, wide, belief.positive, strict=True):
             sign = float(max(positive, 1 - positive))
             found.append(_named(names[a], names[b], float(gain), float(half), level, sign))
+    bare = replace(runs, hits=None)  # what single images say isn't asked
     for technique in range(runs.evaluations):
-        odd = odd_space(runs, runs.view_effect(technique))
+        odd = odd_space(bare, runs.view_effect(technique))
         if odd is None or not odd.df:
             continue
         se = np.sqrt(odd.s2 * np.diag(odd.cov))

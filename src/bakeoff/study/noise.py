@@ -6,14 +6,17 @@ of quality between runs (Jordan, https://arxiv.org/abs/2304.01910, whose Theorem
 
 import itertools
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from bakeoff.study.linear import PER_CENT, Combination, Fit, fit
 from bakeoff.study.runs import Floats, Hits, Ints, Runs
 
+T = TypeVar("T")
 ENOUGH_DF = 4  # below, a variance is too uncertain to stand without the churn beside it
 
 
@@ -63,9 +66,27 @@ class Noise:
         return "evaluation images" if self.distribution**2 < 0.3 * total else "seeds"
 
 
+def _once(of_runs: Callable[[Runs, Floats], T]) -> Callable[[Runs, Floats], T]:
+    """The same function, which passes over the images of a `Runs` only once for the same views."""
+    known: WeakKeyDictionary[Runs, dict[bytes, T]] = WeakKeyDictionary()
+
+    def remembered(runs: Runs, views: Floats) -> T:
+        found = known.setdefault(runs, {})
+        key = np.ascontiguousarray(views, np.float64).tobytes()
+        if key not in found:
+            found[key] = of_runs(runs, views)
+        return found[key]
+
+    return remembered
+
+
 def measure(runs: Runs, views: Floats | None = None) -> Noise:
     """The noise of the accuracies that `views` (V,) picks; without, of their mean over the evaluation techniques."""
-    views = runs.view_average() if views is None else views
+    return _measure(runs, runs.view_average() if views is None else views)
+
+
+@_once
+def _measure(runs: Runs, views: Floats) -> Noise:
     replicate, churn_replicate = _replicates(runs, views)
     odd = odd_space(runs, views)
     residual, churn, distribution = Variance(), churn_replicate, math.nan
@@ -117,6 +138,7 @@ def with_churn(variance: Variance, churn: float) -> Variance:
     return Variance(value, variance.df * (value / variance.value) ** 2 if variance.value else math.inf)
 
 
+@_once
 def odd_space(runs: Runs, views: Floats) -> Fit | None:
     """Fit of the fold pairs' half differences d_i = (y(x_i) - y(-x_i)) / 2 = sum_j x_ij M_j / 2 (STATISTICS 4.1).
 
