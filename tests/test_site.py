@@ -40,11 +40,10 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build.build(tmp_path_factory.mktemp("build"))
 
 
-@pytest.fixture(scope="module")
-def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("clone")
-    examples.prepare(folder)
-    return folder
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    examples.prepare(tmp_path)
+    return tmp_path
 
 
 @pytest.mark.slow
