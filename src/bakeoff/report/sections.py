@@ -139,7 +139,7 @@ def headline(results: Results, table: list[Row]) -> tuple[Text, ...]:
 def _short(row: Row, tone: str) -> str:
     assert row.effect is not None
     gain = words.signed(row.effect.gain_pp) if tone in ("helps", "hurts") else ""
-    about = ", ".join(part for part in ("left out" if row.dropped else "", gain) if part)
+    about = "; ".join(part for part in ("left out" if row.dropped else "", gain) if part)
     return f"{row.title} ({about})" if about else row.title
 
 
