@@ -1,6 +1,7 @@
 """How good the recipes are that a search finds, and how honest: ours and its peers with the same number of runs.
 
-    python -m bench.search    about an hour on 2 cores, most of it SMAC3's; needs `pip install -e '.[bench]'`
+    python -m bench.search    needs `pip install -e '.[bench]'`; most of the time is SMAC3's, up to minutes a replay;
+                              without it, by --methods, half an hour on 2 busy cores
 
 `digits` is the real table of `ground_truth`: all combinations of nine techniques, six seeds. A run draws one of them;
 what is chosen is chosen on the select split. Regret: the best of the table less the truth of what was chosen, there.
