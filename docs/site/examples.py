@@ -178,11 +178,11 @@ def _cell(text: str) -> str:
 
 
 def comparable(text: str) -> str:
-    """Without what differs between machines: numbers, ids, and how lines are broken or columns are spaced."""
+    """Without what differs between machines: numbers, ids, and where lines are broken."""
     text = RUN.sub("RUN", text)
     text = re.sub(r"\b(?:\d[\d,.]* (?:h|min|s)\b ?)+", "TIME ", text)
     text = re.sub(r"[-+]?\b\d[\d,.]*", "0", text)
-    return " ".join(re.sub(r"─+", "─", text).split())
+    return "".join(re.sub(r"─+", "─", text).split())
 
 
 def prepare(folder: Path) -> None:

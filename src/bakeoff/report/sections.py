@@ -148,7 +148,8 @@ def _effects(results: Results, table: list[Row]) -> Section:
     digits = words.digits(results.main)
     intro = Text.of(
         "The ", term("baseline"), " is plain training with none of the techniques; the ", term("recipe"),
-        " has all of them that the task allows. Accuracy is ", term("Acc@1"),
+        f" {'is what the search chose of them' if results.found else 'has all of them that the task allows'}. "
+        "Accuracy is ", term("Acc@1"),
         ", the share of images whose most likely class is the right one. A ", term("point"),
         " is one percent of the images: from 97\u00a0% to 98\u00a0% is a gain of one point.",
     )  # fmt: skip

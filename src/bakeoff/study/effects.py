@@ -21,9 +21,6 @@ from bakeoff.study.table import DEFAULT, Effect, Estimand, Estimate, Reading, ta
 __all__ = ["Effect", "Reading", "averaged", "modelled", "stacked", "surface", "switched", "total"]
 
 
-_USUAL = 0.25  # rms coefficient of main effects, in +-1 coding, up to which the prior fits as it is
-
-
 def averaged(runs: Runs, names: Sequence[str], noise: Noise | None = None, reading: Reading = DEFAULT) -> list[Effect]:
     """M_j, the gain averaged over all settings of the other techniques (STATISTICS 4.1).
 
@@ -165,26 +162,13 @@ def surface(runs: Runs, noise: Noise, views: Floats, short: Bools | None = None)
         sigma, df = math.sqrt(known.value), min(noise.replicate.df, known.df)
     if not sigma > 0:
         sigma = max(float(np.std(y)) / 4, 1e-3)
-    unit = _unit(runs.levels, y)
+    unit = model.unit(runs.levels, y)
     main, pair, triple = (tuple(unit * sd for sd in sds) for sds in (model.MAIN, model.PAIR, model.TRIPLE))
     centre = (unit * model.CENTRE[0], unit * model.CENTRE[1])
     return model.fit(
         runs.levels, y, runs.block, sigma=sigma, df=df, main=main, pair=pair, triple=triple, centre=centre, short=short,
         length=tuple(unit * sd for sd in model.LENGTH),
     )  # fmt: skip
-
-
-def _unit(levels: Bools, y: Floats) -> float:
-    """How many times larger than in the model's prior the effects are, where that is more than once.
-
-    The prior's scales are those of a converged network on a large data set, tenths of a point; on small data or in
-    short runs effects of ten points are seen, and a prior of tenths would take their interactions for noise.
-    """
-    x = np.column_stack([np.ones(len(levels)), np.where(levels, 1.0, -1.0)])
-    if len(levels) <= x.shape[1]:
-        return 1.0
-    slopes = np.linalg.lstsq(x, y, rcond=None)[0][1:]
-    return max(1.0, float(np.sqrt(np.mean(slopes**2))) / _USUAL)
 
 
 def _difference_surface(runs: Runs, views: Floats) -> model.Surface:
