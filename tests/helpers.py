@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor
 
 from bakeoff.data.dataset import Dataset, Resident
 from bakeoff.plan import DecayRule, EvalView, Model, PadCrop, Plan, Schedule
+from bakeoff.rng import Draws
 
 DATA = Path(os.environ.get("BAKEOFF_DATA") or Path(__file__).parents[2] / "shared" / "data")
 
@@ -52,3 +54,24 @@ def small_data(train: int = 30, channels: int = 1, classes: int = 3, px: int = 8
         std=(0.25,) * channels,
         fingerprint="0" * 16,
     )
+
+
+def draws(n: int, seed: int = 0) -> Draws:
+    """Of n images."""
+    return Draws(seed, torch.stack((torch.zeros(n), torch.arange(n), torch.zeros(n)), dim=1).long())
+
+
+def pictures(n: int, channels: int, height: int, width: int | None = None, seed: int = 0) -> Tensor:
+    """Noise, noise of low contrast, one grey, and a ramp, in turn."""
+    width = width or height
+    generator = torch.Generator().manual_seed(seed)
+    images = torch.randint(0, 256, (n, channels, height, width), dtype=torch.uint8, generator=generator)
+    images[1::4] = images[1::4] // 3 + 40
+    images[2::4] = 77
+    images[3::4] = (torch.arange(height * width) % 256).view(height, width).to(torch.uint8)
+    return images
+
+
+def greatest_difference(a: Tensor, b: Tensor) -> int:
+    """In grey levels."""
+    return int((a.int() - b.int()).abs().max())

@@ -97,11 +97,12 @@ class Search:
         on = [self.opening.training.index(name) for name in self.always if name in self.opening.training]
         return every[every[:, on].all(axis=1)]
 
-    @property
+    @cached_property
     def settings(self) -> Bools:
-        """(V, E) settings of the evaluation techniques, in the order of `Spec.levels`; those that may be chosen."""
+        """(V, E) settings of the evaluation techniques, with those that stay on."""
         names = self.opening.evaluation
-        return np.array(list(itertools.product((False, True), repeat=len(names))), bool).reshape(-1, len(names))
+        every = np.array(list(itertools.product((False, True), repeat=len(names))), bool).reshape(-1, len(names))
+        return every[every[:, [index for index, name in enumerate(names) if name in self.always]].all(axis=1)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,8 +157,6 @@ def look(asked: Search, store: Store, rows: Sequence[Row], reference: Bools | No
     if reference is not None:
         settings, allowed = reference[None, k:], reference[None, :k]
     for setting in settings:
-        if any(not on and name in asked.always for name, on in zip(spec.evaluation, setting, strict=True)):
-            continue
         views = runs.view_at(setting)
         noise = measure(runs[np.flatnonzero(~short)], views)
         surface = search.believe(runs, views, short if short.any() else None)
