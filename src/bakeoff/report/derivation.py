@@ -93,7 +93,7 @@ def standing(asked: Search, now: Look) -> str:
     best = now.standing
     return (
         f"best so far, after {words.counted(len(now.runs), 'run')} and {100 * now.spent / asked.budget:.0f} % of the "
-        f"budget: {', '.join(on) or 'the baseline'}; believed Acc@{asked.k} on select {min(best.value, 100):.2f} ± "
+        f"budget: {', '.join(on) or 'the baseline'}; believed Acc@{asked.k} on select {best.value:.2f} ± "
         f"{1.96 * best.sd:.2f} %, the true best is expected to be {best.regret:.2f} points better"
     )
 
@@ -112,7 +112,7 @@ class Live:
             transient=True,
             disable=not console.is_terminal,
         )
-        self._began, self._left, self._task = 0.0, 0, self.bar.add_task("opening", total=None, left="")
+        self._began, self._task = 0.0, self.bar.add_task("opening", total=None, left="")
 
     def planned(self, stage: str, now: Look | None, rows: Sequence[Row]) -> None:
         """A batch is about to be run."""
@@ -202,7 +202,7 @@ def found(results: Results) -> Section | None:
     )
     body = [
         (
-            Cell("Believed by the search", "select, seeds that the search knew"),
+            Cell("Believed by the search", f"select, seeds that the search knew{', published strengths' * spec.tuned}"),
             _range(now.standing.value, now.standing.sd),
         ),
         (Cell("The same images, fresh seeds", "select"), _mean(results.found.fresh)),
@@ -215,18 +215,18 @@ def found(results: Results) -> Section | None:
             )
         )
     optimism = now.standing.value - float(results.found.fresh.mean()) if len(results.found.fresh) else math.nan
-    honest = Text.of(
+    honest = () if spec.tuned else (Text.of(
         "A search believes the best of what it saw, so it believes too much. Here it was off by ",
         strong(f"{words.signed(optimism)} points"), " on the same images. The split called report has other images, "
         "which may be harder or easier: only gains on one split compare.",
-    )  # fmt: skip
+    ),)  # fmt: skip
     return Section(
         "found",
         "How the recipe was found",
         (
             how,
             Table((Column(f"Acc@{asked.k} of the recipe"), Column("Percent", True)), tuple(body)),
-            honest,
+            *honest,
             Text.of(
                 "What was tried, and why it was kept or dropped. Tried: how many of the search's own configurations, "
                 "after the beginning, had it on. Believed: its effect beside the rest of the recipe, on select, when "
