@@ -269,3 +269,21 @@ def test_strengths_are_tried_and_what_is_taken_is_proved(tmp_path: Path, capsys:
     assert not searched & {run for row in spec.rows for run in row.runs}
     page = next(tmp_path.glob("studies/*/report.html")).read_text()
     assert "three strengths of each technique" in page
+
+
+@pytest.mark.slow
+def test_a_budget_in_time_counts_training_and_evaluation(store: Path) -> None:
+    spec = proof_of(store)
+    results = open_store(store)
+    asked = replace(Search.load(results, spec.name), unit="seconds")
+    rows = asked.made(spec)
+    both = {"train": 0.0, "evaluate": 0.0}
+    for row in rows:
+        record = results.read(row.runs[0])
+        assert record is not None
+        both["train"] += record.seconds
+        both["evaluate"] += sum(view.seconds for view in record.views)
+    assert min(both.values()) > 0
+    spent = derive.look(asked, results, rows).spent * asked.opening.jobs
+    assert both["train"] < spent
+    assert spent == pytest.approx(both["train"] + both["evaluate"], rel=0.3)  # report's time is taken from select's

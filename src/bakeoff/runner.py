@@ -1,6 +1,7 @@
 """One plan, one seed, one store: train what isn't there, evaluate what wasn't evaluated, keep all of it."""
 
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -102,6 +103,7 @@ def evaluate_run(
     for view in record.views:
         if (view.split, view.ema, view.resize_px, view.crop_px) == key and wanted <= view.acc.keys():
             return view
+    began = time.perf_counter()
     model = load_model(results, record, plan, device)
     found = evaluate(
         model,
@@ -113,9 +115,9 @@ def evaluate_run(
         topk=(*topk, 5),
         workers=decoders(dataset, workers),
     )
-    view = View(
-        *key, {f"acc{k}": acc for k, acc in found.acc.items()}, found.cross_entropy, found.ece, found.n, found.per_class
-    )
+    acc = {f"acc{k}": value for k, value in found.acc.items()}
+    took = time.perf_counter() - began
+    view = View(*key, acc, found.cross_entropy, found.ece, found.n, found.per_class, took)
     results.add_view(record.run_id, view, found.hits)
     return view
 

@@ -36,7 +36,8 @@ Status = Literal["done", "diverged", "crashed", "interrupted"]
 class View:
     """One evaluation of a run: a split, with or without weight averaging, at an inference size.
 
-    hits: k -> correctness of every example at Acc@k, in the split's order, as the store keeps it: see `packed_hits`.
+    seconds: that it took. hits: k -> correctness of every example at Acc@k, in the split's order, as the store keeps
+    it: see `packed_hits`.
     """
 
     split: str
@@ -48,6 +49,7 @@ class View:
     ece: float
     n: int
     per_class: tuple[float | None, ...]
+    seconds: float = field(default=0.0, compare=False)
     hits: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -63,7 +65,7 @@ class View:
         """The view as plain data, accuracies at the top level."""
         data: dict[str, Any] = asdict(self)
         accs: dict[str, Any] = data.pop("acc")
-        del data["hits"]
+        del data["hits"], data["seconds"]
         return data | accs
 
     def packed_hits(self, k: int = 1) -> npt.NDArray[np.uint8]:

@@ -112,7 +112,7 @@ class Look:
     standing: of the training techniques. setting: (E,) of the evaluation techniques, the best with it. surface: the
     model of all runs at that setting. allowed: (P, k) what may be chosen. noise: from run to run. spent: of the budget.
     runs: how many results there are. ours: how many of them this derivation made. time: log-linear model of training
-    seconds, (k + 1,), None while unknown.
+    seconds, (k + 1,), None while unknown. evaluation: seconds that evaluating a run takes, in the mean.
     """
 
     standing: search.Standing
@@ -124,6 +124,7 @@ class Look:
     runs: Runs
     ours: int
     time: Floats | None
+    evaluation: float
 
     @property
     def reference(self) -> tuple[bool, ...]:
@@ -147,6 +148,8 @@ def look(asked: Search, store: Store, rows: Sequence[Row], reference: Bools | No
     short = runs.block >= SHORTER
     usual = len(rows) + len(asked.prior)
     time = training_time(spec.matrix[:usual], records[:usual])
+    evaluated = [seconds for record in records[: len(rows)] if record and (seconds := _evaluation(asked, record))]
+    evaluation = float(np.mean(evaluated)) if evaluated else 0.0
     allowed = asked.allowed
     if asked.slowest is not None and time is not None:
         allowed = allowed[seconds_of(time, allowed) <= asked.slowest]
@@ -164,7 +167,7 @@ def look(asked: Search, store: Store, rows: Sequence[Row], reference: Bools | No
         standing = search.stand(surface, allowed, draw)
         if best is None or standing.value > best.standing.value:
             spent = spent_on(asked, records[: len(rows)])
-            best = Look(standing, setting, surface, allowed, noise, spent, runs, len(rows), time)
+            best = Look(standing, setting, surface, allowed, noise, spent, runs, len(rows), time, evaluation)
     assert best is not None
     return best
 
@@ -235,7 +238,7 @@ def cost(asked: Search, now: Look, levels: Bools) -> Floats:
     """(P,) of the budget, for one run of each."""
     if asked.unit == "runs" or now.time is None:
         return np.ones(len(levels))
-    return seconds_of(now.time, levels) / asked.opening.jobs
+    return (seconds_of(now.time, levels) + now.evaluation) / asked.opening.jobs
 
 
 def spent_on(asked: Search, records: Sequence[RunRecord | None]) -> float:
@@ -243,4 +246,11 @@ def spent_on(asked: Search, records: Sequence[RunRecord | None]) -> float:
     if asked.unit == "runs":
         return float(len(records))
     made = (record for record in records if record and record.finished >= asked.opening.created)
-    return float(sum(record.seconds for record in made)) / asked.opening.jobs
+    return float(sum(record.seconds + _evaluation(asked, record) for record in made)) / asked.opening.jobs
+
+
+def _evaluation(asked: Search, record: RunRecord) -> float:
+    """Seconds that evaluating a run took on both splits, from its views on the select split."""
+    splits = asked.opening.splits
+    both = (splits["select"] + splits["report"]) / splits["select"]
+    return both * sum(view.seconds for view in record.views if view.split == SPLIT)
