@@ -9,7 +9,7 @@ import numpy as np
 
 from bakeoff import recipes
 from bakeoff.plan import Average, EvalView
-from bakeoff.store import RunRecord, Store, View
+from bakeoff.store import Losses, RunRecord, Store, View
 from bakeoff.study import designs
 from bakeoff.study.runs import Bools
 from bakeoff.study.spec import Level, Row, Spec
@@ -150,7 +150,7 @@ def _record(spec: Spec, row: Row, run: str, seed: int, status: Any) -> RunRecord
         versions=spec.versions,
         started=f"2026-01-02T03:{10 + row.block % 40:02}:00+00:00",
         finished=f"2026-01-02T03:{11 + row.block % 40:02}:00+00:00",
-        losses=tuple(zip(steps, losses.tolist(), strict=True)),
+        losses=Losses(tuple(steps), tuple(losses.tolist())),
     )
 
 

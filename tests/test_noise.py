@@ -186,7 +186,10 @@ def test_sums_of_bits_are_those_of_unpacked_hits() -> None:
         np.zeros(4),
     ):
         expected = (np.broadcast_to(views, (3, 4))[:, :, None] * plain[rows]).sum(axis=1)
-        np.testing.assert_array_equal(runs.hits.mean(rows, views), expected.astype(np.float32))
+        sums, unit = runs.hits.sums([(rows, views)])
+        np.testing.assert_array_equal(unit * sums, expected.astype(np.float32))
+        less = runs.hits.sums([(rows, views), (rows[::-1], -views)])
+        np.testing.assert_array_equal(less[1] * less[0], (expected - expected[::-1]).astype(np.float32))
 
 
 def test_what_is_remembered_is_of_these_runs_and_views() -> None:

@@ -11,7 +11,7 @@ from filelock import FileLock
 
 from bakeoff.errors import BakeoffError, RequestError
 from bakeoff.plan import Average, EvalView
-from bakeoff.store import RunRecord, Store, View, run_id, write_json
+from bakeoff.store import Losses, RunRecord, Store, View, run_id, write_json
 from tests.helpers import small_plan
 
 STUDIES = Path(__file__).parents[1] / "studies"
@@ -33,7 +33,7 @@ def record(run: str = "abc123", **fields) -> RunRecord:
         classes=("a", "b", "c"),
         mean=(0.3,),
         std=(0.2,),
-        losses=((1, 0.5), (2, 0.25)),
+        losses=Losses((1, 2), (0.5, 0.25)),
     )
     return replace(base, **fields)
 
@@ -49,7 +49,7 @@ def test_round_trip(tmp_path: Path) -> None:
     store.add_view("abc123", view(), {1: np.array([True, False, True, False]), 3: np.ones(4, bool)})
     read = store.read("abc123")
     assert read is not None
-    assert read.losses == ((1, 0.5), (2, 0.25))
+    assert read.losses == Losses((1, 2), (0.5, 0.25))
     assert read.views == (view(),)
     assert read.metrics == {"report": {"acc1": 50.0, "acc3": 100.0, "cross_entropy": 0.5, "ece": 0.1, "n": 4}}
     assert json.loads(json.dumps(read.as_json()))["views"][0]["acc1"] == 50.0

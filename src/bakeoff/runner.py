@@ -22,7 +22,7 @@ from bakeoff.engine.state import write_tensors
 from bakeoff.engine.train import ENGINE_VERSION, Diverged, Progress, train
 from bakeoff.errors import BakeoffError
 from bakeoff.plan import Plan
-from bakeoff.store import RunRecord, Store, View, run_id
+from bakeoff.store import Losses, RunRecord, Store, View, run_id
 
 SPLITS = ("select", "report")  # what training evaluates; `test` is opened by `evaluate` only
 
@@ -198,9 +198,9 @@ def _record_crash(results: Store, start: RunRecord, reason: str) -> None:
         return  # where nothing can be written, the error that is being raised has to do
 
 
-def _curve(losses: Sequence[float], points: int = 200) -> tuple[tuple[int, float], ...]:
+def _curve(losses: Sequence[float], points: int = 200) -> Losses:
     edges = sorted({round(len(losses) * i / points) for i in range(points + 1)})
-    return tuple((b, sum(losses[a:b]) / (b - a)) for a, b in pairwise(edges))
+    return Losses(tuple(edges[1:]), tuple(sum(losses[a:b]) / (b - a) for a, b in pairwise(edges)))
 
 
 def decoders(dataset: Dataset, asked: int | None) -> int:

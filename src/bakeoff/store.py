@@ -74,6 +74,20 @@ class View:
 
 
 @dataclass(frozen=True)
+class Losses:
+    """Training loss: its mean over the steps since the entry before, at each `step`.
+
+    Two tuples, since a pair for each entry would take longer to make than all else that is read of a run.
+    """
+
+    step: tuple[int, ...] = ()
+    loss: tuple[float, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.step)
+
+
+@dataclass(frozen=True)
 class RunRecord:
     """One run: what was asked, what came out. Times in seconds, accuracies in percent."""
 
@@ -100,7 +114,7 @@ class RunRecord:
     versions: dict[str, str] = field(default_factory=dict)
     started: str = ""
     finished: str = ""
-    losses: tuple[tuple[int, float], ...] = ()  # (step, mean training loss since the one before)
+    losses: Losses = Losses()
     metrics: dict[str, dict[str, Any]] = field(default_factory=dict)  # split -> what the plan evaluates
     views: tuple[View, ...] = ()  # everything that was evaluated
 
@@ -183,7 +197,7 @@ class Store:
         data["metrics"] = _metrics(data["plan"], data["views"])
         for name in ("classes", "mean", "std"):
             data[name] = tuple(data[name])
-        data["losses"] = tuple(zip(data["losses"]["step"], data["losses"]["loss"], strict=True))
+        data["losses"] = Losses(**{name: tuple(values) for name, values in data["losses"].items()})
         return RunRecord(**data)
 
     def view(self, run: str, name: str) -> View | None:
@@ -200,8 +214,6 @@ class Store:
         if known and known.ended:
             raise BakeoffError(f"run {record.run_id} in {self.root} has ended and can't be changed")
         data = {k: v for k, v in asdict(record).items() if k not in ("metrics", "views")}
-        steps, losses = zip(*record.losses, strict=True) if record.losses else ((), ())
-        data["losses"] = {"step": steps, "loss": losses}  # three times as fast to read as pairs
         write_json(self.folder(record.run_id) / "run.json", data)
 
     def add_view(self, run: str, view: View, hits: dict[int, npt.NDArray[np.bool_]]) -> None:

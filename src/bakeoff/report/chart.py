@@ -139,11 +139,10 @@ def curves(results: Results, *, narrow: bool = False) -> Figure:
         for name, colour, line in (("baseline", POST, "--"), ("recipe", YOURS, "-")):
             tracks = []
             for record in corner_runs(results, name == "recipe"):
-                at = np.array(record.losses, float).reshape(-1, 2)
-                if len(at):
-                    seen = at[:, 0] * Plan.model_validate(record.plan).batch_size / 1000
-                    axes.plot(seen, at[:, 1], line, color=colour, lw=0.6, alpha=0.6)
-                    tracks.append((seen, at[:, 1]))
+                if record.losses:
+                    seen = np.array(record.losses.step) * Plan.model_validate(record.plan).batch_size / 1000
+                    axes.plot(seen, record.losses.loss, line, color=colour, lw=0.6, alpha=0.6)
+                    tracks.append((seen, record.losses.loss))
             if tracks and all(np.array_equal(tracks[0][0], seen) for seen, _ in tracks):
                 seen, mean = tracks[0][0], np.mean([loss for _, loss in tracks], axis=0)
                 axes.plot(seen, mean, line, color=colour, lw=2.2, label=name)

@@ -1,17 +1,22 @@
 """Least squares on combinations of runs, for their accuracies and likewise for every evaluation image."""
 
 import math
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Self
+from itertools import islice
+from typing import Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from bakeoff.study.runs import Floats, Ints, Runs
 
-_CHUNK = 256  # observations whose correctness is unpacked at a time: 10 MB for 10,000 images
+CHUNK_VALUES = 2**21  # whole numbers that are made of bits at a time, so that they stay in a cache
+S = TypeVar("S")
+T = TypeVar("T")
 PER_CENT = 100.0  # hits are counted in fractions, accuracies in points
 
 
@@ -40,20 +45,15 @@ class Combination:
         values: Floats = self.signs[0] * first + self.signs[1] * second
         return values
 
-    def examples(self) -> Iterator[tuple[slice, npt.NDArray[np.float32]]]:
-        """Parts of the observations with (part, n) the same number for every evaluation image, as a fraction."""
-        hits = self.runs.hits
-        if hits is None:
-            return
-        for start in range(0, len(self.first), _CHUNK):
-            part = slice(start, min(start + _CHUNK, len(self.first)))
-            views = self.views[part] if self.views.ndim == 2 else self.views
-            first = hits.mean(self.first[part], views)
-            if self.first is self.second:
-                yield part, first
-            else:
-                second = hits.mean(self.second[part], views)
-                yield part, np.float32(self.signs[0]) * first + np.float32(self.signs[1]) * second
+    def examples(self, part: slice) -> tuple[npt.NDArray[np.float32], float]:
+        """(len(part), n) the same number for every image, and the unit it's in, as from `Hits.sums`."""
+        assert self.runs.hits is not None
+        views = self.views[part] if self.views.ndim == 2 else self.views
+        if self.first is self.second:
+            return self.runs.hits.sums([(self.first[part], views)])
+        return self.runs.hits.sums(
+            [(self.first[part], self.signs[0] * views), (self.second[part], self.signs[1] * views)]
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,6 +88,21 @@ class Examples:
     common: float
 
 
+def _chunks(observations: int, images: int) -> list[slice]:
+    """Parts of the observations that are worked on at a time."""
+    size = max(1, CHUNK_VALUES // max(1, images))
+    return [slice(start, min(start + size, observations)) for start in range(0, observations, size)]
+
+
+def in_order(work: Callable[[S], T], items: Iterable[S]) -> Iterator[T]:
+    """`map` on all cores; the results come in the items' order, so that their sum doesn't depend on the cores."""
+    cores = os.cpu_count() or 1
+    waiting = iter(items)
+    with ThreadPoolExecutor(cores) as pool:
+        while some := list(islice(waiting, 2 * cores)):  # not all at once: a result may be large
+            yield from pool.map(work, some)
+
+
 def fit(observations: Combination, x: Floats) -> Fit | None:
     """Fit (m, q) x; None if x has fewer independent rows than columns: the effects can't be told apart."""
     if len(x) < x.shape[1] or np.linalg.matrix_rank(x) < x.shape[1]:
@@ -105,17 +120,28 @@ def _fit_examples(observations: Combination, q: Floats, inverse: Floats, df: int
     hits = observations.runs.hits
     assert hits is not None
     n = hits.n
-    projected, squares, halves = np.zeros((q.shape[1], n)), 0.0, np.zeros((len(q), 2))
-    for part, values in observations.examples():
-        projected += q[part].T.astype(np.float32) @ values
-        squares += float(np.vdot(values, values))
-        halves[part, 0], halves[part, 1] = values[:, ::2].sum(axis=1), values[:, 1::2].sum(axis=1)
-    scale = PER_CENT**2
-    total = scale * (squares - float(np.vdot(projected, projected)))
+    even = np.arange(n) % 2 == 0
+    half = np.stack([even, ~even], axis=1).astype(np.float32)
+    narrow = q.T.astype(np.float32)
+
+    squares, halves = np.zeros(len(q)), np.zeros((len(q), 2))
+
+    def along(part: slice) -> tuple[npt.NDArray[np.float32], float]:
+        values, unit = observations.examples(part)
+        squares[part] = np.einsum("ij,ij->i", values, values)
+        halves[part] = values @ half
+        return narrow[:, part] @ values, unit
+
+    projected, unit = np.zeros((q.shape[1], n)), 1.0
+    for share, whole in in_order(along, _chunks(len(q), n)):
+        projected += share
+        unit = whole
+    scale = (PER_CENT * unit) ** 2
+    total = scale * (float(squares.sum()) - float(np.vdot(projected, projected)))
     residuals = halves - q @ (q.T @ halves)
     of_means = scale * float(np.square(residuals.sum(axis=1)).sum()) / n
     common = scale * float(residuals[:, 0] @ residuals[:, 1]) / ((n - n // 2) * (n // 2))
-    beta = PER_CENT * (inverse @ projected)
+    beta = PER_CENT * unit * (inverse @ projected)
     if not df:
         return Examples(n, beta, math.nan, math.nan, math.nan)
     return Examples(n, beta, total / (df * n**2), (total - of_means) / (df * (n - 1)), common / df)

@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from bakeoff.study.linear import PER_CENT, Combination, Fit, fit
+from bakeoff.study.linear import CHUNK_VALUES, PER_CENT, Combination, Fit, fit, in_order
 from bakeoff.study.runs import Floats, Hits, Ints, Runs
 
 T = TypeVar("T")
@@ -165,16 +165,28 @@ def _replicates(runs: Runs, views: Floats) -> tuple[Variance, float]:
 
 
 def _churn(hits: Hits, rows: Ints, size: Ints, views: Floats) -> float:
-    """Pooled sum_i var_r(z_ir) / n^2 in points^2 over groups of consecutive `rows`, so many of each."""
-    within = 0.0
-    for group in _groups(size):
-        z = hits.mean(rows[group[0] : group[-1]], views)
-        sums = np.add.reduceat(z, group[:-1] - group[0], axis=0)
-        within += float(np.vdot(z, z)) - float((np.square(sums) / np.diff(group)[:, None]).sum(dtype=np.float64))
-    return PER_CENT**2 * within / ((len(rows) - len(size)) * hits.n**2)
+    """Pooled sum_i var_r(z_ir) / n^2 in points^2 over groups of consecutive `rows`, so many of each.
+
+    views: (V,) weights of one size.
+    """
+    most = 255 // max(1, int(np.count_nonzero(views)))  # runs that can be added up in a byte
+
+    def within(group: Ints) -> float:
+        counts = hits.counts([(rows[group[0] : group[-1]], views)])
+        assert counts is not None
+        z = counts.lanes.astype(np.float32)
+        starts = [np.arange(first, last, most) for first, last in itertools.pairwise(group - group[0])]
+        sums = np.add.reduceat(counts.words, np.concatenate(starts), axis=0).view(np.uint8)[:, : hits.n]
+        owners = np.cumsum([0, *map(len, starts[:-1])])
+        whole = np.add.reduceat(sums, owners, axis=0, dtype=np.float64)
+        squares = np.einsum("ij,ij->i", z, z).sum(dtype=np.float64)
+        return counts.unit**2 * float(squares - (np.square(whole).sum(axis=1) / np.diff(group)).sum())
+
+    total = sum(in_order(within, _groups(size, max(1, CHUNK_VALUES // hits.n))))
+    return PER_CENT**2 * total / ((len(rows) - len(size)) * hits.n**2)
 
 
-def _groups(size: Ints, limit: int = 256) -> list[Ints]:
+def _groups(size: Ints, limit: int) -> list[Ints]:
     """Bounds of consecutive configurations, in parts of about `limit` runs."""
     bounds = np.concatenate([[0], np.cumsum(size)])
     cuts = np.unique([*np.searchsorted(bounds, np.arange(0, bounds[-1], limit)), len(size)])

@@ -1,5 +1,6 @@
 """What was measured: one row per run, in an order that doesn't depend on which run ended first."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Self
@@ -13,10 +14,7 @@ Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
-_CHUNK = 256  # runs whose correctness is unpacked at a time: 10 MB for 10,000 images
-
-
-_BITS = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).view(np.uint64)[:, 0]  # 8 bits as 8 bytes
+Term = tuple[Ints, Floats]  # rows (m,) and weights of the evaluations, (V,) or (m, V)
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,22 +37,55 @@ class Hits:
     def __getitem__(self, rows: Ints) -> "Hits":
         return Hits(self.packed[rows], self.n)
 
-    def mean(self, rows: Ints, weights: Floats) -> npt.NDArray[np.float32]:
-        """(len(rows), n) sum over the evaluations of weights, (V,) or (len(rows), V), times correctness (0 or 1)."""
-        used = np.flatnonzero(np.atleast_2d(weights).any(axis=0))
-        size = np.abs(weights[..., used])
-        if weights.ndim == 1 and len(used) and (size == size[0]).all():  # adds the bits of 8 images at a time
-            minus = weights[used] < 0
-            counts = np.zeros((len(rows), self.packed.shape[-1]), np.uint64)
-            for view, inverted in zip(used, minus, strict=True):
-                counts += _BITS[self.packed[rows, view] ^ np.uint8(255 * inverted)]
-            hits = counts.view(np.uint8)[:, : self.n]
-            return (hits - np.float32(minus.sum())) * np.float32(size[0])  # what was inverted counted 1 - hit
-        total = np.zeros((len(rows), self.n), np.float32)
-        for view in used:
-            weight = weights[..., view, None].astype(np.float32)
-            total += weight * np.unpackbits(self.packed[rows, view], axis=-1, count=self.n)
-        return total
+    def counts(self, terms: Sequence[Term]) -> "Counts | None":
+        """The sum over the terms of weights times correctness, as whole numbers; None if the weights' sizes differ."""
+        used = [
+            (rows, view, weights[view])
+            for rows, weights in terms
+            if weights.ndim == 1
+            for view in np.flatnonzero(weights)
+        ]
+        sizes = {abs(float(weight)) for _, _, weight in used}
+        if len(sizes) > 1 or any(weights.ndim > 1 for _, weights in terms):
+            return None
+        words = np.zeros((len(terms[0][0]), self.packed.shape[-1]), np.uint64)
+        for rows, view, weight in used:
+            bits = self.packed[rows, view]
+            words += np.unpackbits(bits if weight > 0 else ~bits, axis=-1).view(np.uint64)  # 8 images at a time
+        return Counts(words, sum(weight < 0 for _, _, weight in used), sizes.pop() if sizes else 1.0, self.n)
+
+    def sums(self, terms: Sequence[Term]) -> tuple[npt.NDArray[np.float32], float]:
+        """(m, n) the sum over the terms of weights times correctness, in the unit that comes with it.
+
+        Whole numbers wherever the weights are of one size, so that sums of them are exact.
+        """
+        counts = self.counts(terms)
+        if counts is not None:
+            return np.subtract(counts.lanes, np.float32(counts.zero)), counts.unit
+        total = np.zeros((len(terms[0][0]), self.n), np.float32)
+        for rows, weights in terms:
+            for view in np.flatnonzero(np.atleast_2d(weights).any(axis=0)):
+                bits = np.unpackbits(self.packed[rows, view], axis=-1, count=self.n)
+                total += weights[..., view, None].astype(np.float32) * bits
+        return total, 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class Counts:
+    """Whole numbers, one per observation and image, a byte each: (lanes - zero) * unit.
+
+    words: (m, W) uint64 with 8 of them in each, which can be added up as long as no byte passes 255.
+    """
+
+    words: npt.NDArray[np.uint64]
+    zero: int
+    unit: float
+    n: int
+
+    @property
+    def lanes(self) -> npt.NDArray[np.uint8]:
+        """(m, n)."""
+        return self.words.view(np.uint8)[:, : self.n]
 
 
 @dataclass(frozen=True, eq=False)
