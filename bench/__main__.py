@@ -7,8 +7,9 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +17,17 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from bench import analysis, augment, files, loop_overhead, mnist_to_99, throughput
+from bench import analysis, augment, files, gpu, loop_overhead, mnist_to_99, throughput
 from bench.compare import ROOT, Ratio, machine
 
-BENCHMARKS: dict[str, Callable[[Path], list[Ratio]]] = {
+BENCHMARKS: dict[str, Callable[[Path], Iterable[Ratio]]] = {
     "loop_overhead": loop_overhead.measure,
     "augment": augment.measure,
     "files": files.measure,
     "mnist_to_99": mnist_to_99.measure,
     "throughput": throughput.measure,
     "analysis": analysis.measure,
+    "gpu": gpu.measure,
 }
 
 
@@ -49,6 +51,15 @@ def table(ratios: Sequence[Ratio], about: dict[str, Any]) -> Table:
     return view
 
 
+def keep(path: Path, about: dict[str, Any], seconds: dict[str, float], ratios: Sequence[Ratio]) -> None:
+    """Write what there is so far, in one piece: what is stopped later keeps it."""
+    results = [{**asdict(r), "ratio": r.ratio, "kept": r.kept} for r in ratios]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_suffix(".part")
+    draft.write_text(json.dumps({"machine": about, "seconds": seconds, "results": results}, indent=2) + "\n")
+    os.replace(draft, path)
+
+
 def main(arguments: Sequence[str]) -> int:
     """Run what is named, everything by default. Status 1 if a promise is not kept."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
@@ -56,26 +67,30 @@ def main(arguments: Sequence[str]) -> int:
     default = os.environ.get("BAKEOFF_DATA") or ROOT.parent / "shared" / "data"
     parser.add_argument("--data", type=Path, default=default, help="folder that holds mnist/MNIST/raw")
     parser.add_argument("--out", type=Path, default=ROOT / "bench" / "results", help="where the numbers are kept")
+    parser.add_argument("--minutes", type=float, default=gpu.MINUTES, help="what `gpu` may take (%(default)g)")
     options = parser.parse_args(arguments)
     if unknown := set(options.names) - set(BENCHMARKS):
         parser.error(f"unknown benchmark: {', '.join(sorted(unknown))}; there are: {', '.join(BENCHMARKS)}")
-    if not (options.data / "mnist" / "MNIST" / "raw").is_dir():
+    names = options.names or list(BENCHMARKS)
+    if names != ["gpu"] and not (options.data / "mnist" / "MNIST" / "raw").is_dir():
         parser.error(f"no MNIST in {options.data}: expected mnist/MNIST/raw there; say where with --data")
 
-    about, ratios, seconds = machine(), [], {}
-    for name in options.names or BENCHMARKS:
-        print(f"bench: {name} ...", file=sys.stderr, flush=True)
-        start = time.perf_counter()
-        ratios += BENCHMARKS[name](options.data)
-        seconds[name] = round(time.perf_counter() - start, 1)
-
-    Console().print(table(ratios, about))
+    about, ratios, seconds = machine(), list[Ratio](), dict[str, float]()
+    benchmarks = BENCHMARKS | {"gpu": partial(gpu.measure, minutes=options.minutes)}
     today = datetime.datetime.now(datetime.UTC).date()
     kind = re.sub(r"[^a-z0-9]+", "-", f"{about['gpu'] or about['processor']} {about['cores']} cores".lower()).strip("-")
     path = options.out / f"{'-'.join([str(today), kind, *options.names])}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    results = [{**asdict(r), "ratio": r.ratio, "kept": r.kept} for r in ratios]
-    path.write_text(json.dumps({"machine": about, "seconds": seconds, "results": results}, indent=2) + "\n")
+    for name in names:
+        print(f"bench: {name} ...", file=sys.stderr, flush=True)
+        start = time.perf_counter()
+        for ratio in benchmarks[name](options.data):
+            print(f"bench: {ratio.name}: {ratio.ratio:.3g}", file=sys.stderr, flush=True)
+            ratios.append(ratio)
+            keep(path, about, seconds, ratios)
+        seconds[name] = round(time.perf_counter() - start, 1)
+    keep(path, about, seconds, ratios)
+
+    Console().print(table(ratios, about))
     print(f"kept in {path}")
     return 0 if all(r.kept for r in ratios) else 1
 

@@ -12,8 +12,7 @@ import argparse
 import json
 import statistics
 import sys
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ if not __package__:
 from bakeoff import plan
 from bakeoff.data import augment, mix
 from bakeoff.rng import Draws
+from bench.clock import own
 from bench.compare import Ratio, alternate, machine
 
 IMAGES, BATCH, PX, CLASSES = 2048, 128, 32, 10
@@ -49,20 +49,20 @@ PLAN = plan.Plan(
 
 
 def ours(images: torch.Tensor, labels: torch.Tensor, chunk: int) -> float:
-    """Images per second of CPU time."""
-    index = torch.arange(len(images))
+    """Images per second of CPU time; of wall time on a GPU."""
+    index = torch.arange(len(images), device=images.device)
     rows = torch.stack((torch.zeros_like(index), index, torch.zeros_like(index)), dim=1)
-    start = time.process_time()
+    start = own(images.device)
     for part, row, label in zip(images.split(chunk), rows.split(chunk), labels.split(chunk), strict=True):
         shown = augment.augment(part, PLAN, Draws(0, row), MEAN, STD)
         targets = torch.nn.functional.one_hot(label, CLASSES).float()
         for step, (x, y) in enumerate(zip(shown.split(BATCH), targets.split(BATCH), strict=True)):
             mix.mix(x, y, PLAN.mixers, 0, step)
-    return len(images) / (time.process_time() - start)
+    return len(images) / (own(images.device) - start)
 
 
-def torchvisions(images: torch.Tensor, labels: torch.Tensor) -> float:
-    """Images per second of CPU time."""
+def torchvisions(images: torch.Tensor, labels: torch.Tensor, *, whole: bool = False) -> float:
+    """Images per second of CPU time; of wall time on a GPU. whole: one draw for a batch, which is less work."""
     one = tv.Compose(
         [
             tv.RandomCrop(PX, padding=4),
@@ -76,23 +76,41 @@ def torchvisions(images: torch.Tensor, labels: torch.Tensor) -> float:
     mixers = tv.RandomChoice([tv.MixUp(alpha=0.2, num_classes=CLASSES), tv.CutMix(alpha=1.0, num_classes=CLASSES)])
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        start = time.process_time()
+        start = own(images.device)
         for part, label in zip(images.split(BATCH), labels.split(BATCH), strict=True):
-            mixers(torch.stack([one(image) for image in part]), label)
-        return len(images) / (time.process_time() - start)
+            mixers(one(part) if whole else torch.stack([one(image) for image in part]), label)
+        return len(images) / (own(images.device) - start)
 
 
 def measure(data: Path | None = None) -> list[Ratio]:
     """Ratios of images per second, ours over torchvision's. The images are noise; `data` isn't read."""
-    random = torch.Generator().manual_seed(0)
-    images = torch.randint(0, 256, (IMAGES, 3, PX, PX), dtype=torch.uint8, generator=random)
-    labels = torch.randint(0, CLASSES, (IMAGES,), generator=random)
+    images, labels = _noise(IMAGES)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         return [_ratio(partial(ours, images, labels, chunk), images, labels, chunk) for chunk in CHUNKS]
     finally:
         torch.set_num_threads(threads)
+
+
+def on_device(device: torch.device, count: int) -> Iterator[Ratio]:
+    """Images per second of `count` on a device, ours over torchvision's with one draw for every batch of 128."""
+    images, labels = (x.to(device) for x in _noise(count))
+    chunk = min(count, CHUNKS[-1])
+    pairs = alternate(lambda: ours(images, labels, chunk), lambda: torchvisions(images, labels, whole=True), REPEATS)
+    yield Ratio(
+        name=f"augment on {device.type}, {chunk} at once",
+        over="images/s, ours with a draw per image / torchvision v2 with one per batch",
+        ratios=[a / b for a, b in pairs],
+        bound="at least",
+        detail={"ours": [a for a, _ in pairs], "torchvision": [b for _, b in pairs], "images": count},
+    )
+
+
+def _noise(count: int) -> tuple[torch.Tensor, torch.Tensor]:
+    random = torch.Generator().manual_seed(0)
+    images = torch.randint(0, 256, (count, 3, PX, PX), dtype=torch.uint8, generator=random)
+    return images, torch.randint(0, CLASSES, (count,), generator=random)
 
 
 def _ratio(run: Callable[[], float], images: torch.Tensor, labels: torch.Tensor, chunk: int) -> Ratio:

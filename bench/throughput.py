@@ -29,6 +29,7 @@ from bakeoff import api, models
 from bakeoff.engine.optim import bare_step
 from bakeoff.launch import Cell, Crew
 from bakeoff.plan import Model
+from bench.clock import own
 from bench.compare import Ratio, alternate
 
 STUDIES = (("digits", 0.25), ("mnist-5k", 0.1))  # task, length
@@ -70,7 +71,7 @@ def measure(data: Path) -> list[Ratio]:
     for (name, shape), way in itertools.product(SHAPES.items(), WAYS):
         if way == "grouped" and name == "resnet20":
             continue  # its shortcuts pad channels, which groups would have to interleave
-        rows += [_batched(name, shape, way, r, device) for r in together]
+        rows += [batched(name, shape, way, r, device) for r in together]
     torch.set_num_threads(threads)
     return rows
 
@@ -115,9 +116,11 @@ def _study(task: str, length: float, data: Path) -> Ratio:
     )
 
 
-def _batched(name: str, shape: Shape, way: Way, r: int, device: torch.device) -> Ratio:
+def batched(name: str, shape: Shape, way: Way, r: int, device: torch.device) -> Ratio:
+    """R networks as one against one by one, and how far the weights of the two come apart."""
     together, apart = Together(shape, way, r, device), Apart(shape, r, device)
-    error = difference(together, apart, steps=3)
+    with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):  # its rounding is no fault of either
+        error = difference(together, apart, steps=3)
     pairs = alternate(
         lambda: _speed(together.step, shape, r, device), lambda: _speed(apart.step, shape, r, device), REPEATS
     )
@@ -151,16 +154,10 @@ def difference(together: "Together", apart: "Apart", steps: int) -> float:
 
 def _speed(step: Callable[[], None], shape: Shape, r: int, device: torch.device) -> float:
     steps = max(2, shape.steps // r) if device.type == "cpu" else 50
-    clock = time.process_time
-    if device.type == "cuda":
-        torch.cuda.synchronize()
-        clock = time.perf_counter
-    start = clock()
+    start = own(device)
     for _ in range(steps):
         step()
-    if device.type == "cuda":
-        torch.cuda.synchronize()
-    return steps * r * shape.batch / (clock() - start)
+    return steps * r * shape.batch / (own(device) - start)
 
 
 def _nets(shape: Shape, r: int, device: torch.device) -> list[nn.Module]:
