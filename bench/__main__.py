@@ -17,7 +17,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from bench import analysis, augment, files, gpu, loop_overhead, mnist_to_99, throughput
+from bench import analysis, augment, files, gpu, libraries, loop_overhead, mnist_to_99, throughput
 from bench.compare import ROOT, Ratio, machine
 
 BENCHMARKS: dict[str, Callable[[Path], Iterable[Ratio]]] = {
@@ -27,6 +27,7 @@ BENCHMARKS: dict[str, Callable[[Path], Iterable[Ratio]]] = {
     "mnist_to_99": mnist_to_99.measure,
     "throughput": throughput.measure,
     "analysis": analysis.measure,
+    "libraries": libraries.measure,
     "gpu": gpu.measure,
 }
 
