@@ -74,8 +74,13 @@ def _processor() -> str:
 
 
 def _commit() -> str:
+    """Short hash of what is measured, marked where it was changed since; a copy without its history has none."""
+
     def git(*args: str) -> str:
         return subprocess.run(["git", *args], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
 
-    dirty = git("status", "--porcelain", "--", "src", "bench", "pyproject.toml")
-    return git("rev-parse", "--short", "HEAD") + ("+changes" if dirty else "")
+    try:
+        dirty = git("status", "--porcelain", "--", "src", "bench", "pyproject.toml")
+        return git("rev-parse", "--short", "HEAD") + ("+changes" if dirty else "")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"

@@ -194,11 +194,23 @@ def test_a_plan_that_cannot_fit_says_so(tmp_path: Path) -> None:
         train(plan, small_data(), 0, CPU, checkpoint=tmp_path / "c.safetensors")
 
 
-def test_memory_bound_grows_with_the_batch() -> None:
-    data, model = small_data(), build(small_plan().model)
-    small, large = (bytes_needed(model, small_plan(batch_size=b), data) for b in (1, 101))
-    assert (large - small) % 100 == 0
-    assert large > small > 0
+@pytest.mark.parametrize("name", ["mlp", "cnn", "resnet20", "resnet18-32"])
+def test_the_memory_bound_is_what_a_real_batch_keeps_for_its_backward_pass(name: str) -> None:
+    spec, data = slots.Model(name=name, classes=10, channels=3, px=16), small_data()
+    model, kept = build(spec), dict[int, int]()
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        out = model(torch.randn(64, 3, 16, 16))
+    for parameter in model.parameters():
+        kept.pop(parameter.untyped_storage().data_ptr(), None)
+    plans = [small_plan(model=spec, train_px=16, batch_size=size) for size in (64, 128)]
+    small, large = (bytes_needed(model, plan, data, CPU) for plan in plans)
+    assert out.requires_grad
+    assert large - small == pytest.approx(sum(kept.values()), rel=0.02)
 
 
 # --- Evaluation -------------------------------------------------------------------------------------------------------
@@ -220,7 +232,7 @@ def test_every_example_counts_once_and_metrics_equal_slow_ones(monkeypatch: pyte
     """Trap 1, and Acc@k, cross-entropy, ECE and per-class accuracy by hand."""
     from bakeoff.data.dataset import Resident
 
-    monkeypatch.setattr("bakeoff.engine.evaluate._BATCH_VALUES", 7 * 64)  # 23 examples in batches of 7
+    monkeypatch.setattr("bakeoff.engine.evaluate._CPU_PIXELS", 7 * 64)  # 23 examples in batches of 7
     generator = torch.Generator().manual_seed(0)
     table = torch.randn(23, 6, generator=generator) * 3
     labels = torch.randint(0, 5, (23,), generator=generator)  # class 5 has no image

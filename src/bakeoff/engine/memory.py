@@ -7,32 +7,36 @@ import torch
 from torch import Tensor, nn
 
 from bakeoff.data.dataset import Dataset, Resident
+from bakeoff.engine.device import dtype
 from bakeoff.errors import BakeoffError
 from bakeoff.plan import Plan
 
 
-def bytes_needed(model: nn.Module, plan: Plan, dataset: Dataset) -> int:
-    """Bytes of the training state, of one batch's activations and of the images in memory: a lower bound.
+def bytes_needed(model: nn.Module, plan: Plan, dataset: Dataset, device: torch.device) -> int:
+    """Bytes of the training state, of what a batch's backward pass needs and of the images in memory: a lower bound.
 
-    Activations are counted on a shadow of the model that has shapes and no data (torch's meta device).
+    What the backward pass needs is what autograd keeps of two images that have shapes and no data (torch's meta
+    device).
     """
-    values = 0
+    kept: dict[int, tuple[torch.UntypedStorage, float]] = {}
+    width = dtype(plan.precision, device).itemsize
 
-    def count(module: nn.Module, inputs: object, output: object) -> None:
-        nonlocal values
-        values += output.numel() if isinstance(output, Tensor) else 0
+    def keep(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        size = width / tensor.element_size() if tensor.is_floating_point() else 1.0
+        kept[storage._cdata] = (storage, size * storage.nbytes())  # alive, so that no other has its address
+        return tensor
 
-    shadow = copy.deepcopy(model).to("meta").eval()
-    for module in shadow.modules():
-        if not list(module.children()):
-            module.register_forward_hook(count)
-    with torch.no_grad():
-        shadow(torch.empty(1, plan.model.channels, plan.train_px, plan.train_px, device="meta"))
+    shadow = copy.deepcopy(model).to("meta").train()
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        shadow(torch.empty(2, plan.model.channels, plan.train_px, plan.train_px, device="meta"))
+    for tensor in (*shadow.parameters(), *shadow.buffers()):
+        kept.pop(tensor.untyped_storage()._cdata, None)
+    activations = sum(size for _, size in kept.values()) / 2
     weights = sum(tensor.numel() * tensor.element_size() for tensor in model.state_dict().values())
-    width = 2 if plan.precision.dtype == "bf16" else 4
     split = dataset.splits["train"]
     resident = split.images.numel() if isinstance(split, Resident) else 0
-    return int(4 * weights + width * values * plan.batch_size + resident)  # weights, gradient, momentum, average
+    return int(4 * weights + activations * plan.batch_size + resident)  # weights, gradient, momentum, average
 
 
 def check_memory(model: nn.Module, plan: Plan, dataset: Dataset, device: torch.device) -> None:
@@ -41,7 +45,7 @@ def check_memory(model: nn.Module, plan: Plan, dataset: Dataset, device: torch.d
         have = torch.cuda.mem_get_info(device)[0]
     else:
         have = psutil.virtual_memory().available
-    need = bytes_needed(model, plan, dataset)
+    need = bytes_needed(model, plan, dataset, device)
     if need > have:
         raise BakeoffError(
             f"the plan needs at least {need / 2**30:.1f} GiB of memory and {device} has {have / 2**30:.1f} GiB free; "
