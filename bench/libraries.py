@@ -42,20 +42,19 @@ OURS = "ours"
 
 @dataclass(frozen=True)
 class Peer:
-    """How a library takes part: its module in bench.peers, its package, and processes that read files, by work."""
+    """How a library takes part: its module in bench.peers, and its package."""
 
     module: str
     package: str
-    workers: Mapping[str, int]
 
 
 PEERS = {
-    "loop": Peer("loop", "torch", {"mnist": 0, "cifar10": 0}),
-    "torchvision": Peer("torchvision_loop", "torchvision", {"mnist": 0, "cifar10": 0}),
-    "timm": Peer("timm_trainer", "timm", {"mnist": 0, "cifar10": 0}),
-    "fastai": Peer("fastai_learner", "fastai", {"mnist": 0, "cifar10": 0}),
-    "keras": Peer("keras_fit", "keras", {"mnist": 0, "cifar10": 0}),
-    "lightning": Peer("lightning_loop", "lightning", {"mnist": 0, "cifar10": 0}),
+    "loop": Peer("loop", "torch"),
+    "torchvision": Peer("torchvision_loop", "torchvision"),
+    "timm": Peer("timm_trainer", "timm"),
+    "fastai": Peer("fastai_learner", "fastai"),
+    "keras": Peer("keras_fit", "keras"),
+    "lightning": Peer("lightning_loop", "lightning"),
 }
 
 
@@ -137,6 +136,12 @@ def apart(job: Job, who: str) -> Outcome:
     return Outcome(**json.loads(done.stdout))
 
 
+def workers() -> int:
+    """Processes that read images for the libraries: none on two cores, where they were slower with one or two."""
+    cores = os.cpu_count() or 1
+    return cores if cores > 2 else 0
+
+
 def measure(data: Path) -> list[Ratio]:
     """Two rows for each work and library; a library that isn't installed, or a work without data, is left out."""
     peers = {name: peer for name, peer in PEERS.items() if importlib.util.find_spec(peer.package)}
@@ -157,8 +162,7 @@ def _of(work: Work, data: Path, peers: Mapping[str, Peer]) -> list[Ratio]:
         lay_out(work, data, Path(root))
         for seed in range(REPEATS):  # in turns, so that a machine that slows down slows all of them
             for name in runs if seed % 2 == 0 else reversed(runs):
-                workers = peers[name].workers[work.name] if name in peers else 0
-                runs[name].append(apart(Job(work, Path(root), seed, workers), name))
+                runs[name].append(apart(Job(work, Path(root), seed, workers()), name))
                 print(f"bench: {work.name}, {name}: {runs[name][-1]}", file=sys.stderr)
     return [ratio for name, peer in peers.items() for ratio in ratios(work, name, peer, runs[OURS], runs[name])]
 
@@ -171,7 +175,7 @@ def ratios(work: Work, name: str, peer: Peer, own: Sequence[Outcome], others: Se
         "ours": [asdict(run) for run in own],
         "peer": [asdict(run) for run in others],
         "versions": {peer.package: importlib.metadata.version(peer.package)},
-        "workers": peer.workers[work.name],
+        "workers": workers(),
         "work": asdict(work),
     }
     pairs = list(zip(own, others, strict=True))
@@ -194,8 +198,8 @@ def ratios(work: Work, name: str, peer: Peer, own: Sequence[Outcome], others: Se
 
 def main(arguments: Sequence[str]) -> None:
     """One training, as JSON."""
-    work, who, root, seed, workers = arguments
-    print(json.dumps(asdict(once(Job(WORKS[work], Path(root), int(seed), int(workers)), who))))
+    work, who, root, seed, processes = arguments
+    print(json.dumps(asdict(once(Job(WORKS[work], Path(root), int(seed), int(processes)), who))))
 
 
 if __name__ == "__main__":

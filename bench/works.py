@@ -24,7 +24,8 @@ BATCH = 128
 PEAK_LR, MOMENTUM, WEIGHT_DECAY = 0.2, 0.9, 5e-4
 WARMUP, WARMUP_START = 0.2, 0.01  # share of the steps; share of the peak
 CLASSES = 10
-_HELD_OUT = 500  # images of each class of CIFAR-10's training set that nobody trains on; ours needs a validation set
+# Of each of CIFAR-10's classes: 5,000 would take the libraries half an hour. Nobody trains on those held out.
+_TRAINED_ON, _HELD_OUT = 3000, 250
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Work:
     """What is trained on what, for how long, and how well.
 
     target: the accuracy that everybody has to reach, in percent. tolerance: how far a library's mean may be from ours,
-    in points.
+    in points: three standard deviations, which between seeds of ours were 0.07 (mnist) and 0.68 (cifar10, four seeds).
     """
 
     name: str
@@ -73,7 +74,7 @@ WORKS = {
             mean=(0.4914, 0.4822, 0.4465),
             std=(0.2470, 0.2435, 0.2616),
             epochs=2,
-            target=50.0,
+            target=52.0,
             tolerance=2.0,
             pad=4,
             mixup=0.2,
@@ -149,7 +150,7 @@ def lay_out(work: Work, data: Path, root: Path) -> None:
     """Put a work's files into the empty folder `root`.
 
     mnist: MNIST/raw, and rows.npy with the rows of the official training set that `bakeoff train` learns from. cifar10:
-    train/, val/ and test/ with a folder for each class.
+    train/, val/, which ours asks for, and test/.
     """
     if work.name == "mnist":
         (root / "MNIST").symlink_to((data / "mnist" / "MNIST").resolve())
@@ -160,5 +161,8 @@ def lay_out(work: Work, data: Path, root: Path) -> None:
         archive.extractall(root, filter="data")
     for folder in sorted((root / "train").iterdir()):
         (root / "val" / folder.name).mkdir(parents=True)
-        for path in sorted(folder.iterdir())[-_HELD_OUT:]:
+        rest = sorted(folder.iterdir())[_TRAINED_ON:]
+        for path in rest[:_HELD_OUT]:
             path.rename(root / "val" / folder.name / path.name)
+        for path in rest[_HELD_OUT:]:
+            path.unlink()
