@@ -35,7 +35,6 @@ from bakeoff import api
 from bench.compare import ROOT, Ratio
 from bench.works import BATCH, PEAK_LR, WARMUP, WARMUP_START, WEIGHT_DECAY, WORKS, Job, Laps, Work, lay_out
 
-REPEATS = 2
 PROMISE = 1.0
 OURS = "ours"
 
@@ -160,7 +159,7 @@ def _of(work: Work, data: Path, peers: Mapping[str, Peer]) -> list[Ratio]:
     runs: dict[str, list[Outcome]] = {name: [] for name in (OURS, *peers)}
     with tempfile.TemporaryDirectory() as root:
         lay_out(work, data, Path(root))
-        for seed in range(REPEATS):  # in turns, so that a machine that slows down slows all of them
+        for seed in range(work.repeats):  # in turns, so that a machine that slows down slows all of them
             for name in runs if seed % 2 == 0 else reversed(runs):
                 runs[name].append(apart(Job(work, Path(root), seed, workers()), name))
                 print(f"bench: {work.name}, {name}: {runs[name][-1]}", file=sys.stderr)

@@ -43,6 +43,7 @@ class Work:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     epochs: int
+    repeats: int
     target: float
     tolerance: float
     pad: int = 0  # px of the random crop; 0: nothing of what follows
@@ -63,6 +64,7 @@ WORKS = {
             mean=(0.1307,),
             std=(0.3081,),
             epochs=2,
+            repeats=3,
             target=98.8,
             tolerance=0.3,
         ),
@@ -74,6 +76,7 @@ WORKS = {
             mean=(0.4914, 0.4822, 0.4465),
             std=(0.2470, 0.2435, 0.2616),
             epochs=2,
+            repeats=2,
             target=52.0,
             tolerance=2.0,
             pad=4,
