@@ -28,6 +28,7 @@ SMALL_PX = 96  # largest side of images that are kept in memory
 SMALL_BYTES = 4 * 2**30  # most that they may take together, as RGB
 _FORMAT = 1  # of the cache; raise it when the meaning of what is kept changes
 _TOGETHER = 256  # files: what an interrupt waits for
+_SMALL_FILE = 2**14  # bytes: below, a thread costs two to four times what it saves
 
 _Facts = tuple[tuple[int, int], NDArray[np.bool_], Moments]  # size, then gray and moments of each image
 
@@ -78,7 +79,8 @@ def _look(root: Path, names: Sequence[str]) -> Scan:
         for start in range(0, n, _TOGETHER):
             paths = [root / name for name in names[start : start + _TOGETHER]]
             small: dict[tuple[int, ...], dict[int, Tensor]] = {}  # shape -> row -> image
-            for row, seen in enumerate(pool.map(_one, paths), start):
+            in_turn = sum(os.path.getsize(path) for path in paths) < _SMALL_FILE * len(paths)
+            for row, seen in enumerate(map(_one, paths) if in_turn else pool.map(_one, paths), start):
                 if isinstance(seen, images.BadImage):
                     reasons[row] = seen.reason
                 elif isinstance(seen, Tensor):
