@@ -38,7 +38,7 @@ from bench.compare import ROOT, Ratio, alternate
 from bench.peers import torchvision_reference as peer
 
 BATCH, BATCHES, REPEATS = 128, 2, 5
-STREAMED = 17  # batches with workers; the first isn't counted, since they start with it
+STREAMED = 33  # batches with workers; the first isn't counted, since they start with it
 PROMISE, PROMISE_PREPARED, PROMISE_CORES = 2.0, 4.0, 1.8
 
 
