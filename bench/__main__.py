@@ -1,4 +1,4 @@
-"""`python -m bench [NAME ...]`: run the benchmarks, print one table of ratios, keep it in bench/results."""
+"""`python -m bench [NAME ...]`: run the benchmarks, print one table of ratios, keep it in bench/results and docs."""
 
 import argparse
 import datetime
@@ -17,7 +17,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from bench import analysis, augment, files, gpu, libraries, loop_overhead, mnist_to_99, throughput
+from bench import analysis, augment, files, gpu, libraries, loop_overhead, mnist_to_99, page, throughput
 from bench.compare import ROOT, Ratio, machine
 
 BENCHMARKS: dict[str, Callable[[Path], Iterable[Ratio]]] = {
@@ -67,7 +67,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"any of: {', '.join(BENCHMARKS)}")
     default = os.environ.get("BAKEOFF_DATA") or ROOT.parent / "shared" / "data"
     parser.add_argument("--data", type=Path, default=default, help="folder that holds mnist/MNIST/raw")
-    parser.add_argument("--out", type=Path, default=ROOT / "bench" / "results", help="where the numbers are kept")
+    parser.add_argument("--out", type=Path, default=page.RESULTS, help="where the numbers are kept")
     parser.add_argument("--minutes", type=float, default=gpu.MINUTES, help="what `gpu` may take (%(default)g)")
     options = parser.parse_args(arguments)
     if unknown := set(options.names) - set(BENCHMARKS):
@@ -93,6 +93,9 @@ def main(arguments: Sequence[str]) -> int:
 
     Console().print(table(ratios, about))
     print(f"kept in {path}")
+    if path.parent.resolve() == page.RESULTS:
+        page.PAGE.write_text(page.page(page.benchmarks()), "utf-8")
+        print(f"and all that is kept there in {page.PAGE}")
     return 0 if all(r.kept for r in ratios) else 1
 
 

@@ -1,6 +1,6 @@
-"""Augmentation of whole batches against torchvision's transforms, image by image.
+"""Augmentation of whole batches against torchvision's transforms and timm's, image by image.
 
-Both do the whole recipe on the same 32 px colour images: padded crop, flip, TrivialAugment, normalise, random erasing,
+All do the whole recipe on the same 32 px colour images: padded crop, flip, TrivialAugment, normalise, random erasing,
 then mixup or CutMix per batch of 128. Ours is given a batch at a time, and several batches at a time as the engine
 does it. Time is the CPU's, on one thread, which other work on the machine changes little.
 
@@ -14,6 +14,7 @@ import statistics
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,8 @@ from bench.compare import Ratio, alternate, machine
 IMAGES, BATCH, PX, CLASSES = 2048, 128, 32, 10
 CHUNKS = (128, 512, 1024)  # images that are augmented at once
 REPEATS = 7
-PROMISE = 15.0
+PROMISES = {"torchvision v2": 15.0, "timm": 8.0}
+Peer = Callable[[torch.Tensor, torch.Tensor], float]
 MEAN, STD = torch.tensor([0.49, 0.48, 0.45]), torch.tensor([0.25, 0.24, 0.26])
 
 PLAN = plan.Plan(
@@ -83,12 +85,17 @@ def torchvisions(images: torch.Tensor, labels: torch.Tensor, *, whole: bool = Fa
 
 
 def measure(data: Path | None = None) -> list[Ratio]:
-    """Ratios of images per second, ours over torchvision's. The images are noise; `data` isn't read."""
+    """Ratios of images per second, ours over the others'. The images are noise; `data` isn't read."""
     images, labels = _noise(IMAGES)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        return [_ratio(partial(ours, images, labels, chunk), images, labels, chunk) for chunk in CHUNKS]
+        peers: dict[str, Peer] = {"torchvision v2": torchvisions}
+        if find_spec("timm"):
+            from bench.peers import timm_augment
+
+            peers["timm"] = partial(timm_augment.images_per_second, batch=BATCH, classes=CLASSES, mean=MEAN, std=STD)
+        return [_ratio(images, labels, chunk, name, peer) for chunk in CHUNKS for name, peer in peers.items()]
     finally:
         torch.set_num_threads(threads)
 
@@ -113,17 +120,16 @@ def _noise(count: int) -> tuple[torch.Tensor, torch.Tensor]:
     return images, torch.randint(0, CLASSES, (count,), generator=random)
 
 
-def _ratio(run: Callable[[], float], images: torch.Tensor, labels: torch.Tensor, chunk: int) -> Ratio:
+def _ratio(images: torch.Tensor, labels: torch.Tensor, chunk: int, name: str, peer: Peer) -> Ratio:
     few = IMAGES // 4  # enough for one image at a time
-    pairs = alternate(run, lambda: torchvisions(images[:few], labels[:few]), REPEATS)
-    detail = {"ours_images_per_second": [a for a, _ in pairs], "torchvision_images_per_second": [b for _, b in pairs]}
+    pairs = alternate(lambda: ours(images, labels, chunk), lambda: peer(images[:few], labels[:few]), REPEATS)
     return Ratio(
-        name=f"augment {chunk} at once",
-        over="images/s, ours / torchvision v2 per image",
+        name=f"augment {chunk} at once, {name}",
+        over=f"images/s, ours / {name} per image",
         ratios=[a / b for a, b in pairs],
         bound="at least",
-        promise=PROMISE if chunk == 512 else None,
-        detail=detail,
+        promise=PROMISES[name] if chunk == 512 else None,
+        detail={"ours_images_per_second": [a for a, _ in pairs], f"{name}_images_per_second": [b for _, b in pairs]},
     )
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from bench import page
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
 
@@ -30,6 +32,10 @@ def test_the_readme_s_opening_is_the_kept_study_s() -> None:
 def commands() -> list[str]:
     lines = [line.split("  #")[0].strip() for line in README.splitlines() if line.startswith("    bakeoff ")]
     return [line for line in lines if line]
+
+
+def test_the_page_on_speed_is_of_the_kept_results() -> None:
+    assert page.page(page.benchmarks()) == page.PAGE.read_text("utf-8"), "run: python -m bench.page"
 
 
 @pytest.mark.parametrize("command", commands())

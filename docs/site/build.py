@@ -1,9 +1,9 @@
 """Build the site: `make docs`. Pages are gathered in build/docs, zensical makes build/site of them.
 
-The pages are docs/site/pages, the technique cards, docs/architecture.md, docs/log.md, CONTRIBUTING.md and CHANGELOG.md,
-each as it is. What is made on the way: pictures that a page asks for as `![...](picture:NAME)` are drawn into it,
-equations become MathML, diagrams become lists, and a link to a file of the repository becomes one to a page that shows
-it. So the site needs no network, neither while it is built nor while it is read.
+The pages are docs/site/pages, the technique cards, docs/architecture.md, docs/speed.md, docs/log.md, CONTRIBUTING.md
+and CHANGELOG.md, each as it is. What is made on the way: pictures that a page asks for as `![...](picture:NAME)` are
+drawn into it, equations become MathML, diagrams become lists, and a link to a file of the repository becomes one to a
+page that shows it. So the site needs no network, neither while it is built nor while it is read.
 """
 
 import html
@@ -34,8 +34,8 @@ def sources() -> dict[str, Path]:
     """Every page of the site that is written, and what stands beside it: place in the site, file in the repository."""
     found = {path.relative_to(PAGES).as_posix(): path for path in sorted(PAGES.rglob("*")) if path.is_file()}
     found |= {f"cards/{path.name}": path for path in sorted((ROOT / "docs" / "cards").iterdir())}
-    for path in (ROOT / "docs" / "architecture.md", ROOT / "docs" / "log.md"):
-        found[path.name] = path
+    for name in ("architecture.md", "speed.md", "log.md"):
+        found[name] = ROOT / "docs" / name
     for path in (ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"):
         found[path.name.lower()] = path
     return found

@@ -1,7 +1,9 @@
 """From a study's runs in the store to what is said about them."""
 
+import gc
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -94,6 +96,19 @@ class Results:
         }
 
 
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Leave the garbage collector off: it looks at a million objects that all stay, again and again."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+@_collector_paused()
 def analyse(store: Store, spec: Spec, reading: Reading = DEFAULT) -> Results:
     """Estimate everything that a study's runs can say, whether or not all of them are there."""
     records = spec.records(store)

@@ -4,10 +4,8 @@ import bisect
 import math
 from typing import Literal
 
-from scipy import stats
-
 from bakeoff.errors import RequestError
-from bakeoff.study import hadamard
+from bakeoff.study import distributions, hadamard
 from bakeoff.study.designs import LEAST_SEEDS
 from bakeoff.study.intervals import maximum_modulus, simultaneous_quantile, t_quantile
 
@@ -65,7 +63,7 @@ def least_detectable(
     """The least effect whose simultaneous interval excludes 0 with probability `power`, in the unit of sigma."""
     wide = half_width(kind, runs, sigma, k, level=level, simultaneous=True, rho=rho)
     df = residual_df(kind, runs, k)
-    return wide + float(stats.t.ppf(power, df)) * standard_error(kind, runs, sigma, k, rho=rho)
+    return wide + distributions.t_quantile(power, df) * standard_error(kind, runs, sigma, k, rho=rho)
 
 
 def runs_for(

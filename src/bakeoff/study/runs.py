@@ -139,14 +139,16 @@ class Runs:
     @cached_property
     def fold_pairs(self) -> tuple[Ints, Ints]:
         """Rows of runs with a seed in common and every technique switched over, each run in one pair at most."""
-        waiting: dict[tuple[int, bytes], list[int]] = {}
+        waiting: dict[tuple[int, int], list[int]] = {}
         pairs = []
-        for row, (level, complement, block) in enumerate(zip(self.levels, ~self.levels, self.block, strict=True)):
-            partners = waiting.get((int(block), complement.tobytes()))
+        codes = self.levels @ 2 ** np.arange(self.levels.shape[1])
+        every = 2 ** self.levels.shape[1] - 1
+        for row, (code, block) in enumerate(zip(codes.tolist(), self.block.tolist(), strict=True)):
+            partners = waiting.get((block, every - code))
             if partners:
                 pairs.append((row, partners.pop(0)))
             else:
-                waiting.setdefault((int(block), level.tobytes()), []).append(row)
+                waiting.setdefault((block, code), []).append(row)
         first, second = np.array(pairs, np.int64).reshape(-1, 2).T
         return first, second
 

@@ -10,7 +10,9 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy import optimize, special, stats
+from scipy import optimize, special
+
+from bakeoff.study import distributions
 
 Floats = npt.NDArray[np.float64]
 Decision = Literal["keep", "drop", "go on"]
@@ -29,14 +31,14 @@ def obrien_fleming(information: tuple[float, ...], alpha: float, *, sides: int =
     def excess(c: float) -> float:
         return _crossing(information, tuple(c / math.sqrt(t) for t in information), sides) - alpha
 
-    fixed = float(stats.norm.isf(alpha / sides))
+    fixed = distributions.normal_quantile(1 - alpha / sides)
     c = float(optimize.brentq(excess, 0.9 * fixed, 2 * fixed, xtol=1e-5))
     return tuple(c / math.sqrt(t) for t in information)
 
 
 def t_bound(z: float, df: float) -> float:
     """The bound for a t statistic with the same nominal p-value."""
-    return float(stats.t.isf(stats.norm.sf(z), df))
+    return -distributions.t_quantile(distributions.normal_tail(z), df)
 
 
 def decide(
@@ -82,6 +84,7 @@ def _crossing(information: tuple[float, ...], bounds: tuple[float, ...], sides: 
         if sides == 2:
             crossed += float(mass @ special.ndtr((lower - scores) / sd))
         following = (upper + lower) / 2 + (upper - lower) / 2 * node
-        density = stats.norm.pdf(following[:, None], scores, sd) @ mass
+        z = (following[:, None] - scores) / sd
+        density = np.exp(-np.square(z) / 2) @ mass / (sd * math.sqrt(2 * math.pi))
         scores, mass, before = following, density * weight * (upper - lower) / 2, share
     return crossed
