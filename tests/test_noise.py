@@ -199,3 +199,14 @@ def test_what_is_remembered_is_of_these_runs_and_views() -> None:
     found = [noise.measure(r, v) for r in (first, second) for v in (None, np.array([1.0, 0.0]), np.array([0.0, 1.0]))]
     assert len({value.sigma for value in found}) == 6
     assert noise.measure(first, first.view_average()) == found[0]
+
+
+def test_churn_of_more_runs_than_a_byte_counts() -> None:
+    draw = np.random.default_rng(5)
+    hits = draw.random((600, 2, 2, 21)) < 0.8
+    levels = np.repeat([[False], [True]], 300, axis=0)
+    runs = Runs.collect(levels, 100 * hits.mean(axis=-1), np.arange(600), Hits.pack(hits))
+    for views in (runs.view_average(), runs.view_at(np.array([True, False]))):
+        z = np.einsum("nvi,v->ni", hits.reshape(600, 4, 21), views)
+        churn = 100**2 * np.mean([z[:300].var(axis=0, ddof=1), z[300:].var(axis=0, ddof=1)], axis=0).sum() / 21**2
+        assert noise.measure(runs, views).churn ** 2 == pytest.approx(churn)

@@ -206,11 +206,11 @@ def test_an_aim_out_of_reach_is_refused() -> None:
 @pytest.mark.parametrize("df", [1, 2.5, 4, 30, 1e4, math.inf])
 def test_distributions_are_those_of_scipy(df: float) -> None:
     for p in (1e-9, 0.025, 0.5, 0.8, 0.999):
-        assert distributions.t_quantile(p, df) == pytest.approx(stats.t.ppf(p, df), rel=1e-9, abs=1e-12)
-        assert distributions.normal_quantile(p) == pytest.approx(stats.norm.ppf(p), rel=1e-12, abs=1e-12)
+        assert distributions.t_ppf(p, df) == pytest.approx(stats.t.ppf(p, df), rel=1e-9, abs=1e-12)
+        assert distributions.normal_ppf(p) == pytest.approx(stats.norm.ppf(p), rel=1e-12, abs=1e-12)
     for t in (-3.0, 0.0, 2.0, 12.0):
-        assert distributions.t_tail(t, df) == pytest.approx(stats.t.sf(t, df), rel=1e-9)
-        assert distributions.normal_tail(t) == pytest.approx(stats.norm.sf(t), rel=1e-12)
+        assert distributions.t_sf(t, df) == pytest.approx(stats.t.sf(t, df), rel=1e-9)
+        assert distributions.normal_sf(t) == pytest.approx(stats.norm.sf(t), rel=1e-12)
     if not math.isinf(df):
         shares = np.array([0.01, 0.5, 0.99])
-        np.testing.assert_allclose(distributions.chi2_quantile(shares, df), stats.chi2.ppf(shares, df), rtol=1e-9)
+        np.testing.assert_allclose(distributions.chi2_ppf(shares, df), stats.chi2.ppf(shares, df), rtol=1e-9)

@@ -50,7 +50,7 @@ def interactions(
         rows = np.zeros((len(pairs), len(terms(k))))
         rows[np.arange(len(pairs)), 1 + k + np.arange(len(pairs))] = 4  # on/off coding
         belief = fitted.coefficients(rows)
-        wide = distributions.normal_quantile(0.5 + level / 2) * belief.sd
+        wide = distributions.normal_ppf(0.5 + level / 2) * belief.sd
         for (a, b), gain, half, positive in zip(pairs, belief.mean, wide, belief.positive, strict=True):
             sign = float(max(positive, 1 - positive))
             found.append(_named(names[a], names[b], float(gain), float(half), level, sign))
@@ -61,8 +61,8 @@ def interactions(
             continue
         se = np.sqrt(odd.s2 * np.diag(odd.cov))
         for j, (gain, error) in enumerate(zip(odd.beta, se, strict=True)):
-            sign = 1 - distributions.t_tail(abs(gain) / error, odd.df) if error else 1.0 if gain else 0.5
-            half = distributions.t_quantile(0.5 + level / 2, odd.df) * float(error)
+            sign = 1 - distributions.t_sf(abs(gain) / error, odd.df) if error else 1.0 if gain else 0.5
+            half = distributions.t_ppf(0.5 + level / 2, odd.df) * float(error)
             found.append(_named(names[j], names[k + technique], float(gain), half, level, sign))
     return sorted((pair for pair in found if pair.probability >= sure), key=lambda pair: -abs(pair.gain_pp))
 

@@ -16,7 +16,7 @@ Floats = npt.NDArray[np.float64]
 @lru_cache(maxsize=4096)
 def t_quantile(level: float, df: float) -> float:
     """Half-width in standard errors of a two-sided interval; df may be infinite."""
-    return distributions.t_quantile(0.5 + level / 2, df)
+    return distributions.t_ppf(0.5 + level / 2, df)
 
 
 def exceedance(c: float, loadings: tuple[float, ...], df: float) -> float:
@@ -58,7 +58,7 @@ def maximum_modulus(level: float, k: int, df: float) -> float:
 
 def adjusted_p(t: float, loadings: tuple[float, ...], df: float) -> float:
     """Single-step p-value, two-sided: P(max_j |T_j| >= |t|) when no technique does anything."""
-    single = 2 * distributions.t_tail(abs(t), df)
+    single = 2 * distributions.t_sf(abs(t), df)
     if single < 1e-6:  # beyond the quadrature's precision, and Bonferroni's bound is exact in the limit
         return single * len(loadings)
     return min(1.0, max(exceedance(abs(t), loadings, df), single))
@@ -118,7 +118,7 @@ class Family:
     def p_values(self, t: float, df: float, n_e: float, sigma: float) -> tuple[float, float]:
         """Two-sided p-value of one estimate, and adjusted for all of them."""
         if not self.unplanned:
-            return 2 * distributions.t_tail(abs(t), df), adjusted_p(t, self.loadings, df)
+            return 2 * distributions.t_sf(abs(t), df), adjusted_p(t, self.loadings, df)
         df = min(df, 1e9)  # the formula's limit
         log_e = float(log_e_value(t, df, n_e, (self.prior_sd / sigma) ** 2))
         p = math.exp(-max(log_e, 0.0))
@@ -131,7 +131,7 @@ def _scale_nodes(df: float) -> tuple[Floats, Floats]:
     if math.isinf(df):
         return np.ones(1), np.ones(1)
     node, weight = _legendre()
-    return np.sqrt(distributions.chi2_quantile((node + 1) / 2, df) / df), weight / 2
+    return np.sqrt(distributions.chi2_ppf((node + 1) / 2, df) / df), weight / 2
 
 
 @cache

@@ -63,7 +63,7 @@ def least_detectable(
     """The least effect whose simultaneous interval excludes 0 with probability `power`, in the unit of sigma."""
     wide = half_width(kind, runs, sigma, k, level=level, simultaneous=True, rho=rho)
     df = residual_df(kind, runs, k)
-    return wide + distributions.t_quantile(power, df) * standard_error(kind, runs, sigma, k, rho=rho)
+    return wide + distributions.t_ppf(power, df) * standard_error(kind, runs, sigma, k, rho=rho)
 
 
 def runs_for(

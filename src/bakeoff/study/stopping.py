@@ -31,14 +31,14 @@ def obrien_fleming(information: tuple[float, ...], alpha: float, *, sides: int =
     def excess(c: float) -> float:
         return _crossing(information, tuple(c / math.sqrt(t) for t in information), sides) - alpha
 
-    fixed = distributions.normal_quantile(1 - alpha / sides)
+    fixed = distributions.normal_ppf(1 - alpha / sides)
     c = float(optimize.brentq(excess, 0.9 * fixed, 2 * fixed, xtol=1e-5))
     return tuple(c / math.sqrt(t) for t in information)
 
 
 def t_bound(z: float, df: float) -> float:
     """The bound for a t statistic with the same nominal p-value."""
-    return -distributions.t_quantile(distributions.normal_tail(z), df)
+    return -distributions.t_ppf(distributions.normal_sf(z), df)
 
 
 def decide(
