@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 # One thread per test process: two such processes beat one with two threads.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
 .PHONY: demo test fast check lint format types bench notebooks readme cards docs examples clean
 .DEFAULT_GOAL := test

@@ -32,7 +32,7 @@ from bakeoff.plan import Model
 from bench.clock import own
 from bench.compare import Ratio, alternate
 
-STUDIES = (("digits", 0.25), ("mnist-5k", 0.1))  # task, length
+STUDIES = (("digits", "cnn", 0.25), ("mnist-5k", "mlp", 0.5), ("mnist-5k", "cnn", 0.1))  # task, model, length
 SEEDS = 4
 STUDY_REPEATS = 3
 STUDY_PROMISE = 1.6
@@ -63,7 +63,7 @@ WAYS: tuple[Way, ...] = ("grouped", "vmap")
 
 def measure(data: Path) -> list[Ratio]:
     """Ratios of both kinds; on a machine with a GPU the batched ones are of the GPU."""
-    rows = [_study(task, length, data) for task, length in STUDIES]
+    rows = [_study(task, model, length, data) for task, model, length in STUDIES]
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     together = (2, 16) if device.type == "cpu" else (8, 64)
     threads = torch.get_num_threads()
@@ -76,8 +76,9 @@ def measure(data: Path) -> list[Ratio]:
     return rows
 
 
-def _study(task: str, length: float, data: Path) -> Ratio:
-    job = api.plan_job(task, "torchvision-2021", length=length, data=data)
+def _study(task: str, model: str, length: float, data: Path) -> Ratio:
+    without = ("fixres",) if model == "mlp" else ()  # its layers are of one size
+    job = api.plan_job(task, "torchvision-2021", without=without, model=model, length=length, data=data)
     plans = [plan.model_dump(mode="json") for plan in (job.compiled.base, job.plan)]
     cores = os.cpu_count() or 1
 
@@ -102,7 +103,7 @@ def _study(task: str, length: float, data: Path) -> Ratio:
 
     pairs = alternate(lambda: runs_per_hour(cores, 1), lambda: runs_per_hour(1, cores), STUDY_REPEATS)
     return Ratio(
-        name=f"study_{task}",
+        name=f"study_{task}_{model}",
         over=f"runs per hour, {cores} processes of 1 thread / 1 process of {cores}",
         ratios=[a / b for a, b in pairs],
         bound="at least",

@@ -66,6 +66,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_study_ends_with_a_table_and_a_report(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["ablate", *QUICK, "--store", str(store), "--seeds", "12", "--json"]) == 0
     out, err = capsys.readouterr()
@@ -102,6 +103,7 @@ def test_a_study_ends_with_a_table_and_a_report(store: Path, capsys: pytest.Capt
     assert list(store.glob("studies/*/report.md"))
 
 
+@pytest.mark.slow
 def test_effects_are_those_of_the_runs(store: Path) -> None:
     """The averaged effect by hand, over the fold pairs and both kinds of weights."""
     results = open_store(store)
@@ -118,6 +120,7 @@ def test_effects_are_those_of_the_runs(store: Path) -> None:
         assert effect.gain_pp == pytest.approx(2 * slopes[index + 1], abs=1e-6), effect.technique
 
 
+@pytest.mark.slow
 def test_other_designs_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     few = ("--recipe", "baseline", "--with", "mixup,label_smoothing,ema", "--model", "softmax", "--length", "0.02")
     for design, estimand in (("leave-one-out", "leave_one_out"), ("add-one", "add_one"), ("ladder", "stacked")):
@@ -128,6 +131,7 @@ def test_other_designs_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
         assert {e["estimand"] for e in found["effects"]} == {estimand}
 
 
+@pytest.mark.slow
 def test_a_run_that_diverges_is_tried_again_and_the_table_comes_out(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -145,6 +149,7 @@ def test_a_run_that_diverges_is_tried_again_and_the_table_comes_out(
     assert all((tmp_path / run / "run.json").exists() for row in lost for run in row.runs)  # both tries
 
 
+@pytest.mark.slow
 def test_plan_only_runs_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["ablate", *QUICK, "--store", str(tmp_path), "--plan-only"]) == 0
     out = capsys.readouterr().out
@@ -165,7 +170,7 @@ def test_plan_only_runs_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[st
         (("ablate", "--runs", "25"), "no factorial"),
         (("ablate", "--design", "ladder", "--runs", "24"), "--seeds"),
         (("ablate", "--budget", "soon"), "is no duration"),
-        (("ablate", "--budget", "1s"), "the smallest factorial takes about"),
+        pytest.param(("ablate", "--budget", "1s"), "the smallest factorial takes about", marks=pytest.mark.slow),
         (("ablate", "--budget", "1h", "--seeds", "12"), "leave --runs and --seeds out"),
         (("ablate", "--jobs", "many"), "--jobs takes"),
         (("report", "digits"), "no studies in"),

@@ -11,6 +11,8 @@ from PIL import Image
 from bench.libraries import OURS, PEERS, Outcome, apart, measure, once, ratios
 from bench.works import WORKS, Job
 
+pytestmark = pytest.mark.slow  # together
+
 CIFAR10 = WORKS["cifar10"]
 EPOCHS = 8
 

@@ -208,6 +208,7 @@ def bakeoff(*arguments: str, environment: dict[str, str] | None = None) -> subpr
 TRAIN = ("train", "--recipe", "torchvision-2021", "--length", "0.3", "--json", "--device", "cpu")
 
 
+@pytest.mark.slow
 def test_an_interrupt_says_how_to_go_on(tmp_path: Path) -> None:
     environment = {**os.environ, "BAKEOFF_CHECKPOINT_SECONDS": "0"}
     process = bakeoff("train", "--length", "50", "--store", str(tmp_path / "a"), environment=environment)
@@ -246,6 +247,7 @@ def test_kill_at_any_moment_ends_bit_equal(tmp_path: Path) -> None:
     assert left == ["lock", "run.json", "views", "weights.safetensors"]
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_one_line_and_loses_nothing(tmp_path: Path) -> None:
     """A limit on the size of files stands in for a full disk: the system refuses the write in the same way."""
     limited = ["sh", "-c", 'ulimit -f 60; exec "$@"', "sh", *COMMAND, *TRAIN, "--store", str(tmp_path)]

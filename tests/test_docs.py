@@ -53,6 +53,7 @@ def test_the_readme_s_commands_exist(command: str, capsys: pytest.CaptureFixture
         assert option in told, f"{command}: {option}"
 
 
+@pytest.mark.slow
 def test_the_readme_s_python_runs(tmp_path: Path) -> None:
     code = re.findall(r"```python\n(.*?)```", README, re.DOTALL)[0]
     quick = code.replace("seed=0)", 'seed=0, length=0.02, model="softmax", without=["fixres"])').replace(

@@ -18,6 +18,8 @@ from bakeoff.study.analyse import analyse
 from bakeoff.study.spec import Spec
 from tests.studies import write_study
 
+pytestmark = pytest.mark.slow  # together
+
 TWELVE = techniques.NAMES[:12]
 ERROR = new_output("error", ename="ValueError", evalue="no such thing", traceback=[])
 

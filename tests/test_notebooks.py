@@ -15,6 +15,8 @@ import pytest
 
 from tests.helpers import DATA, needs
 
+pytestmark = pytest.mark.slow  # together
+
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 UNREACHABLE = "http://127.0.0.1:9"  # nothing listens on the discard port
@@ -50,7 +52,6 @@ def written(path: Path, *sources: str) -> Path:
     return path
 
 
-@pytest.mark.slow
 @needs("mnist", "MNIST")
 @each
 def test_it_runs_from_a_fresh_kernel_without_a_network(path: Path, tmp_path: Path) -> None:

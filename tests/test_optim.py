@@ -190,9 +190,11 @@ def test_average_is_not_trained_and_keeps_the_last_buffers() -> None:
 )
 def test_a_bare_step_is_the_optimizer_s_own_to_the_bit(slot: SGD | Adam | RMSProp) -> None:
     torch.manual_seed(0)
-    ours = nn.Sequential(nn.Linear(5, 7), nn.BatchNorm1d(7), nn.Linear(7, 3))
+    ours = nn.Sequential(nn.Linear(5, 7, bias=False), nn.BatchNorm1d(7), nn.Linear(7, 3, bias=False))
+    ours.register_parameter("unused_weight", nn.Parameter(torch.ones(2)))
+    ours.register_parameter("unused_bias", nn.Parameter(torch.ones(2)))  # alone in its group
     torchs = copy.deepcopy(ours)
-    plan = make_plan(optimizer=slot)
+    plan = make_plan(optimizer=slot, decay=DecayRule(weight_decay=0.1, bias=0.0))
     optimizers = [build_optimizer(net, plan) for net in (ours, torchs)]
     update = bare_step(optimizers[0])
     for _ in range(3):

@@ -25,6 +25,8 @@ from bakeoff.report import pictures
 from bakeoff.report.pictures.subject import checked, digits, photographs, subject
 from bakeoff.techniques.step_schedule import StepSchedule
 
+pytestmark = pytest.mark.slow  # together
+
 EVERY = pytest.mark.parametrize("name", techniques.NAMES)
 
 

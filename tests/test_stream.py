@@ -192,6 +192,7 @@ def test_a_broken_file_is_named_in_one_line(files: Files, tmp_path: Path, worker
     assert "Traceback" not in str(failure.value)
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_is_an_error_and_not_a_hang(files: Files) -> None:
     shown = stream.train_crops(files, (rows(8) for _ in range(1000)), ResizedCrop(), 24, "bilinear", 0, 1)
     next(shown)

@@ -16,7 +16,7 @@ from bakeoff.data.order import Order
 from bakeoff.plan import Plan
 
 # Augmenting several small batches at once spreads the cost of starting each tensor operation (bench/augment.py).
-_CHUNK_VALUES = 3 * 32 * 32 * 1024
+_CHUNK_VALUES = 3 * 32 * 32 * 512
 
 # Large images are augmented a few at a time on a CPU: what is passed from one operation to the next stays in its cache.
 _CACHED_VALUES = 3 * 176 * 176 * 32
@@ -45,8 +45,9 @@ def batches(
         chunk = max(1, _CHUNK_VALUES // (size * plan.model.channels * plan.train_px**2))
         for first in range(start - start % chunk, steps, chunk):  # the same chunks wherever a run is taken up again
             rows = order.rows(first * size, min(first + chunk, steps) * size).to(device)
-            images = finish(pixels[rows[:, 1]], rows, cropped=False)
-            pairs = zip(images.split(size), labels[rows[:, 1]].split(size), strict=True)
+            index = rows[:, 1]
+            images = finish(pixels.index_select(0, index), rows, cropped=False)
+            pairs = zip(images.split(size), labels[index].split(size), strict=True)
             yield from islice(pairs, max(0, start - first), None)
     else:
 

@@ -3,10 +3,11 @@
 import inspect
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from bakeoff.plan import Adam, DecayRule, Plan, RMSProp, Schedule
 
@@ -52,18 +53,54 @@ def build_optimizer(model: nn.Module, plan: Plan) -> torch.optim.Optimizer:
 def bare_step(optimizer: torch.optim.Optimizer) -> Callable[[], None]:
     """A function that makes one step with the gradients that are there, and forgets them.
 
-    It calls what torch wraps in hooks for profilers and compilers, which cost 75 us of a softmax's 260 us a step.
+    It leaves out what torch puts around a step, hooks for profilers and compilers first of all: 95 us of the 270 us
+    that a step of a softmax would take.
     """
-    step = inspect.unwrap(type(optimizer).step)
-    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    groups = optimizer.param_groups
+    parameters = [parameter for group in groups for parameter in group["params"]]
+    if isinstance(optimizer, torch.optim.SGD) and optimizer.defaults["fused"]:
+        steps = [_fused_sgd(optimizer, group) for group in groups]
+    else:
+        steps = [torch.no_grad()(partial(inspect.unwrap(type(optimizer).step), optimizer))]
 
-    @torch.no_grad()
     def apply() -> None:
-        step(optimizer)
+        for step in steps:
+            step()
         for parameter in parameters:
             parameter.grad = None
 
     return apply
+
+
+def _fused_sgd(optimizer: torch.optim.SGD, group: dict[str, Any]) -> Callable[[], None]:
+    """A step of one group by the kernel that torch.optim.SGD calls, whose state it shares."""
+    momentum = group["momentum"]
+    slots: list[tuple[nn.Parameter, Tensor, Tensor | None]] = []
+    for parameter in group["params"]:
+        weight = parameter.detach()  # the same memory, which autograd doesn't watch
+        if momentum:  # a buffer of zeros makes the first step like every other
+            optimizer.state[parameter].setdefault("momentum_buffer", torch.zeros_like(weight))
+        slots.append((parameter, weight, optimizer.state[parameter].get("momentum_buffer")))
+
+    def step() -> None:
+        used = [(w, p.grad, buffer) for p, w, buffer in slots if p.grad is not None]
+        if not used:
+            return
+        weights, gradients, buffers = zip(*used, strict=True)
+        torch._fused_sgd_(
+            weights,
+            gradients,
+            buffers if momentum else (),
+            lr=group["lr"],
+            weight_decay=group["weight_decay"],
+            momentum=momentum,
+            dampening=0.0,
+            nesterov=group["nesterov"],
+            maximize=False,
+            is_first_step=False,
+        )
+
+    return step
 
 
 def lr_factor(schedule: Schedule, step: int, steps: int) -> float:

@@ -31,7 +31,6 @@ class Averager:
         self._live, self._kept = [live[n] for n in floating], [kept[n] for n in floating]
         self._counts = [(live[n], kept[n]) for n in live if n not in floating]
 
-    @torch.no_grad()
     def update(self, step: int) -> None:
         """Follow the live weights after optimizer step `step` (1-based over the whole run)."""
         if step % self.every == 0:

@@ -80,6 +80,7 @@ def train(
     steps, classes = plan.steps, plan.model.classes
     seed_network = torch.manual_seed if device.type != "cpu" else torch.default_generator.manual_seed  # 80 times faster
     drop_key = rng.key(seed, "drop") % 2**62
+    one = torch.ones((), device=device)  # the gradient of the loss, which torch would make at every step
     unseen: list[Tensor] = []  # losses that are still on the device
     first, seconds_before = state.step, state.seconds
     began = saved = reported = time.perf_counter()
@@ -111,7 +112,7 @@ def train(
             with autocast(plan.precision, device):
                 logits = forward(images).float()
             loss = F.cross_entropy(logits, targets, label_smoothing=plan.loss.label_smoothing)
-            loss.backward()
+            loss.backward(one)
             update()
             state.average.update(step + 1)
             unseen.append(loss.detach())
