@@ -22,7 +22,7 @@ import numpy.typing as npt
 from rich.console import Console
 from rich.table import Table
 
-from bakeoff import ablation, api
+from bakeoff import api, layout
 from bakeoff.engine.train import ENGINE_VERSION
 from bakeoff.launch import Cell, Crew
 from bakeoff.recipe import Recipe
@@ -48,13 +48,13 @@ Floats = npt.NDArray[np.float64]
 def make(store: Path, jobs: int) -> None:
     """Train every combination with every seed, and keep the table."""
     job = api.plan_job(**REQUEST)
-    found, results = ablation.factors(job), open_store(store)
+    found, results = layout.factors(job), open_store(store)
     results.prepare()
     dataset = job.task.load(api.data_folder())
     combinations = list(itertools.product((False, True), repeat=len(found.training)))
     cells = []
     for row, (seed, levels) in enumerate(itertools.product(range(SEEDS), combinations)):
-        plans = ablation.row_plans(job, found, levels)
+        plans = layout.row_plans(job, found, levels)
         run = run_id(plans[0], seed, dataset.fingerprint, ENGINE_VERSION)
         techniques = tuple(t for t, on in zip(found.training, levels, strict=True) if on)
         recipe = Recipe("row", techniques + found.evaluation).as_json()
@@ -163,7 +163,7 @@ def measure(times: int = 400) -> list[dict[str, float | str]]:
         return effects.modelled(runs, numbers, on, found)
 
     def fold_and_corners(seed: int) -> designs.Design:
-        return designs.factorial(k, 48, corners=ablation.CORNERS, seed=seed)
+        return designs.factorial(k, 48, corners=layout.CORNERS, seed=seed)
 
     rows: list[dict[str, float | str]] = []
     for effect, real, name, draw, estimate, repeats in (

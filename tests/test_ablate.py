@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bakeoff import ablation
+from bakeoff import layout
 from bakeoff.api import plan_job
 from bakeoff.cli import main
 from bakeoff.launch import Worker
@@ -28,32 +28,32 @@ def job(task: str = "digits", **request):
 
 
 def test_what_changes_no_weights_is_read_from_every_run() -> None:
-    found = ablation.factors(job("mnist-5k"))
+    found = layout.factors(job("mnist-5k"))
     assert [t.name for t in found.evaluation] == ["ema", "inference_resize"]
     assert len(found.training) == 10
     assert found.not_applicable == {}
-    digits = ablation.factors(job())
+    digits = layout.factors(job())
     assert [t.name for t in digits.evaluation] == ["ema"]
     assert set(digits.not_applicable) == {"inference_resize"}
 
 
 def test_an_average_of_another_half_life_takes_runs_of_its_own() -> None:
-    found = ablation.factors(job("mnist-5k", settings=("ema.half_life=0.1",)))
+    found = layout.factors(job("mnist-5k", settings=("ema.half_life=0.1",)))
     assert "ema" in [t.name for t in found.training]
 
 
 def test_a_study_is_a_function_of_its_request(tmp_path: Path) -> None:
-    specs = [ablation.plan_study(job(), store=tmp_path / name, device="cpu") for name in "ab"]
+    specs = [layout.plan_study(job(), store=tmp_path / name, device="cpu") for name in "ab"]
     assert specs[0].rows == specs[1].rows
     assert specs[0].name == specs[1].name
     assert len(specs[0].rows) == 54  # two blocks of 24, three more pairs of all on and all off
-    other = ablation.plan_study(job(), store=tmp_path / "a", device="cpu", design_seed=1)
+    other = layout.plan_study(job(), store=tmp_path / "a", device="cpu", design_seed=1)
     assert other.rows != specs[0].rows
     assert len({run for row in specs[0].rows for run in row.runs}) == 2 * len(specs[0].rows)
 
 
 def test_a_larger_study_begins_with_the_smaller_one_s_runs(tmp_path: Path) -> None:
-    small, large = (ablation.plan_study(job(), runs=runs, store=tmp_path, device="cpu") for runs in (24, 48))
+    small, large = (layout.plan_study(job(), runs=runs, store=tmp_path, device="cpu") for runs in (24, 48))
     shared = {row.runs for row in small.rows} & {row.runs for row in large.rows}
     assert len(shared) >= 24
 
@@ -172,6 +172,9 @@ def test_plan_only_runs_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[st
         (("ablate", "--budget", "soon"), "is no duration"),
         pytest.param(("ablate", "--budget", "1s"), "the smallest factorial takes about", marks=pytest.mark.slow),
         (("ablate", "--budget", "1h", "--seeds", "12"), "leave --runs and --seeds out"),
+        (("ablate", "--half-width", "0.2", "--budget", "1h"), "leave --budget, --runs and --seeds out"),
+        (("ablate", "--half-width", "0.2", "--design", "ladder"), "--half-width picks the size of a factorial"),
+        (("ablate", "--half-width", "0"), "--half-width takes points above 0"),
         (("ablate", "--jobs", "many"), "--jobs takes"),
         (("report", "digits"), "no studies in"),
         (("report", "--format", "pdf"), "no studies in"),
@@ -225,5 +228,5 @@ def test_killing_a_study_at_twenty_moments_ends_in_the_same_table(store: Path, t
 
 @needs("mnist", "MNIST")
 def test_two_evaluation_techniques_have_four_levels(tmp_path: Path) -> None:
-    spec = ablation.plan_study(job("mnist-5k"), data=DATA, store=tmp_path, device="cpu")
+    spec = layout.plan_study(job("mnist-5k"), data=DATA, store=tmp_path, device="cpu")
     assert [(level.ema, level.resize_px) for level in spec.levels] == [(False, 28), (False, 29), (True, 28), (True, 29)]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from bakeoff import ablation
+from bakeoff import layout, sizing
 from bakeoff.api import Job, plan_job
 from bakeoff.arrangement import Arrangement, arrange, speeds
 from bakeoff.data.dataset import Dataset
@@ -68,7 +68,7 @@ def test_a_timing_leaves_the_threads_of_this_process_as_they_were() -> None:
     job, before = softmax(), torch.get_num_threads()
     try:
         torch.set_num_threads(2)
-        took = ablation.seconds_per_image(job.plan, job.task.load(Path()), torch.device("cpu"), 1)
+        took = sizing.seconds_per_image(job.plan, job.task.load(Path()), torch.device("cpu"), 1)
         assert 1e-7 < took < 1.0
         assert torch.get_num_threads() == 2
     finally:
@@ -76,10 +76,8 @@ def test_a_timing_leaves_the_threads_of_this_process_as_they_were() -> None:
 
 
 def arranged(store: Path, dataset: Dataset, jobs: int | None = None, threads: int | None = None) -> Spec:
-    spec = ablation.plan_study(
-        softmax(), device="cpu", jobs=jobs, threads=threads, runs=24, dataset=dataset, store=store
-    )
-    return ablation.arranged(spec, softmax(), jobs=jobs, threads=threads, dataset=dataset, store=store)
+    spec = layout.plan_study(softmax(), device="cpu", jobs=jobs, threads=threads, runs=24, dataset=dataset, store=store)
+    return sizing.arranged(spec, softmax(), jobs=jobs, threads=threads, dataset=dataset, store=store)
 
 
 def test_a_study_is_timed_once_and_only_where_it_pays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,8 +89,8 @@ def test_a_study_is_timed_once_and_only_where_it_pays(tmp_path: Path, monkeypatc
         timed.append((cores, runs))
         return Arrangement(2, 2, "timed here")
 
-    monkeypatch.setattr(ablation, "speeds", lambda *args, **options: nullcontext())
-    monkeypatch.setattr(ablation, "arrange", choose)
+    monkeypatch.setattr(sizing, "speeds", lambda *args, **options: nullcontext())
+    monkeypatch.setattr(sizing, "arrange", choose)
 
     short = arranged(tmp_path, dataset)
     assert (short.jobs, short.threads) == (4, 1)
@@ -101,7 +99,7 @@ def test_a_study_is_timed_once_and_only_where_it_pays(tmp_path: Path, monkeypatc
     assert (asked.jobs, asked.threads, asked.arrangement) == (1, 3, "as asked for")
     assert not timed
 
-    monkeypatch.setattr(ablation, "_WORTH_TIMING", 0.0)
+    monkeypatch.setattr(sizing, "_WORTH_TIMING", 0.0)
     spec = arranged(tmp_path, dataset)
     assert (spec.jobs, spec.threads, spec.arrangement) == (2, 2, "timed here")
     assert timed == [(4, 4)]

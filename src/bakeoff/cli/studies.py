@@ -25,6 +25,7 @@ def ablate(
     seeds: Annotated[int | None, typer.Option(min=1, help="Fold pairs, replicates or repeats of the design.")] = None,
     runs: Annotated[int | None, typer.Option(min=1, help="Runs of a factorial, instead of --seeds.")] = None,
     budget: Annotated[str | None, typer.Option(help="Time, such as 30m: the largest factorial that fits.")] = None,
+    half_width: Annotated[float | None, typer.Option(help="Points: as many runs as intervals of +- this take.")] = None,
     design_seed: Annotated[int, typer.Option(min=0, help="Seed of the design.")] = 0,
     delta: Annotated[float, typer.Option(min=0.0, help="Gains within +-delta points aren't worth having.")] = 0.1,
     jobs: Annotated[str, typer.Option(help="Processes; auto is one per core on a CPU, one on a GPU.")] = "auto",
@@ -39,10 +40,10 @@ def ablate(
     debug: options.Debug = False,
 ) -> None:
     """Measure what each technique of a recipe buys on your data, with intervals, beside what post and papers claim."""
-    from bakeoff import ablation, api
+    from bakeoff import ablation, api, layout, sizing
     from bakeoff.report import study, write
     from bakeoff.report.progress import study_progress
-    from bakeoff.report.prospects import show_prospects
+    from bakeoff.report.prospects import show_enlargement, show_prospects
     from bakeoff.study.analyse import analyse
     from bakeoff.study.forecast import seconds
     from bakeoff.study.table import Reading
@@ -54,12 +55,13 @@ def ablate(
         length=length, data=data, skip_bad=skip_bad,
     )  # fmt: skip
     results = open_store(store)
-    dataset = job.task.load(api.data_folder(data))
-    spec, prospects = ablation.plan_within(
-        job, limit, length, design=options.one_of(design, "--design", ablation.DESIGNS), seeds=seeds, runs=runs,
-        design_seed=design_seed, device=device, jobs=options.jobs(jobs), threads=threads, dataset=dataset, data=data,
-        store=store, command=context.obj,
-    )  # fmt: skip
+    request = {
+        "design": options.one_of(design, "--design", layout.DESIGNS), "seeds": seeds, "runs": runs,
+        "design_seed": design_seed, "device": device, "jobs": options.jobs(jobs), "threads": threads,
+        "dataset": job.task.load(api.data_folder(data)), "data": data, "store": store, "command": context.obj,
+    }  # fmt: skip
+    spec = sizing.sized(job, half_width, limit, length, **request)
+    prospects = sizing.prospects(spec, job, request["dataset"], half_width)
     if plan_only and as_json:
         print_json({"study": spec.name, "design": spec.design, "runs": len(spec.rows), "training": spec.training,
                      "evaluation": spec.evaluation, "not_applicable": spec.not_applicable,
@@ -69,10 +71,16 @@ def ablate(
         show_prospects(out if plan_only else err, spec, prospects, job.task.noise_pp)
     if plan_only:
         return
-    with study_progress(Console(quiet=True) if quiet else err, results, spec) as report:
+    told = Console(quiet=True) if quiet else err
+    with study_progress(told, results, spec) as report:
         ablation.run_study(spec, job, data=data, store=store, report=report)
     found = analyse(results, spec, Reading(delta=delta))
-    page = write(found, "html", results.root / "studies" / spec.name / "report.html")
+    if half_width is not None and (larger := sizing.enlarged(found, half_width, job, **request)):
+        show_enlargement(told, found, larger, prospects, half_width)
+        with study_progress(told, results, larger) as report:
+            ablation.run_study(larger, job, data=data, store=store, report=report)
+        found = analyse(results, larger, Reading(delta=delta))
+    page = write(found, "html", results.root / "studies" / found.spec.name / "report.html")
     if as_json:
         print_json(found.as_json())
     else:

@@ -7,13 +7,13 @@ from typing import Literal
 
 import numpy as np
 
-from bakeoff import ablation, recipes
-from bakeoff.ablation import Factors, factors, make_row
+from bakeoff import ablation, layout, recipes
 from bakeoff.api import Job, data_folder, plan_job
 from bakeoff.derivation.plan import plan_search
 from bakeoff.derivation.recipe import dosed, knobs_of, recipe_of, without, write_recipe
 from bakeoff.errors import RequestError
 from bakeoff.launch import Outcome
+from bakeoff.layout import Factors, factors, make_row
 from bakeoff.recipe import compile_plan
 from bakeoff.store import Store, open_store
 from bakeoff.study import derive as study
@@ -181,7 +181,7 @@ def prove(asked: Search, now: Look, searched: Sequence[Row], job: Job, spent: fl
     published = recipes.get(PUBLISHED)
     rival = Job(job.task, published, compile_plan(job.task, published, job.compiled.base))
     theirs = factors(rival)
-    view = ablation.levels_of(rival, theirs)[-1].view
+    view = layout.levels_of(rival, theirs)[-1].view
     others: tuple[Row, ...] = ()
     plan = compile_plan(job.task, recipe_of(job, asked.opening, now.reference), job.compiled.base).plan
     if plan.digest != rival.plan.digest:

@@ -7,14 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
-from bakeoff import ablation
-from bakeoff.ablation import Factors, factors, make_row, row_plans
+from bakeoff import layout, sizing
 from bakeoff.api import Job
 from bakeoff.data.dataset import Dataset
 from bakeoff.derivation.recipe import without
 from bakeoff.engine import device as devices
 from bakeoff.engine.train import ENGINE_VERSION
 from bakeoff.errors import RequestError
+from bakeoff.layout import Factors, factors, make_row, row_plans
 from bakeoff.plan import Plan
 from bakeoff.recipe import Recipe, compile_plan
 from bakeoff.runner import SPLITS
@@ -47,22 +47,22 @@ def plan_search(
     job: the recipe whose techniques are the candidates. budget: in seconds that pass, or in runs. objective: acc1 or
     acc5. always: candidates that stay on. slowest: seconds that one training may take. strengths: whether to try other
     strengths of the recipe's techniques, where the budget allows. request: device, jobs, threads, data, as for
-    `ablation.plan_study`. Raises RequestError for what can't be had.
+    `layout.plan_study`. Raises RequestError for what can't be had.
     """
     for name in always:
         if name not in job.recipe:
             raise RequestError(f"technique '{name}' can't stay on (--always): it isn't among the candidates")
     results = open_store(store)
     wanted = [objective, budget, unit, sorted(always), slowest, seed, job.recipe.as_json(), job.plan.digest]
-    name = ablation.study_name(job.task.name, "derive", [*wanted, dataset.fingerprint, ENGINE_VERSION])
+    name = layout.study_name(job.task.name, "derive", [*wanted, dataset.fingerprint, ENGINE_VERSION])
     if name in study.searches(results):
         return Search.load(results, name)
     slow = {}
     if slowest is not None:
-        spec = ablation.plan_study(job, design_seed=seed, dataset=dataset, store=store, **request)
+        spec = layout.plan_study(job, design_seed=seed, dataset=dataset, store=store, **request)
         slow = _too_slow(job, spec, slowest, dataset)
         job = without(job, slow)
-    spec = ablation.plan_study(job, design_seed=seed, dataset=dataset, store=store, **request)
+    spec = layout.plan_study(job, design_seed=seed, dataset=dataset, store=store, **request)
     found, k = factors(job), len(spec.training)
     search.configurations(k)
     drawn = search.opening(k, seed)
@@ -76,7 +76,7 @@ def plan_search(
         not_applicable={**spec.not_applicable, **slow},
         command=shlex.join(["bakeoff", *command]) if command else "",
     )
-    opening = ablation.arranged(
+    opening = sizing.arranged(
         opening,
         job,
         jobs=request["jobs"],
@@ -100,7 +100,7 @@ def _too_slow(job: Job, spec: Spec, slowest: float, dataset: Dataset) -> dict[st
     device = devices.resolve(spec.device)
 
     def took(plan: Plan) -> float:
-        return ablation.seconds_per_image(plan, dataset, device, spec.threads) * plan.examples_seen
+        return sizing.seconds_per_image(plan, dataset, device, spec.threads) * plan.examples_seen
 
     base = took(job.compiled.base)
     if base > slowest:
@@ -117,7 +117,7 @@ def _least(opening: Spec, job: Job, dataset: Dataset) -> tuple[float, float]:
     """Seconds of a run of the whole recipe, and of the opening and the smallest proof, from short runs here."""
     k, device, found = len(opening.training), devices.resolve(opening.device), factors(job)
     both = (job.compiled.base, job.plan)
-    per_image = statistics.mean(ablation.seconds_per_image(plan, dataset, device, opening.threads) for plan in both)
+    per_image = statistics.mean(sizing.seconds_per_image(plan, dataset, device, opening.threads) for plan in both)
     looked_at = len(opening.levels) * sum(len(dataset.splits[split]) for split in SPLITS) / 3  # no gradients
 
     def took(levels: Sequence[bool]) -> float:

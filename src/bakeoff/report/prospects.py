@@ -8,6 +8,7 @@ from rich.table import Table
 
 from bakeoff.report.progress import duration
 from bakeoff.report.words import counted
+from bakeoff.study.analyse import Results
 from bakeoff.study.forecast import Choice
 from bakeoff.study.spec import Spec
 
@@ -48,3 +49,15 @@ def show_prospects(console: Console, spec: Spec, choices: Sequence[Choice], nois
     processes = "1 process" if spec.jobs == 1 else f"{spec.jobs} processes"
     why = f" ({spec.arrangement})" if spec.arrangement else ""
     console.print(f"{processes} of {counted(spec.threads, 'thread')} on {spec.device}{why}.", soft_wrap=True)
+
+
+def show_enlargement(
+    console: Console, first: Results, larger: Spec, choices: Sequence[Choice], half_width: float
+) -> None:
+    """Why a study goes on, and for how long. choices: the first one's prospects."""
+    runs, more = len(first.spec.rows), len(larger.rows) - len(first.spec.rows)
+    console.print(
+        f"[bold]{escape(larger.name)}[/]: {runs} runs show a noise of {first.noise.sigma:.2f} points, so "
+        f"+-{half_width:g} take about {more} more, {duration(more * choices[0].seconds / choices[0].runs)}",
+        soft_wrap=True,
+    )

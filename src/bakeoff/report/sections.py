@@ -82,6 +82,15 @@ def notices(results: Results) -> tuple[Text, ...]:
                 " What follows rests on the others and may change.",
             )
         )
+    if results.grown_from:
+        found.append(
+            Text.of(
+                strong(f"The study goes on from {words.listed(results.grown_from)}."),
+                " Whoever goes on because of what the results look like errs more often than they think, so all "
+                "intervals are wider and hold however often one looks. They needn't be where the size is settled "
+                "before anything is seen: by --runs, --budget or --half-width.",
+            )
+        )
     if results.lost:
         lost = sum(results.lost.values())
         how = words.listed([f"{count} {status}" for status, count in results.lost.items()])

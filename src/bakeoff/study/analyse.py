@@ -38,7 +38,8 @@ class Results:
     to it. main: the table that the design is for (averaged, leave-one-out, add-one or stacked effects). in_recipe:
     beside the recipe, from the model; not of all designs. total, total_k: gain of the recipe over the baseline in Acc@1
     and Acc@K. over_rival: over the recipe as published, where that was run. found: how a derived recipe was. cost:
-    technique -> training time with / without. lost: how many runs each failure took.
+    technique -> training time with / without. lost: how many runs each failure took. grown_from: smaller studies
+    that it goes on from, whose results may have been seen.
     """
 
     spec: Spec
@@ -59,6 +60,7 @@ class Results:
     cost: dict[str, float]
     lost: dict[str, int]
     left: int
+    grown_from: tuple[str, ...]
 
     @property
     def top_k(self) -> int:
@@ -73,6 +75,7 @@ class Results:
             "design": self.spec.design,
             "runs": len(self.runs),
             "runs_left": self.left,
+            "grown_from": list(self.grown_from),
             "lost": self.lost,
             "noise": _finite(asdict(self.noise)),
             "baseline": _finite(asdict(self.baseline)),
@@ -110,8 +113,14 @@ def _collector_paused() -> Iterator[None]:
 
 @_collector_paused()
 def analyse(store: Store, spec: Spec, reading: Reading = DEFAULT) -> Results:
-    """Estimate everything that a study's runs can say, whether or not all of them are there."""
-    records = spec.records(store)
+    """Estimate everything that a study's runs can say, whether or not all of them are there.
+
+    Where it is looked at before its end, or goes on from a smaller one, all intervals hold however often one looks.
+    """
+    records, grown_from = spec.records(store), spec.grown_from(store)
+    left = sum(record is None or not record.ended for record in records)
+    if left or grown_from:
+        reading = replace(reading, unplanned=True)
     runs, runs_k = (spec.collect(records, store, k) for k in (1, spec.top_k))
     whole = replace(spec, rows=(*spec.rows, *spec.search))
     all_records = [*records, *replace(spec, rows=spec.search).records(store)]
@@ -163,7 +172,8 @@ def analyse(store: Store, spec: Spec, reading: Reading = DEFAULT) -> Results:
         recipe=_corner(spec, recipe, runs, runs_k),
         cost=_costs(whole, all_records),
         lost=_lost(records),
-        left=sum(record is None or not record.ended for record in records),
+        left=left,
+        grown_from=grown_from,
     )
 
 

@@ -79,7 +79,7 @@ class Spec:
     training, evaluation: techniques whose effect takes runs of its own, and those whose levels are both read from every
     run. not_applicable: techniques that the task rules out, and why. order: of the ladder. levels: 2^E settings of the
     evaluation techniques, off before on, the last one running fastest. command: what to type to get it again.
-    arrangement: why so many jobs and threads.
+    arrangement: why so many jobs and threads. first_stage: the study whose noise said how large this one is to be.
 
     Of a recipe that was derived: reference, its levels, (k + E,); search, the runs that led to it, which say nothing
     of it but through the model; rival, runs of the recipe as published, if that is another one, and rival_view, the
@@ -118,6 +118,7 @@ class Spec:
     knobs: tuple[Knob, ...] = ()
     doses: tuple[Dose, ...] = ()
     arrangement: str = ""
+    first_stage: str = ""
 
     @property
     def tuned(self) -> bool:
@@ -178,6 +179,16 @@ class Spec:
         doses = tuple(Dose(tuple(dose["coded"]), *rows_from([dose["row"]])) for dose in data.get("doses", ()))
         levels = tuple(Level(**level) for level in data["levels"])
         return cls(**{**data, **lists, **rows, "levels": levels, "knobs": knobs, "doses": doses})
+
+    def grown_from(self, store: Store) -> tuple[str, ...]:
+        """Smaller studies in the store whose runs are all among these; the first stage was planned, and isn't one."""
+        runs, smaller = {row.runs for row in self.rows}, []
+        for name in study_names(store):
+            if name not in (self.name, self.first_stage):
+                other = {row.runs for row in Spec.load(store, name).rows}
+                if other < runs:
+                    smaller.append(name)
+        return tuple(smaller)
 
     def records(self, store: Store, split: str = SPLIT) -> list[RunRecord | None]:
         """What stands for each row: its first try, or its second if the first failed; None if neither has ended.

@@ -1,0 +1,135 @@
+"""How large a study is: what a wanted width of the intervals takes, known or found out on the way."""
+
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bakeoff import sizing
+from bakeoff.api import Job, plan_job
+from bakeoff.cli import main
+from bakeoff.errors import RequestError
+from bakeoff.report.sections import notices
+from bakeoff.store import Store
+from bakeoff.study import power
+from bakeoff.study.analyse import Results, analyse
+from bakeoff.study.intervals import t_quantile
+from bakeoff.study.spec import Spec
+from tests.studies import write_study
+
+QUICK = ("--task", "digits", "--model", "softmax", "--without", "fixres,long_training", "--length", "0.02")
+
+
+@pytest.fixture
+def first(tmp_path: Path) -> Results:
+    """A study of 54 runs."""
+    store = Store(tmp_path)
+    return analyse(store, write_study(store, runs=48))
+
+
+def width(found: Results) -> float:
+    """The widest interval's half, of the techniques that are trained."""
+    return max(effect.high - effect.gain_pp for effect in found.main[: len(found.spec.training)])
+
+
+def request(job: Job, store: Path) -> dict[str, object]:
+    return {"seeds": None, "runs": None, "dataset": job.task.load(store), "store": store, "device": "cpu"}
+
+
+def test_a_study_grows_until_its_intervals_are_as_narrow_as_asked_for(first: Results, tmp_path: Path) -> None:
+    job, now = plan_job("digits", "torchvision-2021"), width(first)
+    asked = request(job, tmp_path)
+    assert sizing.enlarged(first, 1.001 * now, job, **asked) is None
+    sizes = []
+    for share in (0.99, 0.5, 0.25):
+        larger = sizing.enlarged(first, share * now, job, **asked)
+        assert larger is not None
+        sizes.append(len(larger.rows))
+        assert (sizes[-1] - 6) % 24 == 0
+        assert 54 / share**2 <= sizes[-1] < 54 / share**2 + 24 + 8  # blocks of 24, and Stein counts in eights
+    assert sizes[0] == 78
+
+
+def test_a_width_that_no_study_has_is_refused_and_the_first_runs_are_named(first: Results, tmp_path: Path) -> None:
+    job = plan_job("digits", "torchvision-2021")
+    with pytest.raises(RequestError, match=rf"966 at most.*bakeoff report {first.spec.name}`"):
+        sizing.enlarged(first, width(first) / 10, job, **request(job, tmp_path))
+
+
+def test_where_nothing_can_be_estimated_nothing_is_added(first: Results, tmp_path: Path) -> None:
+    job = plan_job("digits", "torchvision-2021")
+    lost = replace(first, main=[replace(effect, se=math.nan) for effect in first.main])
+    assert sizing.enlarged(lost, 0.01, job, **request(job, tmp_path)) is None
+
+
+def test_the_size_for_a_width_is_among_the_prospects(tmp_path: Path) -> None:
+    job = plan_job("mnist-5k", "torchvision-2021")
+    assert job.task.noise_pp is not None
+    dataset = plan_job("digits").task.load(tmp_path)  # only its sizes count here
+    spec = replace(write_study(Store(tmp_path), runs=48), device="cpu", jobs=1, threads=1)
+    wanted = power.half_width("factorial", 54, job.task.noise_pp, 10) / 2.3
+    known = {choice.runs: choice.half_width for choice in sizing.prospects(spec, job, dataset, wanted)}
+    enough = [runs for runs in known if known[runs] <= wanted]
+    assert enough
+    assert known.keys() - {choice.runs for choice in sizing.prospects(spec, job, dataset)} <= {min(enough)}
+
+
+def test_pooling_both_stages_costs_hardly_any_coverage() -> None:
+    """The interval that is stated takes its noise from all runs, not from the first stage's alone as Stein's does."""
+    draw = np.random.default_rng(7)
+    count, sigma, first = 20_000, 0.3, 54
+    s2 = sigma**2 * draw.chisquare(14, count) / 14
+    runs = np.array([power.stein(math.sqrt(value), 14, first, 0.08) for value in s2])
+    df = 14 + (runs - first) // 2
+    more = sigma**2 * np.where(runs > first, draw.chisquare(np.maximum(df - 14, 1)), 0.0)
+    s = np.sqrt((14 * s2 + more) / df)
+    error = 2 * sigma / np.sqrt(runs) * draw.standard_normal(count)
+    quantile = np.array([t_quantile(0.95, value) for value in df.tolist()])
+    covered = (np.abs(error) <= quantile * 2 * s / np.sqrt(runs)).mean()
+    assert 0.94 < covered < 0.955
+    assert np.quantile(quantile * 2 * s / np.sqrt(runs), 0.5) == pytest.approx(0.08, rel=0.1)
+
+
+@pytest.mark.slow
+def test_a_study_of_a_width(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["ablate", *QUICK, "--store", str(tmp_path), "--json", "--quiet"]
+    assert main([*command, "--half-width", "90"]) == 0
+    small = json.loads(capsys.readouterr().out)
+    widest = max(e["high"] - e["gain_pp"] for e in small["effects"] if e.get("estimand") == "average")
+    wanted = f"{0.85 * widest:.2f}"
+    assert main([*command[:-1], "--half-width", wanted]) == 0
+    out, err = capsys.readouterr()
+    large = json.loads(out)
+    assert large["runs"] > small["runs"]
+    assert f"+-{wanted} take about {large['runs'] - small['runs']} more" in " ".join(err.split())
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*/run.json")}
+    assert len(before) == large["runs"]  # the first stage's runs are among them
+    assert main([*command, "--half-width", wanted]) == 0
+    assert json.loads(capsys.readouterr().out) == large
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.glob("*/run.json")} == before
+
+
+def test_a_study_that_goes_on_from_another_holds_however_often_one_looks(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    spec = write_study(store, runs=48, name="large")
+    alone = analyse(store, spec)
+    write_study(store, runs=24, name="small")
+    grown = analyse(store, spec)
+    assert (alone.grown_from, grown.grown_from) == ((), ("small",))
+    for narrow, wide in zip(alone.main, grown.main, strict=True):
+        assert wide.unplanned
+        assert not narrow.unplanned
+        assert narrow.gain_pp == wide.gain_pp
+        assert 1.2 < (wide.high - wide.low) / (narrow.high - narrow.low) < 3
+    assert "The study goes on from small." in " ".join(text.plain for text in notices(grown))
+    planned = analyse(store, replace(spec, first_stage="small"))
+    assert planned.main == alone.main
+    assert analyse(store, Spec.load(store, "small")).main[0].unplanned is False
+
+
+def test_a_study_that_is_looked_at_before_its_end_holds_however_often_one_looks(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    assert all(effect.unplanned for effect in analyse(store, write_study(store, runs=48, missing={3, 7})).main)
