@@ -144,6 +144,12 @@ def test_an_e_value_averages_to_one_without_an_effect() -> None:
     assert mean == pytest.approx(1, abs=1e-6)
 
 
+def test_noise_far_above_what_effects_are_leaves_an_interval() -> None:
+    noisy, usual = (intervals.Family(0.95, (0.0,) * K, unplanned=True).quantiles(20, 13.5, sd) for sd in (5.0, 0.5))
+    assert noisy == usual
+    assert 3 < noisy[0] < noisy[1] < 5
+
+
 def test_power_is_tabulated() -> None:
     """STATISTICS 5: runs for +-0.1 point, alone and [simultaneous]."""
     table = {0.1: (32, 48), 0.12: (40, 64), 0.2: (72, 144), 0.3: (152, 304), 0.5: (392, 832)}

@@ -39,7 +39,7 @@ def show_views(console: Console, views: Sequence[View], plan: Plan) -> None:
     accs = sorted({name for view in views for name in view.acc}, key=lambda name: int(name[3:]))
     for name in ("split", "weights", "size"):
         table.add_column(name)
-    for name in (*(f"Acc@{name[3:]} %" for name in accs), "cross-entropy", "ECE", "images"):
+    for name in (*(f"Acc@{name[3:]} %" for name in accs), "cross entropy", "ECE", "images"):
         table.add_column(name, justify="right")
     for view in sorted(views, key=lambda v: (v.split, v.ema != (plan.average is not None), v.resize_px, v.crop_px)):
         own = view.ema == (plan.average is not None) and (view.resize_px, view.crop_px) == (

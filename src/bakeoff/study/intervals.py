@@ -97,7 +97,8 @@ class Family:
 
     level: of each interval. loadings: of the estimates that hold together, see `exceedance`. unplanned: whether looks
     were taken at will; all intervals are then always-valid. prior_sd: expected size of an effect in points, which
-    tunes the always-valid intervals and never their validity.
+    tunes the always-valid intervals and never their validity; at least the noise of a run, since with less some dozens
+    of noisy runs would have no interval at all, and where runs are many it makes no difference.
     """
 
     level: float
@@ -109,7 +110,7 @@ class Family:
         """Half-widths in standard errors: of one interval, and of one of those that hold together."""
         if not self.unplanned:
             return t_quantile(self.level, df), simultaneous_quantile(self.level, self.loadings, df)
-        g, alpha = (self.prior_sd / sigma) ** 2, 1 - self.level
+        g, alpha = self._g(sigma), 1 - self.level
         return (
             always_valid_quantile(alpha, df, n_e, g),
             always_valid_quantile(alpha / len(self.loadings), df, n_e, g),
@@ -120,9 +121,12 @@ class Family:
         if not self.unplanned:
             return 2 * distributions.t_sf(abs(t), df), adjusted_p(t, self.loadings, df)
         df = min(df, 1e9)  # the formula's limit
-        log_e = float(log_e_value(t, df, n_e, (self.prior_sd / sigma) ** 2))
+        log_e = float(log_e_value(t, df, n_e, self._g(sigma)))
         p = math.exp(-max(log_e, 0.0))
         return p, min(1.0, p * len(self.loadings))
+
+    def _g(self, sigma: float) -> float:
+        return max((self.prior_sd / sigma) ** 2, 1.0)
 
 
 @cache

@@ -159,7 +159,8 @@ class Spec:
         names = study_names(store)
         found = [prefix] if prefix in names else [name for name in names if name.startswith(prefix)]
         if len(found) > 1:
-            raise RequestError(f"study '{prefix}' is ambiguous in {store.root}: {', '.join(found)}")
+            which = f"study '{prefix}' is ambiguous" if prefix else "there is more than one study"
+            raise RequestError(f"{which} in {store.root}: {', '.join(found)}")
         if not found:
             if not names:
                 raise RequestError(f"no studies in {store.root}; start with: bakeoff ablate --task digits")
