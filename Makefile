@@ -45,7 +45,7 @@ docs: $(READY)  ## the site, in build/site; warnings are errors
 	$(BIN)/python -m docs.site.build
 
 examples: $(READY)  ## execute what the site's pages show, and put what it prints into them
-	$(BIN)/python -m docs.site.examples
+	OMP_NUM_THREADS=1 $(BIN)/python -m docs.site.examples
 
 clean:
 	rm -rf .venv dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

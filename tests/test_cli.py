@@ -85,7 +85,7 @@ def test_train_evaluate_predict_and_look(store: Path, capsys: pytest.CaptureFixt
     assert "Acc@1 %" in seen
     assert "batch_size" in seen
     table, _ = run(capsys, "evaluate", run_id)
-    assert "cross-entropy" in table
+    assert "cross entropy" in table
 
 
 def test_people_get_a_table_and_where_everything_is(store: Path, capsys: pytest.CaptureFixture[str]) -> None:

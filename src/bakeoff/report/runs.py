@@ -38,9 +38,9 @@ def show_views(console: Console, views: Sequence[View], plan: Plan) -> None:
     table = Table(box=None, pad_edge=False)
     accs = sorted({name for view in views for name in view.acc}, key=lambda name: int(name[3:]))
     for name in ("split", "weights", "size"):
-        table.add_column(name)
+        table.add_column(name, no_wrap=True)
     for name in (*(f"Acc@{name[3:]} %" for name in accs), "cross entropy", "ECE", "images"):
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", min_width=max(map(len, name.split())))
     for view in sorted(views, key=lambda v: (v.split, v.ema != (plan.average is not None), v.resize_px, v.crop_px)):
         own = view.ema == (plan.average is not None) and (view.resize_px, view.crop_px) == (
             plan.eval_view.resize_px,
