@@ -1,6 +1,6 @@
 """Everything that was measured, as one page: `python -m bench.page` makes docs/speed.md of bench/results.
 
-Of a row that was measured more than once the newest stands. tests/test_bench.py sees that the page is up to date.
+Of a row that was measured more than once the newest stands. tests/test_docs.py sees that the page is up to date.
 """
 
 import json

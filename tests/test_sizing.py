@@ -2,6 +2,7 @@
 
 import json
 import math
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -111,12 +112,21 @@ def test_a_study_of_a_width(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert json.loads(capsys.readouterr().out) == large
     assert {path: path.stat().st_mtime_ns for path in tmp_path.glob("*/run.json")} == before
 
+    assert main([*command, "--runs", f"{small['runs'] - 6}"]) == 0  # the first stage, settled before anybody looked
+    assert json.loads(capsys.readouterr().out) == small
+    time.sleep(1.1)  # studies are dated in seconds
+    assert main([*command, "--runs", f"{large['runs'] + 10}"]) == 0  # 16 runs more
+    unplanned = json.loads(capsys.readouterr().out)
+    assert set(unplanned["grown_from"]) == {small["study"], large["study"]}
+    assert all(effect["unplanned"] for effect in unplanned["effects"] if "unplanned" in effect)
+
 
 def test_a_study_that_goes_on_from_another_holds_however_often_one_looks(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    spec = write_study(store, runs=48, name="large")
+    spec = write_study(store, runs=48, name="large", created="2026-01-03")
+    write_study(store, runs=24, name="later", created="2026-01-04")
     alone = analyse(store, spec)
-    write_study(store, runs=24, name="small")
+    write_study(store, runs=24, name="small", created="2026-01-02")
     grown = analyse(store, spec)
     assert (alone.grown_from, grown.grown_from) == ((), ("small",))
     for narrow, wide in zip(alone.main, grown.main, strict=True):

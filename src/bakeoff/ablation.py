@@ -46,12 +46,10 @@ def ablate(
         "design": design, "seeds": seeds, "runs": runs, "device": device, "jobs": jobs, "threads": threads,
         "dataset": job.task.load(data_folder(data)), "data": data, "store": store,
     }  # fmt: skip
-    spec = sized(job, half_width, **request)
-    run_study(spec, job, data=data, store=store)
-    found = analyse(open_store(store), spec)
+    results = open_store(store)
+    found = analyse(results, run_study(sized(job, half_width, **request), job, data=data, store=store))
     if half_width is not None and (larger := enlarged(found, half_width, job, **request)):
-        run_study(larger, job, data=data, store=store)
-        found = analyse(open_store(store), larger)
+        found = analyse(results, run_study(larger, job, data=data, store=store))
     return found
 
 
@@ -62,13 +60,14 @@ def run_study(
     data: Path | str | None = None,
     store: Path | str | None = None,
     report: Callable[[Outcome, int], None] = lambda outcome, left: None,
-) -> None:
-    """Keep a study, and make the runs that it lacks, in parallel: see `run_rows`."""
+) -> Spec:
+    """Keep a study, and make the runs that it lacks, in parallel: see `run_rows`. Returns what is kept of it."""
     results = open_store(store)
     results.prepare()
-    spec.save(results)
+    kept = spec.save(results)
     with crew(spec, results, data) as workers:
         run_rows(workers, [(row, job) for row in spec.rows], results, report)
+    return kept
 
 
 def crew(spec: Spec, results: Store, data: Path | str | None) -> Crew:

@@ -73,14 +73,14 @@ def ablate(
         return
     told = Console(quiet=True) if quiet else err
     with study_progress(told, results, spec) as report:
-        ablation.run_study(spec, job, data=data, store=store, report=report)
+        spec = ablation.run_study(spec, job, data=data, store=store, report=report)
     found = analyse(results, spec, Reading(delta=delta))
     if half_width is not None and (larger := sizing.enlarged(found, half_width, job, **request)):
         show_enlargement(told, found, larger, prospects, half_width)
         with study_progress(told, results, larger) as report:
-            ablation.run_study(larger, job, data=data, store=store, report=report)
-        found = analyse(results, larger, Reading(delta=delta))
-    page = write(found, "html", results.root / "studies" / found.spec.name / "report.html")
+            spec = ablation.run_study(larger, job, data=data, store=store, report=report)
+        found = analyse(results, spec, Reading(delta=delta))
+    page = write(found, "html", results.root / "studies" / spec.name / "report.html")
     if as_json:
         print_json(found.as_json())
     else:

@@ -114,7 +114,7 @@ def headline(results: Results, table: list[Row]) -> tuple[Text, ...]:
         )
         interval = f"{words.percent(total.level)} interval {words.span(total.low, total.high, digits)}"
         if not math.isfinite(total.low + total.high):
-            interval = f"too few runs of both for a {words.percent(total.level)} interval"
+            interval = f"too few runs for a {words.percent(total.level)} interval"
         verb, points = words.change(total.gain_pp, digits)
         what = f"Together, the {len(names)} techniques {verb} "
         if results.found:

@@ -182,14 +182,12 @@ class Spec:
         return cls(**{**data, **lists, **rows, "levels": levels, "knobs": knobs, "doses": doses})
 
     def grown_from(self, store: Store) -> tuple[str, ...]:
-        """Smaller studies in the store whose runs are all among these; the first stage was planned, and isn't one."""
-        runs, smaller = {row.runs for row in self.rows}, []
-        for name in study_names(store):
-            if name not in (self.name, self.first_stage):
-                other = {row.runs for row in Spec.load(store, name).rows}
-                if other < runs:
-                    smaller.append(name)
-        return tuple(smaller)
+        """Earlier studies in the store whose runs are some of these; the first stage was planned, and isn't one."""
+        runs = {row.runs for row in self.rows}
+        others = (Spec.load(store, name) for name in study_names(store) if name not in (self.name, self.first_stage))
+        return tuple(
+            other.name for other in others if other.created < self.created and {row.runs for row in other.rows} < runs
+        )
 
     def records(self, store: Store, split: str = SPLIT) -> list[RunRecord | None]:
         """What stands for each row: its first try, or its second if the first failed; None if neither has ended.
