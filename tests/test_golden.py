@@ -1,0 +1,69 @@
+"""Stored results stay valid: what they are identified by, pinned. A change here orphans every store that people have.
+
+tests/golden.json was written by 0.1.0. An entry may be added to it, for what didn't exist before, and none changed.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bakeoff import api, recipes, tasks, techniques
+from bakeoff.layout import plan_study
+from bakeoff.plan import Plan
+from bakeoff.recipe import Recipe, compile_plan
+from bakeoff.store import Store, run_id
+from bakeoff.study.power import Kind
+from bakeoff.study.spec import Spec, study_names
+
+STUDIES = Path(__file__).parent.parent / "studies"
+GOLDEN: dict[str, Any] = json.loads((Path(__file__).parent / "golden.json").read_text())
+STORES = sorted(GOLDEN["stores"])
+
+
+@pytest.mark.parametrize("name", sorted(GOLDEN["plans"]))
+def test_plans_keep_their_digests(name: str) -> None:
+    task, recipe = name.split(" ")
+    plan = compile_plan(tasks.get(task, Path()), recipes.get(recipe)).plan
+    found = [plan.digest, plan.training_digest, run_id(plan, 0, "0123456789abcdef", 1)]
+    assert found == GOLDEN["plans"][name], (
+        f"{recipe} on {task} has another identity than in 0.1.0: whoever trained it finds none of those runs any more. "
+        "Was a default changed, a field renamed, or one added that isn't left out at its default (Plan.canonical)?"
+    )
+
+
+@pytest.mark.parametrize("name", sorted(GOLDEN["techniques"]))
+def test_techniques_keep_their_digests(name: str) -> None:
+    plan = compile_plan(tasks.get("imagenet", Path()), Recipe(name, (techniques.make(name),))).plan
+    assert plan.digest == GOLDEN["techniques"][name], (
+        f"{name} at its defaults makes another plan of imagenet than in 0.1.0: runs with it aren't found any more"
+    )
+
+
+@pytest.mark.parametrize("design", sorted(GOLDEN["studies"]))
+def test_studies_keep_their_names(design: Kind, tmp_path: Path) -> None:
+    spec = plan_study(api.plan_job("digits", "torchvision-2021"), design=design, store=tmp_path)
+    assert [spec.name, *spec.rows[0].runs] == GOLDEN["studies"][design], (
+        f"the same request for a {design} study of digits makes another study than in 0.1.0, so one that was begun "
+        "then can't be gone on with"
+    )
+
+
+@pytest.mark.parametrize("name", STORES)
+def test_kept_stores_are_read_and_their_runs_are_found(name: str) -> None:
+    store = Store(STUDIES / name)
+    runs = store.ids()
+    assert [len(runs), study_names(store)] == GOLDEN["stores"][name], "a kept store can't be read whole any more"
+    for run in runs:
+        record = store.read(run)
+        assert record is not None
+        plan = Plan.model_validate(record.plan)
+        found = run_id(plan, record.seed, record.data_fingerprint, record.engine_version)
+        assert (found, plan.digest) == (run, record.plan_digest), (
+            f"run {run} of studies/{name} isn't found under its id any more: its plan and seed would be trained again"
+        )
+        assert all(store.hits(run, view.name).sum() for view in record.views)
+    for study in study_names(store):
+        spec = Spec.load(store, study)
+        assert all(record and record.ended for record in spec.records(store))
