@@ -11,9 +11,9 @@ import yaml
 from PIL import Image
 
 from bakeoff import cards, recipes, techniques
-from bakeoff.cards import Claim
 from bakeoff.report import pictures, words
 from bakeoff.report.cards import citation, in_post, shown
+from bakeoff.technique import Claim
 
 FOLDER = Path(__file__).parent / "cards"
 EQUATIONS: dict[str, dict[str, Any]] = yaml.safe_load((Path(__file__).parent / "equations.yaml").read_text("utf-8"))

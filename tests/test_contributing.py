@@ -12,7 +12,8 @@ import pytest
 from bakeoff import tasks, techniques
 from bakeoff.engine.optim import lr_factor
 from bakeoff.plan import diff
-from bakeoff.recipe import Conflict, Recipe, Technique, compile_plan
+from bakeoff.recipe import Conflict, Recipe, compile_plan
+from bakeoff.technique import Technique
 
 PAGE = Path(__file__).parent.parent / "CONTRIBUTING.md"
 

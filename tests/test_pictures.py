@@ -20,9 +20,9 @@ from bakeoff import plan as slots
 from bakeoff import techniques
 from bakeoff.cli import main
 from bakeoff.errors import RequestError
-from bakeoff.recipe import Technique
 from bakeoff.report import pictures
 from bakeoff.report.pictures.subject import checked, digits, photographs, subject
+from bakeoff.technique import Technique
 from bakeoff.techniques.step_schedule import StepSchedule
 
 pytestmark = pytest.mark.slow  # together

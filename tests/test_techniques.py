@@ -29,8 +29,9 @@ from bakeoff.plan import (
     Schedule,
     diff,
 )
-from bakeoff.recipe import Conflict, Recipe, Technique, compile_plan
+from bakeoff.recipe import Conflict, Recipe, compile_plan
 from bakeoff.task import Limits, Task
+from bakeoff.technique import Technique
 
 
 def no_data(folder: Path) -> Dataset:

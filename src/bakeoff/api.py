@@ -15,9 +15,9 @@ from bakeoff import recipes, tasks
 from bakeoff.data import augment, images
 from bakeoff.engine import device as devices
 from bakeoff.engine.train import Progress
-from bakeoff.errors import RequestError
+from bakeoff.errors import RequestError, explain_validation
 from bakeoff.plan import EvalView, Plan
-from bakeoff.recipe import Compiled, Recipe, compile_plan, explain_validation
+from bakeoff.recipe import Compiled, Recipe, compile_plan
 from bakeoff.runner import evaluate_run, load_model, run_plan
 from bakeoff.store import RunRecord, Store, View, open_store
 from bakeoff.task import Task

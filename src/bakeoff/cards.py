@@ -1,50 +1,18 @@
-"""Technique cards: what a technique does, why, who published it, and what was claimed for it, with provenance.
+"""What was published about techniques, with provenance.
 
-The prose stands in the technique's own file; the published numbers stand in techniques/published.yaml, each with the
-place where it was read, or the plain statement that it was recalled and not read.
+The prose of a card stands in the technique's own file; the published numbers stand in techniques/published.yaml, each
+with the place where it was read, or the plain statement that it was recalled and not read.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
 import yaml
 
-
-@dataclass(frozen=True)
-class Paper:
-    """A publication."""
-
-    authors: str
-    title: str
-    year: int
-    venue: str
-    arxiv: str | None = None
-
-
-@dataclass(frozen=True)
-class Claim:
-    """One published measurement. Gains are in points, positive is better; None: not known."""
-
-    dataset: str
-    model: str
-    metric: str
-    baseline: float | None
-    value: float | None  # with the technique
-    gain: float | None
-    where: str  # table, figure or section
-    status: str  # "verified: SOURCE" or "from memory ..."
-    by_authors: bool  # by the technique's authors or a paper they cite it with; else an independent measurement
-    note: str = ""
-    paper: str = ""  # the one of several papers that reports it
-    source_kind: str = ""  # "paper text", "author repo", "third-party notes", ...
-
-    @property
-    def verified(self) -> bool:
-        """Whether the number was read at a source."""
-        return self.status.startswith("verified: ")
+from bakeoff.technique import Claim, Paper
 
 
 @dataclass(frozen=True)
@@ -77,19 +45,6 @@ class Finding:
     tried: str
     finding: str
     status: str
-
-
-@dataclass(frozen=True)
-class Card:
-    """What a technique does. `scaling` says how the post's value is carried over to another task."""
-
-    title: str
-    what: str
-    why: str
-    equation: str  # plain text
-    scaling: str
-    interacts: dict[str, str] = field(default_factory=dict)  # technique -> how
-    published: str | None = None  # id in published.yaml, if it differs from the technique's name
 
 
 @cache

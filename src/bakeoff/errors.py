@@ -2,6 +2,10 @@
 
 import difflib
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 
 class BakeoffError(Exception):
@@ -22,3 +26,9 @@ def unknown(what: str, name: str, known: Iterable[str]) -> RequestError:
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(known)}"
     return RequestError(f"unknown {what} '{name}'; {hint}")
+
+
+def explain_validation(error: "ValidationError") -> str:
+    """Pydantic's complaint about a knob in one line."""
+    first = error.errors()[0]
+    return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg'].lower()} (got {first['input']!r})"

@@ -18,11 +18,12 @@ from bakeoff.engine import device as devices
 from bakeoff.engine.train import ENGINE_VERSION
 from bakeoff.errors import RequestError
 from bakeoff.plan import Plan
-from bakeoff.recipe import Recipe, Technique, compile_plan
+from bakeoff.recipe import Recipe, compile_plan
 from bakeoff.store import open_store, run_id
 from bakeoff.study import designs
 from bakeoff.study.power import Kind
 from bakeoff.study.spec import Level, Row, Spec
+from bakeoff.technique import Technique
 
 DESIGNS: tuple[Kind, ...] = ("factorial", "leave-one-out", "add-one", "ladder")
 CORNERS = 3  # more pairs of all on and all off: they show the noise and the total gain directly

@@ -1,51 +1,25 @@
-"""Techniques, recipes, and how a recipe and a task compile to a Plan.
+"""Recipes, and how a recipe and a task compile to a Plan.
 
-A Technique is an immutable value: its fields are its knobs, and `edit` says what it changes in a task's base plan. It
-sees the base plan only, never what another technique made of it, so the order of a recipe can't matter: compiling
-collects all edits, adds up those of collection slots (image_ops, mixers) and refuses two that want the same thing.
+A technique sees the task's base plan only, never what another technique made of it, so the order of a recipe can't
+matter: compiling collects all edits, adds up those of collection slots (image_ops, mixers) and refuses two that want
+the same thing.
 """
 
-from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
-from pydantic import ValidationError
-
-from bakeoff.cards import Card
 from bakeoff.errors import RequestError, unknown
-from bakeoff.plan import Plan, Value
+from bakeoff.plan import Plan
 from bakeoff.task import Task
+from bakeoff.technique import Technique
 
 COLLECTIONS = ("image_ops", "mixers")  # slots that techniques add one item to; they own every other slot they set
 
 
 class Conflict(RequestError):
     """Two techniques want the same slot."""
-
-
-class Technique(Value):
-    """One training technique. Subclasses are its definition: name, card, knobs, edit.
-
-    `name` is the name in recipes and on the command line, `slots` what `edit` may change, `zero` the knobs at which the
-    technique does nothing (None where there are none), and `strengths` a knob with three values worth trying, rising,
-    the published one among them (None where there is nothing to try).
-    """
-
-    name: ClassVar[str]
-    slots: ClassVar[tuple[str, ...]]
-    card: ClassVar[Card]
-    zero: ClassVar[Mapping[str, Any] | None] = None
-    strengths: ClassVar[tuple[str, tuple[float, float, float]] | None] = None
-
-    @abstractmethod
-    def edit(self, base: Plan, task: Task) -> Mapping[str, Any]:
-        """New slot values, computed from the task's base plan; for a collection slot, the one item to add."""
-
-    def obstacle(self, base: Plan, task: Task) -> str | None:
-        """Why the technique can't be applied to this task and model; None if it can."""
-        return None
 
 
 @dataclass(frozen=True)
@@ -129,9 +103,3 @@ def compile_plan(task: Task, recipe: Recipe, base: Plan | None = None) -> Compil
 
 def _conflict(name: str, rival: str, slot: str) -> str:
     return f"techniques '{name}' and '{rival}' both set {slot}; leave one out (--without {name})"
-
-
-def explain_validation(error: ValidationError) -> str:
-    """Pydantic's complaint about a knob in one line."""
-    first = error.errors()[0]
-    return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg'].lower()} (got {first['input']!r})"

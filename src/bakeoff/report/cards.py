@@ -14,9 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from bakeoff import cards, recipes, techniques
-from bakeoff.cards import Claim, Paper
 from bakeoff.errors import RequestError
-from bakeoff.recipe import Technique
+from bakeoff.technique import Claim, Paper, Technique
 
 _POST = "ResNet50 on ImageNet, each step on top of the ones before, best of 3 runs"
 _RECIPE = "torchvision-2021"

@@ -6,12 +6,12 @@ Every number comes from the cards or from a study, and each says which. What the
 from dataclasses import dataclass
 
 from bakeoff import cards, techniques
-from bakeoff.cards import Claim, Paper
 from bakeoff.plan import Plan
 from bakeoff.report import words
 from bakeoff.report.differences import reasons
 from bakeoff.report.rows import Row, rows, waiting
 from bakeoff.study.analyse import Results
+from bakeoff.technique import Claim, Paper
 
 QUESTIONS = (
     "What does it do, and why should it help?",

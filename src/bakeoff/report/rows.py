@@ -4,11 +4,12 @@ import math
 from dataclasses import dataclass
 from functools import cached_property
 
-from bakeoff.cards import Claim, Increment, claims, increment
+from bakeoff.cards import Increment, claims, increment
 from bakeoff.report import words
 from bakeoff.report.page import Tone
 from bakeoff.study.analyse import Results
 from bakeoff.study.table import Effect
+from bakeoff.technique import Claim
 
 _DATASETS = {"mnist": "MNIST", "mnist-5k": "MNIST", "fashion-mnist": "Fashion-MNIST", "cifar10": "CIFAR-10"}
 _HOME = "ImageNet-1k"  # the post's data

@@ -8,8 +8,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from bakeoff.errors import RequestError, unknown
-from bakeoff.recipe import Technique, explain_validation
+from bakeoff.errors import RequestError, explain_validation, unknown
+from bakeoff.technique import Technique
 
 NAMES = (
     "lr_optimizations",

@@ -4,10 +4,9 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from bakeoff import plan
-from bakeoff.cards import Card
 from bakeoff.plan import Plan
-from bakeoff.recipe import Technique
 from bakeoff.task import Task
+from bakeoff.technique import Card, Technique
 
 
 class AutoAugment(Technique):

@@ -6,10 +6,9 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from bakeoff import plan
-from bakeoff.cards import Card
 from bakeoff.plan import Plan
-from bakeoff.recipe import Technique
 from bakeoff.task import Task
+from bakeoff.technique import Card, Technique
 
 
 class Cutmix(Technique):

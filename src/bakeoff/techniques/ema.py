@@ -5,10 +5,9 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from bakeoff.cards import Card
 from bakeoff.plan import Average, Plan
-from bakeoff.recipe import Technique
 from bakeoff.task import Task
+from bakeoff.technique import Card, Technique
 
 
 class Ema(Technique):

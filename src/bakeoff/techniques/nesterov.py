@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from bakeoff.cards import Card
 from bakeoff.plan import SGD, Plan
-from bakeoff.recipe import Technique
 from bakeoff.task import Task
+from bakeoff.technique import Card, Technique
 
 
 class Nesterov(Technique):

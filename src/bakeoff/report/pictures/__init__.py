@@ -15,11 +15,11 @@ from numpy.typing import ArrayLike
 from bakeoff import plan as slots
 from bakeoff import techniques
 from bakeoff.errors import RequestError
-from bakeoff.recipe import Technique
 from bakeoff.report.pictures import augmentation, mixing, optimizers, sizes, training
 from bakeoff.report.pictures.canvas import STYLE
 from bakeoff.report.pictures.subject import Subject, subject
 from bakeoff.rng import torch_seeded
+from bakeoff.technique import Technique
 
 __all__ = ["figure", "picture_of", "write"]
 

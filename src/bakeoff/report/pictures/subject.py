@@ -11,9 +11,10 @@ from bakeoff import plan as slots
 from bakeoff.data import augment
 from bakeoff.errors import RequestError
 from bakeoff.plan import Plan
-from bakeoff.recipe import Recipe, Technique, compile_plan
+from bakeoff.recipe import Recipe, compile_plan
 from bakeoff.tasks.imagenet import IMAGENET
 from bakeoff.tasks.mnist import MNIST
+from bakeoff.technique import Technique
 
 CREDIT = "photos: danielbuechele and vultilion on Flickr, CC BY 2.0"
 _THUMB = 160  # px: what is enough for a tile
