@@ -21,8 +21,8 @@ from unittest import mock
 import numpy as np
 import numpy.typing as npt
 
-from bakeoff.store import RunRecord, Store, View
-from bakeoff.study import designs
+from bakeoff.runs.store import RunRecord, Store, View
+from bakeoff.stats import designs
 from bakeoff.study.spec import Row, Spec
 from bench.compare import ROOT, Ratio
 

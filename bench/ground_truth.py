@@ -22,13 +22,14 @@ import numpy.typing as npt
 from rich.console import Console
 from rich.table import Table
 
-from bakeoff import api, layout
+from bakeoff import api
+from bakeoff.ablation import plan as layout
 from bakeoff.engine.train import ENGINE_VERSION
-from bakeoff.launch import Cell, Crew
+from bakeoff.launch.local import Cell, Crew
 from bakeoff.recipe import Recipe
-from bakeoff.store import open_store, run_id, view_name
-from bakeoff.study import designs, effects, noise
-from bakeoff.study.runs import Runs
+from bakeoff.runs.store import open_store, run_id, view_name
+from bakeoff.stats import designs, effects, noise
+from bakeoff.stats.outcomes import Runs
 from bench.compare import ROOT
 
 TABLE = ROOT / "studies" / "ground-truth-digits.npz"

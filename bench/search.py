@@ -30,10 +30,10 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from bakeoff.study import search
-from bakeoff.study.derive import LEAST, SHORTER
-from bakeoff.study.model import features
-from bakeoff.study.runs import Bools, Floats, Ints, Runs
+from bakeoff.stats import thompson as search
+from bakeoff.stats.outcomes import Bools, Floats, Ints, Runs
+from bakeoff.stats.surrogate import features
+from bakeoff.study.search import LEAST, SHORTER
 from bench import ground_truth
 from bench.compare import ROOT, machine
 from bench.peers import search as peers

@@ -27,7 +27,7 @@ from torch.func import functional_call, stack_module_state, vmap
 
 from bakeoff import api, models
 from bakeoff.engine.optim import bare_step
-from bakeoff.launch import Cell, Crew
+from bakeoff.launch.local import Cell, Crew
 from bakeoff.plan import Model
 from bench.clock import own
 from bench.compare import Ratio, alternate

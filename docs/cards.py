@@ -10,10 +10,12 @@ from typing import Any
 import yaml
 from PIL import Image
 
-from bakeoff import cards, recipes, techniques
-from bakeoff.report import pictures, words
-from bakeoff.report.cards import citation, in_post, shown
+from bakeoff import recipes, techniques
+from bakeoff.report import words
+from bakeoff.teach import pictures
+from bakeoff.teach.cards import citation, in_post, shown
 from bakeoff.technique import Claim
+from bakeoff.techniques import published as cards
 
 FOLDER = Path(__file__).parent / "cards"
 EQUATIONS: dict[str, dict[str, Any]] = yaml.safe_load((Path(__file__).parent / "equations.yaml").read_text("utf-8"))

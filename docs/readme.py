@@ -5,12 +5,12 @@ from pathlib import Path
 
 from bakeoff.report import words
 from bakeoff.report.chart import effects_chart
-from bakeoff.report.markdown import escape
-from bakeoff.report.markdown import words as plain
+from bakeoff.report.render.markdown import escape
+from bakeoff.report.render.markdown import words as plain
+from bakeoff.report.render.svg import svg
 from bakeoff.report.rows import rows
-from bakeoff.report.sections import headline
-from bakeoff.report.svg import svg
-from bakeoff.store import Store
+from bakeoff.report.sections.effects import headline
+from bakeoff.runs.store import Store
 from bakeoff.study.analyse import Results, analyse
 from bakeoff.study.spec import Spec
 

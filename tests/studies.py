@@ -9,9 +9,9 @@ import numpy as np
 
 from bakeoff import recipes
 from bakeoff.plan import Average, EvalView
-from bakeoff.store import Losses, RunRecord, Store, View
-from bakeoff.study import designs
-from bakeoff.study.runs import Bools
+from bakeoff.runs.store import Losses, RunRecord, Store, View
+from bakeoff.stats import designs
+from bakeoff.stats.outcomes import Bools
 from bakeoff.study.spec import Level, Row, Spec
 from tests.helpers import small_plan
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bakeoff import layout
+from bakeoff.ablation import plan as layout
 from bakeoff.api import plan_job
 from bakeoff.cli import main
-from bakeoff.launch import Worker
-from bakeoff.store import open_store
+from bakeoff.launch.local import Worker
+from bakeoff.runs.store import open_store
 from bakeoff.study.analyse import analyse
 from bakeoff.study.spec import Spec
 from tests.helpers import DATA, needs

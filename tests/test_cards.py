@@ -14,9 +14,10 @@ from PIL import Image
 from rich.cells import cell_len
 from rich.console import Console
 
-from bakeoff import cards, techniques
+from bakeoff import techniques
 from bakeoff.errors import RequestError
-from bakeoff.report import cards as report
+from bakeoff.teach import cards as report
+from bakeoff.techniques import published as cards
 
 DOCS = Path(__file__).parents[1] / "docs"
 EVERY = pytest.mark.parametrize("name", techniques.NAMES)

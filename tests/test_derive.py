@@ -12,12 +12,13 @@ import pytest
 import yaml
 
 import bakeoff as bo
-from bakeoff import api, recipes, sizing
+from bakeoff import api, recipes
+from bakeoff.ablation import size as sizing
 from bakeoff.cli import main
-from bakeoff.store import open_store
-from bakeoff.study import derive
+from bakeoff.runs.store import open_store
+from bakeoff.study import search as derive
 from bakeoff.study.analyse import analyse
-from bakeoff.study.derive import Search
+from bakeoff.study.search import Search
 from bakeoff.study.spec import Spec
 
 COMMAND = [sys.executable, "-c", "import sys; from bakeoff.cli import main; sys.exit(main())"]

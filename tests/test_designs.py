@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bakeoff.errors import RequestError
-from bakeoff.study import augment, designs, hadamard, model
+from bakeoff.stats import augment, designs, hadamard
+from bakeoff.stats import surrogate as model
 
 
 def strength(levels: np.ndarray, most: int) -> int:

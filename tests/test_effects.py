@@ -9,12 +9,12 @@ import pytest
 from scipy import stats
 
 from bakeoff.errors import RequestError
-from bakeoff.study import designs, effects, interactions, noise
-from bakeoff.study.intervals import maximum_modulus
-from bakeoff.study.linear import Combination, fit
-from bakeoff.study.runs import Floats, Hits, Runs
-from bakeoff.study.table import Effect, Estimate, Reading
-from bakeoff.study.table import table as tabulate
+from bakeoff.stats import designs, effects, interactions, noise
+from bakeoff.stats.intervals import maximum_modulus
+from bakeoff.stats.linear import Combination, fit
+from bakeoff.stats.outcomes import Floats, Hits, Runs
+from bakeoff.stats.table import Effect, Estimate, Reading
+from bakeoff.stats.table import table as tabulate
 from tests.worlds import NAMES, OFF, ON, K, classified, measured, structured, unstructured
 
 Simulated = tuple[list[Effect], Floats, Runs]

@@ -1,8 +1,6 @@
 """The loop: same seed same bits, resume bit-equal, honest endings, for any size of data and batch."""
 
-import ast
 import os
-import re
 import signal
 from pathlib import Path
 
@@ -275,52 +273,3 @@ def test_calibration_error_by_hand() -> None:
     # bins of 1/15: 0.95 and 1.0 share the last one, 0.55 is alone with itself
     expected = (abs(0.95 + 0.95 + 1.0 - 2) + abs(1.1 - 2)) / 5
     assert expected_calibration_error(confidence, correct) == pytest.approx(expected, abs=1e-6)
-
-
-# --- Architecture -----------------------------------------------------------------------------------------------------
-
-
-def imports(path: Path) -> set[str]:
-    tree = ast.parse(path.read_text())
-    nodes = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom | ast.Import)]
-    names = {f"{n.module}.{a.name}" for n in nodes if isinstance(n, ast.ImportFrom) for a in n.names}
-    return names | {a.name for n in nodes if isinstance(n, ast.Import) for a in n.names}
-
-
-@pytest.mark.parametrize(
-    ("room", "never"),
-    [
-        ("plan.py", "bakeoff"),
-        ("rng.py", "bakeoff"),
-        ("engine", "bakeoff.techniques"),
-        ("engine", "bakeoff.recipe"),
-        ("engine", "bakeoff.tasks"),
-        ("data", "bakeoff.engine"),
-        ("data", "bakeoff.techniques"),
-        ("models", "bakeoff.engine"),
-        ("techniques", "bakeoff.engine"),
-        ("report", "bakeoff.engine"),
-        ("store.py", "torch"),
-        ("study", "torch"),
-    ],
-)
-def test_arrows_run_one_way(room: str, never: str) -> None:
-    path = SOURCE / room
-    files = [path] if path.suffix else list(path.glob("*.py"))
-    for file in files:
-        text = file.read_text()
-        if room == "report":
-            text = text.split("if TYPE_CHECKING:")[0]
-        found = [name for name in imports(file) if name == never or name.startswith(f"{never}.")]
-        if room == "report" and file.name == "progress.py":
-            found = []  # a type only
-        assert not found, f"{file.name} imports {found}"
-
-
-def test_the_loop_is_short_and_names_no_technique() -> None:
-    text = Path(engine.__file__).read_text()
-    assert text.count("\n") <= 220
-    names = {file.stem for file in (SOURCE / "techniques").glob("[a-z]*.py")}
-    names.remove("label_smoothing")  # also torch's name for what the loss slot holds
-    assert len(names) > 20
-    assert not [name for name in names if re.search(rf"\b{name}\b", text)]

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from bakeoff import api, recipes, tasks, techniques
-from bakeoff.layout import plan_study
+from bakeoff.ablation.plan import plan_study
 from bakeoff.plan import Plan
 from bakeoff.recipe import Recipe, compile_plan
-from bakeoff.store import Store, run_id
-from bakeoff.study.power import Kind
+from bakeoff.runs.store import Store, run_id
+from bakeoff.stats.power import Kind
 from bakeoff.study.spec import Spec, study_names
 
 STUDIES = Path(__file__).parent.parent / "studies"

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from bakeoff.study import designs, effects
-from bakeoff.study.runs import Runs
+from bakeoff.stats import designs, effects
+from bakeoff.stats.outcomes import Runs
 from bench import ground_truth
 
 

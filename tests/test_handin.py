@@ -9,13 +9,13 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from bakeoff import techniques
 from bakeoff.cli import main
-from bakeoff.handin import BLANK
-from bakeoff.handin import hand_in as write
 from bakeoff.report import words
-from bakeoff.report.cards import pick
-from bakeoff.store import Store
+from bakeoff.runs.store import Store
 from bakeoff.study.analyse import analyse
 from bakeoff.study.spec import Spec
+from bakeoff.teach.cards import pick
+from bakeoff.teach.handin import BLANK
+from bakeoff.teach.handin import hand_in as write
 from tests.studies import write_study
 
 pytestmark = pytest.mark.slow  # together

@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from bakeoff import layout, sizing
+from bakeoff.ablation import plan as layout
+from bakeoff.ablation import size as sizing
 from bakeoff.api import Job, plan_job
-from bakeoff.arrangement import Arrangement, arrange, speeds
 from bakeoff.data.dataset import Dataset
-from bakeoff.store import open_store
+from bakeoff.launch.parallel import Arrangement, arrange, speeds
+from bakeoff.runs.store import open_store
 from bakeoff.study.spec import Spec
 
 
@@ -58,7 +59,7 @@ def test_real_processes_are_timed_and_one_that_fails_or_hangs_has_no_speed(monke
     plan = softmax().plan.model_dump(mode="json")
     with speeds("digits", [plan], data=Path(), device="cpu", most=2, seconds=0.2) as speed:
         assert 100 < speed(2, 1) < 1e8
-        monkeypatch.setattr("bakeoff.arrangement.wait", lambda futures, timeout: wait(futures, timeout and 0.0))
+        monkeypatch.setattr("bakeoff.launch.parallel.wait", lambda futures, timeout: wait(futures, timeout and 0.0))
         assert speed(1, 2) == 0.0
     with speeds("digits", [{}], data=Path(), device="cpu", most=1) as speed:
         assert speed(1, 1) == 0.0

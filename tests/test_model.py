@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bakeoff.study import augment, designs, effects, interactions, model, noise
-from bakeoff.study.runs import Bools, Floats, Ints
+from bakeoff.stats import augment, designs, effects, interactions, noise
+from bakeoff.stats import surrogate as model
+from bakeoff.stats.outcomes import Bools, Floats, Ints
 from tests.worlds import NAMES, ON, K, additive, measured, structured, unstructured
 
 

@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from bakeoff import cards, techniques
+from bakeoff import techniques
 from bakeoff.errors import RequestError
 from bakeoff.report import words
-from bakeoff.report.narrative import QUESTIONS, narrative
-from bakeoff.store import Store
+from bakeoff.runs.store import Store
 from bakeoff.study.analyse import Results, analyse
 from bakeoff.study.spec import Spec
+from bakeoff.teach.narrative import QUESTIONS, narrative
+from bakeoff.techniques import published as cards
 from tests.studies import write_study
 
 KEPT = Path(__file__).parents[1] / "studies"

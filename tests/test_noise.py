@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bakeoff.study import designs, effects, noise
-from bakeoff.study.runs import Floats, Hits, Runs
+from bakeoff.stats import designs, effects, noise
+from bakeoff.stats.outcomes import Floats, Hits, Runs
 from tests.worlds import K, classified
 
 

@@ -20,8 +20,8 @@ from bakeoff import plan as slots
 from bakeoff import techniques
 from bakeoff.cli import main
 from bakeoff.errors import RequestError
-from bakeoff.report import pictures
-from bakeoff.report.pictures.subject import checked, digits, photographs, subject
+from bakeoff.teach import pictures
+from bakeoff.teach.pictures.subject import checked, digits, photographs, subject
 from bakeoff.technique import Technique
 from bakeoff.techniques.step_schedule import StepSchedule
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from bakeoff.launch import Cell, Outcome
-from bakeoff.report.progress import study_progress
-from bakeoff.store import RunRecord, Store
+from bakeoff.launch.local import Cell, Outcome
+from bakeoff.report.console.progress import study_progress
+from bakeoff.runs.store import RunRecord, Store
 from bakeoff.study.analyse import analyse, so_far
 from bakeoff.study.spec import Spec
 from bench.analysis import build

@@ -6,12 +6,13 @@ from typing import Any
 import pytest
 import yaml
 
-from bakeoff import cards, recipes, techniques
+from bakeoff import recipes, techniques
 from bakeoff.data.dataset import Dataset
 from bakeoff.errors import RequestError
 from bakeoff.plan import SLOTS, Plan, ResizedCrop
 from bakeoff.recipe import Recipe, compile_plan
 from bakeoff.task import Limits, Task
+from bakeoff.techniques import published as cards
 
 N = 1_281_167  # training images of ImageNet-1k
 

@@ -17,18 +17,19 @@ import pytest
 from matplotlib.patches import Rectangle
 from rich.console import Console
 
-from bakeoff import report
 from bakeoff.errors import RequestError
-from bakeoff.report import chart, markdown, words
-from bakeoff.report import study as terminal
+from bakeoff.report import chart, words
+from bakeoff.report import render as report
+from bakeoff.report.console import study as terminal
 from bakeoff.report.page import Picture, Table, Text
+from bakeoff.report.render import markdown
 from bakeoff.report.rows import rows
-from bakeoff.report.sections import page
+from bakeoff.report.sections.effects import page
 from bakeoff.report.stack import steps
-from bakeoff.store import Store
+from bakeoff.runs.store import Store
+from bakeoff.stats.table import Reading
 from bakeoff.study.analyse import Results, analyse
 from bakeoff.study.spec import Spec
-from bakeoff.study.table import Reading
 from tests.documents import Document
 from tests.studies import TRAINING, write_study
 
@@ -357,8 +358,8 @@ def test_an_unknown_format_and_a_path_that_cannot_be_written(results: Results, t
 
 def test_reporting_loads_no_torch() -> None:
     code = (
-        "import sys, bakeoff.report.html, bakeoff.report.notebook, bakeoff.report.markdown, bakeoff.report.sections, "
-        "bakeoff.report.study; print(sorted({'torch', 'torchvision', 'bakeoff.engine'} & set(sys.modules)))"
+        "import sys, bakeoff.report.render.html, bakeoff.report.render.notebook, bakeoff.report.sections.effects, "
+        "bakeoff.report.console.study; print(sorted({'torch', 'torchvision', 'bakeoff.engine'} & set(sys.modules)))"
     )
     paths = os.pathsep.join(path for path in sys.path if path)
     env = {**os.environ, "PYTHONPATH": paths}

@@ -7,10 +7,13 @@ from typing import cast
 import numpy as np
 import pytest
 
-from bakeoff.study import derive, designs, model, search
-from bakeoff.study.derive import LEAST, OPTIMISM, WANTED
-from bakeoff.study.model import LogError
-from bakeoff.study.runs import Bools, Floats, Ints, Runs
+from bakeoff.stats import designs
+from bakeoff.stats import surrogate as model
+from bakeoff.stats import thompson as search
+from bakeoff.stats.outcomes import Bools, Floats, Ints, Runs
+from bakeoff.stats.surrogate import LogError
+from bakeoff.study import search as derive
+from bakeoff.study.search import LEAST, OPTIMISM, WANTED
 from bench.peers.search import Train
 from bench.search import bakeoff, ladder, standings
 from tests.worlds import ALL, OFF, K, structured, unstructured

@@ -9,15 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bakeoff import sizing
+from bakeoff.ablation import size as sizing
 from bakeoff.api import Job, plan_job
 from bakeoff.cli import main
 from bakeoff.errors import RequestError
-from bakeoff.report.sections import notices
-from bakeoff.store import Store
-from bakeoff.study import power
+from bakeoff.report.sections.effects import notices
+from bakeoff.runs.store import Store
+from bakeoff.stats import power
+from bakeoff.stats.intervals import t_quantile
 from bakeoff.study.analyse import Results, analyse
-from bakeoff.study.intervals import t_quantile
 from bakeoff.study.spec import Spec
 from tests.studies import write_study
 

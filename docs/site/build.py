@@ -118,7 +118,7 @@ def shown(path: Path) -> str:
 
 def drawn(name: str) -> str:
     """A picture in the page's own colours, with its caption."""
-    from bakeoff.report.svg import inline
+    from bakeoff.report.render.svg import inline
     from docs.site.pictures import PICTURES
 
     figure, caption = PICTURES[name]()

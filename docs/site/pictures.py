@@ -17,13 +17,14 @@ from matplotlib.figure import Figure
 
 from bakeoff.report import words
 from bakeoff.report.chart import GRID, INK, MUTED, PAPER, POST, STYLE, YOURS, effects_chart
-from bakeoff.report.markdown import words as plain
+from bakeoff.report.render.markdown import words as plain
 from bakeoff.report.rows import rows
-from bakeoff.report.sections import headline
-from bakeoff.store import Store
-from bakeoff.study import designs, effects, search
+from bakeoff.report.sections.effects import headline
+from bakeoff.runs.store import Store
+from bakeoff.stats import designs, effects
+from bakeoff.stats import thompson as search
+from bakeoff.stats.outcomes import Runs
 from bakeoff.study.analyse import analyse
-from bakeoff.study.runs import Runs
 from bakeoff.study.spec import Spec
 from bench import ground_truth
 

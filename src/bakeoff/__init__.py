@@ -7,20 +7,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bakeoff.ablation import ablate
+    from bakeoff.ablation.run import ablate
     from bakeoff.api import evaluate, plan_job, predict, train
-    from bakeoff.derivation import derive
+    from bakeoff.derivation.run import derive
     from bakeoff.errors import BakeoffError, RequestError
     from bakeoff.plan import Plan
-    from bakeoff.store import RunRecord, Store, View
+    from bakeoff.runs.store import RunRecord, Store, View
 
 _HOMES = {
-    "bakeoff.ablation": ("ablate",),
+    "bakeoff.ablation.run": ("ablate",),
     "bakeoff.api": ("evaluate", "plan_job", "predict", "train"),
-    "bakeoff.derivation": ("derive",),
+    "bakeoff.derivation.run": ("derive",),
     "bakeoff.errors": ("BakeoffError", "RequestError"),
     "bakeoff.plan": ("Plan",),
-    "bakeoff.store": ("RunRecord", "Store", "View"),
+    "bakeoff.runs.store": ("RunRecord", "Store", "View"),
 }
 
 __all__ = [

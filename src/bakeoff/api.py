@@ -18,8 +18,8 @@ from bakeoff.engine.train import Progress
 from bakeoff.errors import RequestError, explain_validation
 from bakeoff.plan import EvalView, Plan
 from bakeoff.recipe import Compiled, Recipe, compile_plan
-from bakeoff.runner import evaluate_run, load_model, run_plan
-from bakeoff.store import RunRecord, Store, View, open_store
+from bakeoff.runs.runner import evaluate_run, load_model, run_plan
+from bakeoff.runs.store import RunRecord, Store, View, open_store
 from bakeoff.task import Task
 
 

@@ -1,4 +1,4 @@
-"""The command line: parse, call, print."""
+"""The command line: every command is parsed, calls one function, and prints."""
 
 import shlex
 import sys

@@ -8,7 +8,7 @@ from rich.console import Console
 from bakeoff.cli import options
 from bakeoff.cli.output import consoles, print_json
 from bakeoff.errors import RequestError
-from bakeoff.store import open_store
+from bakeoff.runs.store import open_store
 
 
 def derive(
@@ -40,12 +40,14 @@ def derive(
     debug: options.Debug = False,
 ) -> None:
     """Find the best recipe for your data under a budget, and prove it with fresh runs on images that took no part."""
-    from bakeoff import api, derivation
-    from bakeoff.report import derivation as derivation_report
-    from bakeoff.report import study, write
-    from bakeoff.study.derive import OBJECTIVES
-    from bakeoff.study.forecast import seconds
-    from bakeoff.study.table import Reading
+    from bakeoff import api
+    from bakeoff.derivation import run as derivation
+    from bakeoff.report.console import study
+    from bakeoff.report.render import write
+    from bakeoff.report.sections import derivation as derivation_report
+    from bakeoff.stats.table import Reading
+    from bakeoff.study.preview import seconds
+    from bakeoff.study.search import OBJECTIVES
 
     if (budget is None) == (runs is None):
         raise RequestError("a derivation needs a budget: --budget 1h, or --runs 80")

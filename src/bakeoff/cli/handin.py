@@ -9,7 +9,7 @@ import typer
 from bakeoff.cli import options
 from bakeoff.cli.output import consoles, print_json
 from bakeoff.errors import RequestError
-from bakeoff.store import open_store
+from bakeoff.runs.store import open_store
 
 
 def handin(
@@ -27,10 +27,10 @@ def handin(
 ) -> None:
     """Make the folder to hand in: notebook, narrative, analysis, report, and what is left for you to write."""
     from bakeoff import recipes
-    from bakeoff.handin import hand_in
-    from bakeoff.report.cards import pick
     from bakeoff.study.analyse import analyse
     from bakeoff.study.spec import Spec
+    from bakeoff.teach.cards import pick
+    from bakeoff.teach.handin import hand_in
 
     if technique is not None and seed is not None:
         raise RequestError("--technique names a technique and --seed draws one; give one of the two")

@@ -6,7 +6,7 @@ import typer
 
 from bakeoff.cli import options
 from bakeoff.cli.output import consoles, print_json
-from bakeoff.store import open_store
+from bakeoff.runs.store import open_store
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
@@ -19,7 +19,7 @@ def list_(
     debug: options.Debug = False,
 ) -> None:
     """All runs, oldest first."""
-    from bakeoff.report import runs
+    from bakeoff.report.console import runs
 
     results = open_store(store)
     records = [record for run in results.ids() if (record := results.read(run))]
@@ -41,7 +41,7 @@ def show(
 ) -> None:
     """One run: its plan, every evaluation of it, and where its files are."""
     from bakeoff.plan import Plan
-    from bakeoff.report import runs
+    from bakeoff.report.console import runs
 
     results = open_store(store)
     record = results.read(results.find(run))

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from bakeoff.cli import options
 from bakeoff.cli.output import consoles, print_json
-from bakeoff.store import open_store
+from bakeoff.runs.store import open_store
 
 
 def ablate(
@@ -40,13 +40,17 @@ def ablate(
     debug: options.Debug = False,
 ) -> None:
     """Measure what each technique of a recipe buys on your data, with intervals, beside what post and papers claim."""
-    from bakeoff import ablation, api, layout, sizing
-    from bakeoff.report import study, write
-    from bakeoff.report.progress import study_progress
-    from bakeoff.report.prospects import show_enlargement, show_prospects
+    from bakeoff import api
+    from bakeoff.ablation import plan as layout
+    from bakeoff.ablation import run as ablation
+    from bakeoff.ablation import size as sizing
+    from bakeoff.report.console import study
+    from bakeoff.report.console.preview import show_enlargement, show_prospects
+    from bakeoff.report.console.progress import study_progress
+    from bakeoff.report.render import write
+    from bakeoff.stats.table import Reading
     from bakeoff.study.analyse import analyse
-    from bakeoff.study.forecast import seconds
-    from bakeoff.study.table import Reading
+    from bakeoff.study.preview import seconds
 
     out, err = consoles(as_json)
     limit = seconds(budget) if budget else None
@@ -99,10 +103,11 @@ def report(
     debug: options.Debug = False,
 ) -> None:
     """Write the report of a study, from the store alone; while runs are missing, of what is there."""
-    from bakeoff.report import FORMATS, study, write
+    from bakeoff.report.console import study
+    from bakeoff.report.render import FORMATS, write
+    from bakeoff.stats.table import Reading
     from bakeoff.study.analyse import analyse
     from bakeoff.study.spec import Spec
-    from bakeoff.study.table import Reading
 
     results = open_store(store)
     spec = Spec.load(results, name or "")

@@ -16,7 +16,7 @@ app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 @app.command("list")
 def list_(as_json: options.Json = False, quiet: options.Quiet = False, debug: options.Debug = False) -> None:
     """All techniques, in the order of the post's table."""
-    from bakeoff.report import cards
+    from bakeoff.teach import cards
 
     print_json(cards.list_json()) if as_json else cards.render_list(consoles(False)[0])
 
@@ -31,14 +31,14 @@ def show(
     debug: options.Debug = False,
 ) -> None:
     """The card of a technique: what it does, who claims what for it, and whether that was checked."""
-    from bakeoff.report import cards
+    from bakeoff.teach import cards
 
     card = cards.card_json(name)
     out, _ = consoles(as_json)
     if file and not plot:
         raise RequestError(f"'{file}' is a file to draw to, which takes --plot")
     if plot:
-        from bakeoff.report import pictures  # drawing takes seconds to load
+        from bakeoff.teach import pictures  # drawing takes seconds to load
 
         path = file or Path(f"{name}.png")
         pictures.write(name, path)
@@ -63,7 +63,7 @@ def pick(
 ) -> None:
     """One technique drawn at random, to look into."""
     from bakeoff import recipes
-    from bakeoff.report import cards
+    from bakeoff.teach import cards
 
     twelve = [technique.name for technique in recipes.get("torchvision-2021").techniques]
     pool = twelve if from_ is None else options.names(from_)

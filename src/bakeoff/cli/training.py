@@ -9,7 +9,7 @@ from rich.console import Console
 from bakeoff.cli import options
 from bakeoff.cli.output import consoles, print_json
 from bakeoff.errors import BakeoffError
-from bakeoff.store import open_store
+from bakeoff.runs.store import open_store
 
 
 def train(
@@ -33,8 +33,8 @@ def train(
 ) -> None:
     """Train a classifier, or go on with it; a run that the store has is not trained again."""
     from bakeoff import api
-    from bakeoff.report import runs
-    from bakeoff.report.progress import progress
+    from bakeoff.report.console import runs
+    from bakeoff.report.console.progress import progress
 
     job = api.plan_job(
         task, recipe, with_=options.names(with_), without=options.names(without), settings=settings or (), model=model,
@@ -81,7 +81,7 @@ def evaluate(
     """Evaluate a trained run on a split."""
     from bakeoff import api
     from bakeoff.plan import Plan
-    from bakeoff.report import runs
+    from bakeoff.report.console import runs
 
     view = api.evaluate(
         run, split=split, topk=options.numbers(topk, "--topk"), ema=ema, resize_px=resize, crop_px=crop, device=device,

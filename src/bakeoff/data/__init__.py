@@ -1,0 +1,1 @@
+"""Images in memory or in files: read, split, ordered, augmented in batches."""

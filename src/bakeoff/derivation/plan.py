@@ -7,21 +7,22 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
-from bakeoff import layout, sizing
+from bakeoff.ablation import plan as layout
+from bakeoff.ablation import size as sizing
+from bakeoff.ablation.plan import Factors, factors, make_row, row_plans
 from bakeoff.api import Job
 from bakeoff.data.dataset import Dataset
-from bakeoff.derivation.recipe import without
+from bakeoff.derivation.candidates import without
 from bakeoff.engine import device as devices
 from bakeoff.engine.train import ENGINE_VERSION
 from bakeoff.errors import RequestError
-from bakeoff.layout import Factors, factors, make_row, row_plans
 from bakeoff.plan import Plan
 from bakeoff.recipe import Recipe, compile_plan
-from bakeoff.runner import SPLITS
-from bakeoff.store import Store, open_store
-from bakeoff.study import derive as study
-from bakeoff.study import search
-from bakeoff.study.derive import Objective, Search
+from bakeoff.runs.runner import SPLITS
+from bakeoff.runs.store import Store, open_store
+from bakeoff.stats import thompson as search
+from bakeoff.study import search as study
+from bakeoff.study.search import Objective, Search
 from bakeoff.study.spec import Row, Spec
 
 _ROOM = 3  # batches of search that there must be room for before strengths are tried

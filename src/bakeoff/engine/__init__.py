@@ -1,0 +1,1 @@
+"""One training on one device: the loop, the optimizers, the evaluation."""

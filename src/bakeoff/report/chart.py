@@ -17,7 +17,7 @@ from matplotlib.patches import Patch
 from bakeoff.errors import RequestError
 from bakeoff.plan import Plan
 from bakeoff.report import words
-from bakeoff.report.evidence import Change, class_changes, corner_runs
+from bakeoff.report.comparison import Change, class_changes, corner_runs
 from bakeoff.report.rows import Row, rows
 from bakeoff.report.stack import steps
 from bakeoff.study.analyse import Results

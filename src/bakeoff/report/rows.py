@@ -4,12 +4,12 @@ import math
 from dataclasses import dataclass
 from functools import cached_property
 
-from bakeoff.cards import Increment, claims, increment
 from bakeoff.report import words
 from bakeoff.report.page import Tone
+from bakeoff.stats.table import Effect
 from bakeoff.study.analyse import Results
-from bakeoff.study.table import Effect
 from bakeoff.technique import Claim
+from bakeoff.techniques.published import Increment, claims, increment
 
 _DATASETS = {"mnist": "MNIST", "mnist-5k": "MNIST", "fashion-mnist": "Fashion-MNIST", "cifar10": "CIFAR-10"}
 _HOME = "ImageNet-1k"  # the post's data

@@ -5,9 +5,9 @@ from functools import lru_cache
 
 import numpy as np
 
-from bakeoff.study import effects
+from bakeoff.stats import effects
+from bakeoff.stats.noise import measure
 from bakeoff.study.analyse import Results
-from bakeoff.study.noise import measure
 
 
 @dataclass(frozen=True)

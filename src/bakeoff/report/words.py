@@ -3,10 +3,10 @@
 import math
 from collections.abc import Iterable, Sequence
 
-from bakeoff.cards import blog_rows
-from bakeoff.study.noise import Noise
-from bakeoff.study.table import Effect
+from bakeoff.stats.noise import Noise
+from bakeoff.stats.table import Effect
 from bakeoff.technique import Claim
+from bakeoff.techniques.published import blog_rows
 
 POST = "https://pytorch.org/blog/how-to-train-state-of-the-art-models-using-torchvision-latest-primitives/"
 UNKNOWN = "not known"

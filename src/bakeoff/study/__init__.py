@@ -1,1 +1,1 @@
-"""Which runs to make, and what they say: designs, effects with intervals, stopping rules. Arrays in, values out."""
+"""What is kept of a study, gathered from the store and analysed; no torch."""

@@ -9,16 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from bakeoff.cards import claims, increment
-from bakeoff.store import RunRecord, Store
-from bakeoff.study import effects
-from bakeoff.study.forecast import training_time
+from bakeoff.runs.store import RunRecord, Store
+from bakeoff.stats import effects
+from bakeoff.stats.interactions import Interaction, interactions
+from bakeoff.stats.noise import Noise, measure
+from bakeoff.stats.outcomes import Bools, Floats, Hits, Runs
+from bakeoff.stats.table import DEFAULT, Effect, Reading
 from bakeoff.study.found import Found, found_by
-from bakeoff.study.interactions import Interaction, interactions
-from bakeoff.study.noise import Noise, measure
-from bakeoff.study.runs import Bools, Floats, Hits, Runs
+from bakeoff.study.preview import training_time
 from bakeoff.study.spec import Spec
-from bakeoff.study.table import DEFAULT, Effect, Reading
+from bakeoff.techniques.published import claims, increment
 
 
 @dataclass(frozen=True, eq=False)

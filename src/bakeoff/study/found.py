@@ -4,11 +4,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bakeoff.store import Store
-from bakeoff.study import derive, doses, strengths
-from bakeoff.study.derive import SPLIT, Look, Search
-from bakeoff.study.model import Belief, features
-from bakeoff.study.runs import Floats
+from bakeoff.runs.store import Store
+from bakeoff.stats import level_sweep as strengths
+from bakeoff.stats.outcomes import Floats
+from bakeoff.stats.surrogate import Belief, features
+from bakeoff.study import search as derive
+from bakeoff.study import sweep as doses
+from bakeoff.study.search import SPLIT, Look, Search
 from bakeoff.study.spec import Spec
 
 

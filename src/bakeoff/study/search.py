@@ -1,127 +1,256 @@
-"""Which recipe to try next: Thompson sampling on the model of all runs (STATISTICS 6.2).
+"""What a derivation is, and what its runs say so far (STATISTICS 6): everything but the running.
 
-A draw from the posterior is one way the world may be; its best configuration is tried. So a configuration is tried as
-often as it may be the best: what is known to be worse costs no runs, what is unknown gets them.
+Whatever is decided is a function of the request and of the runs that were made before the decision. So a derivation
+that was stopped goes on by deciding everything again, and ends in the same recipe.
 """
 
 import itertools
+import json
 import math
-from collections import Counter
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from typing import Any, Literal, Self
 
 import numpy as np
 
-from bakeoff.errors import RequestError
-from bakeoff.study import designs, model
-from bakeoff.study.model import LogError, Surface, features
-from bakeoff.study.noise import measure
-from bakeoff.study.runs import Bools, Floats, Ints, Runs
+from bakeoff.errors import unknown
+from bakeoff.runs.store import RunRecord, Store, write_json
+from bakeoff.stats import thompson as search
+from bakeoff.stats.noise import Noise, measure
+from bakeoff.stats.outcomes import Bools, Floats, Runs
+from bakeoff.stats.surrogate import Surface
+from bakeoff.study.preview import seconds_of, training_time
+from bakeoff.study.spec import Row, Spec, rows_from, study_names
 
-BATCH = 4  # configurations a time, whatever the number of processes: results must not depend on it
-CORNERS = 1  # more pairs of all on and all off than the factorial has: together two of each, which show the noise
-MOST = 14  # techniques: all their configurations are looked at
-_DRAWS = 256  # for the expected regret
+SPLIT = "select"  # all that is chosen is chosen here
+LEAST = 4  # runs of each recipe that a proof takes
+MOST_PROOF = 32  # runs of each recipe, beyond which a proof needs no more
+MOST_TRIED = 120  # configurations after the opening
+WANTED = 0.15  # points: half-width of the interval of the total gain
+OPTIMISM = 2.5  # the realised regret is up to so many times the expected one (STATISTICS 6.2)
+SHORTER = 10_000_000  # added to the seeds of runs of another length: they share none with others
+DOSES = 25  # runs that are kept for strengths
+
+Objective = Literal["acc1", "acc5"]
+OBJECTIVES: tuple[Objective, ...] = ("acc1", "acc5")
+
+
+@dataclass(frozen=True)
+class Search:
+    """What was asked; written once, before the first run.
+
+    opening: the factorial that it begins with, with all candidates. budget: in seconds that pass, or in runs. always:
+    candidates that stay on. slowest: seconds that one training may take. prior: runs that earlier studies left;
+    shorter: such that trained for less, all for the same. least: of the budget, what the opening and the smallest proof
+    take. strengths: whether to try those of the recipe's techniques.
+    """
+
+    opening: Spec
+    objective: Objective
+    budget: float
+    unit: Literal["seconds", "runs"]
+    always: tuple[str, ...]
+    slowest: float | None
+    prior: tuple[Row, ...]
+    least: float
+    strengths: bool = False
+    shorter: tuple[Row, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The study's."""
+        return self.opening.name
+
+    @property
+    def k(self) -> int:
+        """Of Acc@k, which is to be high."""
+        return 1 if self.objective == "acc1" else self.opening.top_k
+
+    def save(self, store: Store) -> Self:
+        """Keep the request, or take the one that is there: what earlier studies left was looked up then."""
+        path = store.root / "studies" / self.name / "search.json"
+        if path.exists():
+            return self.load(store, self.name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_json(path, asdict(self))
+        return self
+
+    @classmethod
+    def load(cls, store: Store, name: str) -> Self:
+        """The request behind a derivation. Raises RequestError if there is none of that name."""
+        path = store.root / "studies" / name / "search.json"
+        if not path.exists():
+            raise unknown(f"derivation in {store.root}", name, searches(store))
+        data: dict[str, Any] = json.loads(path.read_text())
+        rows = {name: rows_from(data[name]) for name in ("prior", "shorter")}
+        return cls(**{**data, **rows, "opening": Spec.from_json(data["opening"]), "always": tuple(data["always"])})
+
+    def made(self, proof: Spec) -> tuple[Row, ...]:
+        """The rows that the search of a proved recipe made itself."""
+        return proof.search[: len(proof.search) - len(self.prior)]
+
+    @cached_property
+    def allowed(self) -> Bools:
+        """(P, k) configurations with the techniques that stay on."""
+        every = search.configurations(len(self.opening.training))
+        on = [self.opening.training.index(name) for name in self.always if name in self.opening.training]
+        return every[every[:, on].all(axis=1)]
+
+    @cached_property
+    def settings(self) -> Bools:
+        """(V, E) settings of the evaluation techniques, with those that stay on."""
+        names = self.opening.evaluation
+        every = np.array(list(itertools.product((False, True), repeat=len(names))), bool).reshape(-1, len(names))
+        return every[every[:, [index for index, name in enumerate(names) if name in self.always]].all(axis=1)]
 
 
 @dataclass(frozen=True, eq=False)
-class Standing:
-    """What the runs so far say.
+class Look:
+    """What the runs so far say, on the select split.
 
-    best: (k,) the configuration with the highest expected accuracy. value, sd: that expectation, in percent, and its
-    uncertainty in points. regret: by how much the true best is expected to be better, in points.
+    standing: of the training techniques. setting: (E,) of the evaluation techniques, the best with it. surface: the
+    model of all runs at that setting. allowed: (P, k) what may be chosen. noise: from run to run. spent: of the budget.
+    runs: how many results there are. ours: how many of them this derivation made. time: log-linear model of training
+    seconds, (k + 1,), None while unknown. evaluation: seconds that evaluating a run takes, in the mean.
     """
 
-    best: Bools
-    value: float
-    sd: float
-    regret: float
+    standing: search.Standing
+    setting: Bools
+    surface: Surface
+    allowed: Bools
+    noise: Noise
+    spent: float
+    runs: Runs
+    ours: int
+    time: Floats | None
+    evaluation: float
+
+    @property
+    def reference(self) -> tuple[bool, ...]:
+        """(k + E,) levels of the best recipe so far."""
+        return (*self.standing.best.tolist(), *self.setting.tolist())
+
+    @property
+    def eps(self) -> float:
+        """Points that are worth searching for."""
+        return 0.05 if self.noise.sigma <= 0.15 else 0.1
 
 
-def opening(k: int, seed: int = 0) -> designs.Design:
-    """The first runs: one block of a folded factorial, and the baseline and the whole recipe once more."""
-    return designs.factorial(k, corners=CORNERS, seed=seed)
+def look(asked: Search, store: Store, rows: Sequence[Row], reference: Bools | None = None) -> Look:
+    """What `rows`, all of which have come to an end, and the runs of earlier studies say.
 
-
-def configurations(k: int) -> Bools:
-    """(2^k, k) all of them. Raises RequestError for more than 14 techniques."""
-    if k > MOST:
-        raise RequestError(f"a search takes up to {MOST} training techniques, not {k}; leave some out (--exclude)")
-    return np.array(list(itertools.product([False, True], repeat=k)))
-
-
-def believe(runs: Runs, views: Floats, short: Bools | None = None) -> Surface:
-    """The model that a search goes by, for the accuracies that `views` (V,) picks: of the logarithm of the error.
-
-    On that scale techniques nearly add up and bad configurations are as noisy as good ones, so that their runs tell
-    more about the best. Main effects and interactions of two only: with the third order it finds worse recipes, even
-    where there is one. Its coefficients are in points at the error of the better half of the runs. short: (N,) runs of
-    another length, which say less the more they differ.
+    reference: (k + E,) of this recipe instead of the best, as was decided once.
     """
-    y = (runs.acc * views).sum(axis=1)
-    usual = y if short is None else y[~short]
-    scale = LogError(max(100 - float(np.median(usual[usual >= np.median(usual)])), 0.1))
-    points = scale.of(y)
-    on_scale = Runs(runs.levels, points[:, None], runs.block, None, runs.lost)
-    noise = measure(on_scale if short is None else on_scale[np.flatnonzero(~short)])
-    sigma = math.sqrt(noise.replicate.value) if noise.replicate.df else noise.sigma
-    if not sigma > 0:
-        sigma = max(float(np.std(points)) / 4, 1e-3)
-    unit = model.unit(runs.levels, points)
-    main, pair = (tuple(unit * sd for sd in sds) for sds in (model.MAIN, model.PAIR))
-    centre = (unit * model.CENTRE[0], unit * model.CENTRE[1])
-    found = model.fit(
-        runs.levels,
-        points,
-        runs.block,
-        sigma=sigma,
-        df=noise.replicate.df,
-        main=main,
-        pair=pair,
-        triple=(0.0,),
-        centre=centre,
-        short=short,
-        length=tuple(unit * sd for sd in model.LENGTH),
-    )
-    return replace(found, scale=scale)
+    spec = replace(asked.opening, rows=(*rows, *asked.prior, *asked.shorter))
+    records = spec.records(store, SPLIT)
+    runs = spec.collect(records, store, asked.k, SPLIT)
+    short = runs.block >= SHORTER
+    usual = len(rows) + len(asked.prior)
+    time = training_time(spec.matrix[:usual], records[:usual])
+    evaluated = [seconds for record in records[: len(rows)] if record and (seconds := _evaluation(asked, record))]
+    evaluation = float(np.mean(evaluated)) if evaluated else 0.0
+    allowed = asked.allowed
+    if asked.slowest is not None and time is not None:
+        allowed = allowed[seconds_of(time, allowed) <= asked.slowest]
+    for levels in runs.lost:
+        allowed = allowed[(allowed != levels).any(axis=1)]  # what failed twice can't be chosen
+    best: Look | None = None
+    settings, k = asked.settings, allowed.shape[1]
+    if reference is not None:
+        settings, allowed = reference[None, k:], reference[None, :k]
+    for setting in settings:
+        views = runs.view_at(setting)
+        noise = measure(runs[np.flatnonzero(~short)], views)
+        surface = search.believe(runs, views, short if short.any() else None)
+        draw = np.random.default_rng([*b"look", asked.opening.design_seed, len(rows)])
+        standing = search.stand(surface, allowed, draw)
+        if best is None or standing.value > best.standing.value:
+            spent = spent_on(asked, records[: len(rows)])
+            best = Look(standing, setting, surface, allowed, noise, spent, runs, len(rows), time, evaluation)
+    assert best is not None
+    return best
 
 
-def stand(surface: Surface, allowed: Bools, draw: np.random.Generator) -> Standing:
-    """The best of the `allowed` (P, k) configurations so far."""
-    best, value, sd, regret = highest(surface, features(allowed), draw)
-    return Standing(allowed[best], value, sd, regret)
+def proposals(asked: Search, now: Look) -> Bools:
+    """(4, k) configurations to run next."""
+    draw = np.random.default_rng([*b"propose", asked.opening.design_seed, now.ours])
+    return search.propose(now.surface, now.allowed, draw)
 
 
-def propose(surface: Surface, allowed: Bools, draw: np.random.Generator, n: int = BATCH) -> Bools:
-    """(n, k) configurations to run next, each the best in a world drawn from the posterior."""
-    chosen: Bools = allowed[best_in_draws(surface, features(allowed), draw, n)]
+def enough(asked: Search, now: Look) -> str | None:
+    """Why the search should end now; None if it should go on."""
+    if OPTIMISM * now.standing.regret <= now.eps:
+        return f"no other recipe is expected to be better by more than {now.eps:g} points"
+    tried = now.ours - len(asked.opening.rows)
+    if tried >= MOST_TRIED:
+        return f"{tried} configurations were tried"
+    batch = search.BATCH * cost(asked, now, now.standing.best[None]).sum()
+    if now.spent + batch + proof_cost(asked, now, LEAST, 1) + strengths_cost(asked, now) > asked.budget:
+        return f"the rest of the budget is for {'the strengths and ' if asked.strengths else ''}the proof"
+    return None
+
+
+def strengths_cost(asked: Search, now: Look) -> float:
+    """Of the budget, what the first look at strengths takes, as many of them as there could be."""
+    if not asked.strengths:
+        return 0.0
+    return float(DOSES * cost(asked, now, now.standing.best[None]).sum())
+
+
+def proof(asked: Search, now: Look, spent: float) -> tuple[int, int]:
+    """Runs of the recipe, and of the recipe with each technique switched over, that the rest of the budget allows.
+
+    spent: of the budget, so far. Never fewer than four and one, and no more than show the total gain to within 0.15
+    points.
+    """
+    sigma = now.noise.sigma if math.isfinite(now.noise.sigma) else 1.0
+    wanted = min(MOST_PROOF, max(LEAST, math.ceil(2 * (1.96 * sigma / WANTED) ** 2)))
+    each = 1 if sigma <= 0.12 else 2 if sigma <= 0.2 else 4
+    chosen = (LEAST, 1)
+    for runs in range(LEAST, wanted + 1):
+        size = (runs, max(1, round(each * runs / wanted)))
+        if spent + proof_cost(asked, now, *size) <= asked.budget:
+            chosen = size
     return chosen
 
 
-def highest(surface: Surface, phi: Floats, draw: np.random.Generator) -> tuple[int, float, float, float]:
-    """Which of the features (P, F) has the highest expectation, that, its sd, and the expected regret."""
-    best = int(np.argmax(phi @ surface.mean))
-    values = surface.draw(_DRAWS, draw) @ phi.T
-    highest, chosen = values.max(axis=1), values[:, best]
-    if surface.scale is not None:
-        highest, chosen = surface.scale.back(highest), surface.scale.back(chosen)
-    belief = surface.in_percent(surface.coefficients(phi[[best]]))
-    return best, float(belief.mean[0]), float(belief.sd[0]), float(np.mean(highest - chosen))
+def proof_cost(asked: Search, now: Look, runs: int, each: int) -> float:
+    """Of the budget: the recipe, the baseline and the published recipe `runs` times, every toggle `each` times."""
+    best, k = now.standing.best, len(now.standing.best)
+    corners = np.stack([best, np.zeros(k, bool), np.ones(k, bool)])
+    toggled = best ^ np.eye(k, dtype=bool)
+    return float(runs * cost(asked, now, corners).sum() + each * cost(asked, now, toggled).sum())
 
 
-def best_in_draws(surface: Surface, phi: Floats, draw: np.random.Generator, n: int = BATCH) -> Ints:
-    """(n,) which of the features (P, F) is the best in each of n worlds drawn from the posterior."""
-    return np.asarray(np.argmax(surface.draw(n, draw) @ phi.T, axis=1), np.int64)
+def touched(asked: Search, store: Store) -> int:
+    """How many other recipes were proved on the same data: each looked at the report split."""
+    others = (Spec.load(store, name) for name in study_names(store) if name != asked.name)
+    return sum(spec.design == "proof" and spec.data_fingerprint == asked.opening.data_fingerprint for spec in others)
 
 
-def seeds(proposed: Bools, first: int) -> Ints:
-    """(n,) training seeds, from `first` on, for configurations (n, k) that are run together.
+def searches(store: Store) -> list[str]:
+    """All derivations of a store, by name."""
+    return sorted(path.parent.name for path in store.root.glob("studies/*/search.json"))
 
-    They share one, so that they are compared with each other where seeds matter; where a configuration comes again it
-    takes the next.
-    """
-    before: Counter[bytes] = Counter()
-    found = []
-    for row in proposed:
-        found.append(first + before[row.tobytes()])
-        before[row.tobytes()] += 1
-    return np.array(found, np.int64)
+
+def cost(asked: Search, now: Look, levels: Bools) -> Floats:
+    """(P,) of the budget, for one run of each."""
+    if asked.unit == "runs" or now.time is None:
+        return np.ones(len(levels))
+    return (seconds_of(now.time, levels) + now.evaluation) / asked.opening.jobs
+
+
+def spent_on(asked: Search, records: Sequence[RunRecord | None]) -> float:
+    """Of the budget, on these runs; those that earlier studies made are free, where it is time."""
+    if asked.unit == "runs":
+        return float(len(records))
+    made = (record for record in records if record and record.finished >= asked.opening.created)
+    return float(sum(record.seconds + _evaluation(asked, record) for record in made)) / asked.opening.jobs
+
+
+def _evaluation(asked: Search, record: RunRecord) -> float:
+    """Seconds that evaluating a run took on both splits, from its views on the select split."""
+    splits = asked.opening.splits
+    both = (splits["select"] + splits["report"]) / splits["select"]
+    return both * sum(view.seconds for view in record.views if view.split == SPLIT)

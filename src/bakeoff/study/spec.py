@@ -14,9 +14,9 @@ import numpy as np
 
 from bakeoff.errors import RequestError, unknown
 from bakeoff.plan import EvalView
-from bakeoff.store import RunRecord, Store, view_name, write_json
-from bakeoff.study.power import Kind
-from bakeoff.study.runs import Bools, Hits, Runs
+from bakeoff.runs.store import RunRecord, Store, view_name, write_json
+from bakeoff.stats.outcomes import Bools, Hits, Runs
+from bakeoff.stats.power import Kind
 
 SPLIT = "report"  # what effects are stated on; a study chooses nothing, so it may open it
 

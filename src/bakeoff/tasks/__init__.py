@@ -1,4 +1,4 @@
-"""Tasks by name."""
+"""Tasks by name: a data set with its splits, a model and a training length."""
 
 from pathlib import Path
 

@@ -1,0 +1,1 @@
+"""What each technique buys: a study planned, sized and run."""

@@ -1,0 +1,1 @@
+"""Processes that make runs: here alone it is known what a process is."""

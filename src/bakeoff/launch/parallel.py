@@ -1,0 +1,85 @@
+"""Processes x threads: how many runs train beside each other, from a short timing of real ones."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bakeoff.launch.local import Worker
+
+_FASTER = 1.1  # what an arrangement with more threads must be to be taken
+_PATIENCE = 4.0  # how many times the first arrangement's time another may take before it is given up
+
+
+@dataclass(frozen=True)
+class Arrangement:
+    """How many processes train beside each other, how many threads each has, and why."""
+
+    jobs: int
+    threads: int
+    why: str
+
+
+def arrange(cores: int, runs: int, speed: Callable[[int, int], float]) -> Arrangement:
+    """The fastest of a process per core, one process with all cores, and what lies between.
+
+    runs: never more processes than these. speed: images per second of so many processes with so many threads each, all
+    together. The search goes towards more threads and ends where that is slower. They must be a tenth faster to be
+    taken: the last bits of a run depend on its threads, so a tie is not left to chance.
+    """
+    tried: list[tuple[float, int, int]] = []
+    for threads in (*(2**i for i in range((cores - 1).bit_length())), cores):
+        jobs = min(runs, cores // threads)
+        tried.append((speed(jobs, threads), jobs, threads))
+        if len(tried) > 1 and tried[-1][0] < tried[-2][0]:
+            break
+    best = tried[0]
+    for option in tried[1:]:
+        if option[0] > _FASTER * best[0]:
+            best = option
+    told = ", ".join(f"{jobs} x {threads} {_told(images)}" for images, jobs, threads in tried)
+    return Arrangement(best[1], best[2], f"timed here, processes x threads: {told}")
+
+
+@contextmanager
+def speeds(
+    task: str, plans: Sequence[dict[str, Any]], *, data: Path, device: str, most: int, seconds: float = 0.5
+) -> Iterator[Callable[[int, int], float]]:
+    """`speed` for `arrange`: real processes, at most `most`, train beside each other.
+
+    plans: as JSON, each timed for `seconds` after a few steps to warm up. An arrangement in which a process fails, as
+    for want of memory, or that takes several times as long as the first one did, has speed 0.
+    """
+    request = {"task": task, "plans": list(plans), "data": str(data), "device": device}
+    workers = [Worker(threads=1) for _ in range(most)]
+    limit: float | None = None  # for the first arrangement, whose processes also start
+    with ThreadPoolExecutor(most) as pool:
+
+        def speed(jobs: int, threads: int) -> float:
+            nonlocal limit
+            deadline = None if limit is None else time.perf_counter() + limit
+            for length in (0.0, seconds):
+                began = time.perf_counter()
+                asked = {**request, "threads": threads, "seconds": length}
+                answers = [pool.submit(worker.ask, asked) for worker in workers[:jobs]]
+                if wait(answers, None if deadline is None else deadline - began).not_done:
+                    for worker in workers[:jobs]:
+                        worker.stop()
+                    return 0.0
+                if any(answer.result()["status"] != "done" for answer in answers):
+                    return 0.0
+            limit = limit or _PATIENCE * (time.perf_counter() - began)
+            return sum(1.0 / float(answer.result()["seconds"]) for answer in answers)
+
+        try:
+            yield speed
+        finally:
+            for worker in workers:
+                worker.stop()
+
+
+def _told(images: float) -> str:
+    return f"{images:,.0f} images/s" if images else "too slow or too large"

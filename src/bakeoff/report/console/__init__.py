@@ -1,0 +1,1 @@
+"""Runs, progress, plans and studies on a terminal."""

@@ -1,0 +1,88 @@
+"""A study in the terminal: the answer, the table, what else matters, in 80 columns or more."""
+
+import math
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from bakeoff.report import words
+from bakeoff.report.rows import Row, rows
+from bakeoff.report.sections.effects import headline, notices
+from bakeoff.study.analyse import Results
+
+_ROOM = 110  # columns from which the papers' claims and the training time are shown too
+_PAIRS = 4  # that work together or against each other, the strongest ones
+_STYLES = {"helps": "bold green", "hurts": "bold red"}
+_PLAIN = str.maketrans({words.MINUS: "-", words.DASH: "-", "\u00a0": " "})  # what every terminal can print
+
+
+def show(console: Console, results: Results) -> None:
+    """Print what a study found."""
+    for notice in notices(results):
+        _say(console, notice.plain, "bold yellow")
+    table = rows(results)
+    for index, text in enumerate(headline(results, table)):
+        _say(console, text.plain, "bold" if not index else "")
+    console.print(_table(table, results, console.width >= _ROOM))
+    level = words.percent(results.total.level)
+    _say(
+        console,
+        f"yours: {words.ESTIMANDS[results.spec.design]}, in points of Acc@1, with its {level} interval; * the interval "
+        "for all rows at once leaves out 0 too. (n runs): so many in all would decide. post: ImageNet, ResNet50, "
+        "stacked, best of 3 runs.",
+    )
+    for pair in results.interactions[:_PAIRS]:
+        first, second = words.title(pair.first), words.title(pair.second)
+        _say(console, f"{first} {pair.relation} {second}: {words.signed(pair.gain_pp)} points where both are on.")
+    if (more := len(results.interactions) - _PAIRS) > 0:
+        _say(console, f"{words.counted(more, 'more pair')} in the report.")
+    if math.isfinite(results.noise.sigma):
+        _say(console, words.noise(results.noise))
+
+
+def _table(table: list[Row], results: Results, room: bool) -> Table:
+    grid = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    grid.add_column("technique", no_wrap=True)
+    for name in ("yours", "interval", "post"):
+        grid.add_column(name, justify="right", no_wrap=True)
+    if room:
+        grid.add_column("paper", overflow="fold")
+        grid.add_column("time", justify="right", no_wrap=True)
+    grid.add_column("verdict", overflow="fold")
+    digits = words.digits(results.main)
+    for row in table:
+        gain, interval = "-", ""
+        if row.effect is not None and row.measured:
+            gain = words.signed(row.effect.gain_pp, digits) + ("*" if row.flagged else " ")
+            interval = words.span(row.effect.low, row.effect.high, digits)
+        cells = [row.technique, gain, interval, words.signed(row.post.acc1) if row.post else "-"]
+        if room:
+            cells += [_claim(row), row.time or "-"]
+        grid.add_row(*(_text(cell) for cell in cells), _text(_verdict(row), _STYLES.get(row.tone, "")))
+    return grid
+
+
+def _verdict(row: Row) -> str:
+    if row.tone == "undecided" and row.effect is not None:
+        runs = row.effect.runs_to_decide
+        if runs is None or runs > words.MANY_RUNS:
+            return "undecided"
+        return f"undecided ({runs:,} runs)"
+    return f"{row.verdict}: {row.why}" if row.why else row.verdict
+
+
+def _claim(row: Row) -> str:
+    claim = row.claim
+    if claim is None or claim.gain is None:
+        return "-"
+    return f"{words.signed(claim.gain)} {claim.dataset}" + ("" if claim.verified else " (not checked)")
+
+
+def _text(text: str, style: str = "") -> Text:
+    return Text(text.translate(_PLAIN), style)
+
+
+def _say(console: Console, text: str, style: str = "") -> None:
+    console.print(_text(text, style))

@@ -1,0 +1,240 @@
+"""What a report says, section by section, about the effects; `page` turns Results into a Page."""
+
+import math
+
+from bakeoff.report import chart, words
+from bakeoff.report.page import Cell, Column, Page, Picture, Section, Table, Text, link, strong, term
+from bakeoff.report.rows import Row, rows, waiting
+from bakeoff.report.sections import contrasts, derivation
+from bakeoff.report.sections import diagnostics as behind
+from bakeoff.report.sections import numbers as appendix
+from bakeoff.study.analyse import Results
+
+_GAIN = {
+    "factorial": (
+        "A technique's gain here is its ",
+        term("averaged effect"),
+        ": the accuracy with it minus the accuracy without it, averaged over all the ways in which the other "
+        "techniques can be on or off. These gains add up to the recipe's total, but for noise and for what only three "
+        "or more techniques do together.",
+    ),
+    "leave-one-out": (
+        "A technique's gain here is its ",
+        term("in-recipe effect"),
+        ": the accuracy of the whole recipe minus the accuracy of the recipe without it. It is what you lose by "
+        "dropping it, and nothing that can be added up.",
+    ),
+    "add-one": (
+        "A technique's gain here is its ",
+        term("effect alone"),
+        ": the accuracy of the baseline with it minus the accuracy of the baseline. Techniques that only pay together "
+        "look useless here, and the gains can't be added up.",
+    ),
+    "proof": (
+        "A technique's gain here is its ",
+        term("in-recipe effect"),
+        ": of a technique that the recipe has, what is lost without it; of one that it leaves out, what it would add. "
+        "All runs behind this table were made after the recipe was fixed, with seeds of their own, and are judged on "
+        "images that took no part in choosing it.",
+    ),
+    "ladder": (
+        "A technique's gain here is its ",
+        term("stacked effect"),
+        ": what it adds to all the techniques above it in the table. In another order the same techniques have other "
+        "gains.",
+    ),
+}
+
+
+def page(results: Results) -> Page:
+    """The whole report as data."""
+    table = rows(results)
+    sections: list[Section | None] = [_effects(results, table)]
+    if len(results.runs):
+        sections += [
+            _chart(results),
+            derivation.found(results),
+            contrasts.in_recipe(results, table),
+            contrasts.pairs(results),
+            contrasts.stacked(results),
+            behind.accuracy(results),
+            behind.learning(results),
+            behind.classes(results),
+            behind.calibration(results),
+            behind.noise(results),
+        ]
+    sections += [behind.made(results), behind.limits(results), appendix.numbers(results, table), appendix.claims(table)]
+    return Page(
+        title=f"{'A recipe for' if results.found else 'What each technique buys on'} {results.spec.task}",
+        notices=notices(results),
+        headline=headline(results, table),
+        sections=tuple(section for section in sections if section),
+    )
+
+
+def notices(results: Results) -> tuple[Text, ...]:
+    """What is missing, said before anything else."""
+    planned, there = len(results.records), len(results.runs)
+    found = []
+    if not there:
+        found.append(Text.of(strong("No run has finished."), " There is nothing to state yet."))
+    elif left := waiting(results):
+        found.append(
+            Text.of(
+                strong(f"{left} of {words.counted(planned, 'run')} have not finished."),
+                " What follows rests on the others and may change.",
+            )
+        )
+    if results.grown_from:
+        found.append(
+            Text.of(
+                strong(f"The study goes on from {words.listed(results.grown_from)}."),
+                " Whoever goes on because of what the results look like errs more often than they think, so all "
+                "intervals are wider and hold however often one looks. They needn't be where the size is settled "
+                "before anything is seen: by --runs, --budget or --half-width.",
+            )
+        )
+    if results.lost:
+        lost = sum(results.lost.values())
+        how = words.listed([f"{count} {status}" for status, count in results.lost.items()])
+        found.append(
+            Text.of(
+                strong(f"{lost} of {words.counted(planned, 'run')} gave no result ({how})."),
+                " A run that fails is tried once more with another seed; these failed again. A failure is no "
+                "accuracy of 0: they are left out, and what they would have said is missing.",
+            )
+        )
+    return tuple(found)
+
+
+def headline(results: Results, table: list[Row]) -> tuple[Text, ...]:
+    """The answer: the total gain, then what helps, hurts, does nothing worth having, and what is undecided."""
+    total, digits = results.total, words.digits([results.total])
+    names = [name for name, on in zip(results.spec.names, results.spec.recipe_levels, strict=True) if on]
+    if math.isfinite(total.gain_pp):
+        before, after = (
+            words.number(corner.acc["acc1"], 2, words.PERCENT) for corner in (results.baseline, results.recipe)
+        )
+        interval = f"{words.percent(total.level)} interval {words.span(total.low, total.high, digits)}"
+        if not math.isfinite(total.low + total.high):
+            interval = f"too few runs for a {words.percent(total.level)} interval"
+        verb, points = words.change(total.gain_pp, digits)
+        what = f"Together, the {len(names)} techniques {verb} "
+        if results.found:
+            listed = words.listed([words.title(name) for name in names])
+            what = f"The recipe of {words.counted(len(names), 'technique')} ({listed}) {verb}s "
+        first = Text.of(
+            what if names else "The recipe is the baseline: it gains ",
+            strong(points),
+            f" of accuracy ({interval}): from {before} to {after} of the images classified correctly.",
+        )
+    elif results.spec.design in ("leave-one-out", "add-one"):
+        other = "the baseline" if results.spec.design == "leave-one-out" else "the whole recipe"
+        first = Text.of(f"This design doesn't train {other}, so it can't state the total gain.")
+    else:
+        first = Text.of("The total gain can't be stated: the runs of the baseline or of the recipe are missing.")
+    if not len(results.runs):
+        return ()
+    groups = []
+    for name, tone in (
+        ("Helps", "helps"),
+        ("Hurts", "hurts"),
+        ("No effect worth having", "no_effect"),
+        ("Undecided", "undecided"),
+        ("Not measured", "none"),
+    ):
+        chosen = [row for row in table if row.tone == tone and row.effect is not None]
+        chosen.sort(key=lambda row: -abs(row.effect.gain_pp) if row.effect and row.measured else 0)
+        if chosen:
+            groups.append(Text.of(strong(f"{name}:"), f" {words.listed([_short(row, tone) for row in chosen])}."))
+    return (first, *derivation.beside(results), *groups)
+
+
+def _short(row: Row, tone: str) -> str:
+    assert row.effect is not None
+    gain = words.signed(row.effect.gain_pp) if tone in ("helps", "hurts") else ""
+    about = "; ".join(part for part in ("left out" if row.dropped else "", gain) if part)
+    return f"{row.title} ({about})" if about else row.title
+
+
+def _effects(results: Results, table: list[Row]) -> Section:
+    level, delta = words.percent(results.total.level), results.reading.delta
+    digits = words.digits(results.main)
+    intro = Text.of(
+        "The ", term("baseline"), " is plain training with none of the techniques; the ", term("recipe"),
+        f" {'is what the search chose of them' if results.found else 'has all of them that the task allows'}. "
+        "Accuracy is ", term("Acc@1"),
+        ", the share of images whose most likely class is the right one. A ", term("point"),
+        " is one percent of the images: from 97\u00a0% to 98\u00a0% is a gain of one point.",
+    )  # fmt: skip
+    body = tuple(_row(row, digits) for row in table)
+    anytime = " They hold however often the results were looked at meanwhile." if results.total.unplanned else ""
+    reading = Text.of(
+        "Below each gain stands its ", term(f"{level} interval"), ". A ", term("seed"), " starts the random numbers of "
+        "a training, and other seeds give slightly other accuracies. If the study were repeated with other seeds and "
+        f"evaluated on the same images, {level} of such intervals would hold the true gain.{anytime} Each alone, that "
+        f"is: of {len(results.main)} intervals one or more would often miss. So * marks gains for which the wider ",
+        term("simultaneous interval"), ", made so that those of all rows hold together, leaves out 0 too.",
+    )  # fmt: skip
+    verdicts = Text.of(
+        "Verdict: ", strong("helps"), " or ", strong("hurts"), " where there is a *; ",
+        strong("no effect worth having"), f" where the whole interval lies within ±{delta:g} points, * or not; ",
+        strong("undecided"), " where the runs can't tell, with the number of runs that would, if the gain stays what "
+        "it is. ", strong("Extra training time"), " compares runs with and without the technique on the same machine.",
+    )  # fmt: skip
+    published = Text.of(
+        strong("The post"), " is ", link("PyTorch's article on the recipe", words.POST),
+        ": ResNet50 on ImageNet, each step on top of the steps before, the best of 3 runs, no intervals. ",
+        strong("The papers"), " claim what their authors measured on their own data. Shown is the claim on this "
+        "study's data where there is one, else the first on ImageNet; all are listed at the end.",
+    )  # fmt: skip
+    titles = ("Technique", "Yours, points", "The post, points", "The paper, points", "Extra training time", "Verdict")
+    numbers = (False, True, True, False, True, False)
+    columns = tuple(Column(name, flush) for name, flush in zip(titles, numbers, strict=True))
+    blocks = (intro, Text(_GAIN[results.spec.design]), Table(columns, body, wide=True), reading, verdicts, published)
+    return Section("effects", "Key accuracy improvements", blocks)
+
+
+def _row(row: Row, digits: int) -> tuple[Cell, ...]:
+    kinds = ("left out of the recipe" if row.dropped else "", "read from every run with and without")
+    kind = "; ".join(part for part in kinds[: 2 if row.evaluation else 1] if part)
+    yours = Cell(words.DASH)
+    if row.effect is not None and row.measured:
+        star = "*" if row.flagged else ""
+        gain = words.signed(row.effect.gain_pp, digits)
+        yours = Cell(f"{gain}{star}", words.span(row.effect.low, row.effect.high, digits))
+    post = Cell(words.signed(row.post.acc1, 3) if row.post else "not in it")
+    paper = Cell("no number on file")
+    if claim := row.claim:
+        assert claim.gain is not None
+        more = len(row.claims) - 1
+        rest = f"; {more} more at the end" if more else ""
+        where = f"{claim.dataset}, {claim.model}; {words.provenance(claim)}{rest}"
+        paper = Cell(words.signed(claim.gain), where)
+    return (
+        Cell(row.title, kind),
+        yours,
+        post,
+        paper,
+        Cell(row.time or words.DASH),
+        Cell(f"{words.SYMBOLS[row.tone]} {row.verdict}", row.why, row.tone),
+    )
+
+
+def _chart(results: Results) -> Section:
+    caption = Text.of(
+        "Filled bars: the simultaneous interval leaves out 0. The post's gains are of another data set, another model "
+        "and another kind (stacked, best of 3 runs): they say what to hope for, not what to find."
+    )
+    known = [row for row in rows(results) if row.effect is not None and row.measured]
+    alt = "Horizontal bars of the gain of each technique, yours and the post's. " + "; ".join(
+        f"{row.title} {words.signed(row.effect.gain_pp)}, {row.verdict}" for row in known if row.effect
+    )
+    picture = Picture(
+        "effects",
+        lambda narrow: chart.effects_chart(results, narrow=narrow),
+        alt,
+        caption,
+        "chart.effects_chart(results)",
+    )
+    return Section("chart", "Yours beside the post's", (picture,))

@@ -1,0 +1,1 @@
+"""One run: trained, evaluated, and where it is kept."""

@@ -1,0 +1,214 @@
+"""One plan, one seed, one store: train what isn't there, evaluate what wasn't evaluated, keep all of it."""
+
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from importlib.metadata import version
+from itertools import pairwise
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from torch import nn
+
+from bakeoff import models
+from bakeoff.data.dataset import Dataset, Files
+from bakeoff.data.splits import save_splits
+from bakeoff.engine.evaluate import evaluate
+from bakeoff.engine.state import write_tensors
+from bakeoff.engine.train import ENGINE_VERSION, Diverged, Progress, train
+from bakeoff.errors import BakeoffError
+from bakeoff.plan import Plan
+from bakeoff.runs.store import Losses, RunRecord, Store, View, run_id
+
+SPLITS = ("select", "report")  # what training evaluates; `test` is opened by `evaluate` only
+
+
+def run_plan(
+    task: str,
+    plan: Plan,
+    recipe: list[dict[str, Any]],
+    seed: int,
+    dataset: Dataset,
+    results: Store,
+    device: torch.device,
+    *,
+    workers: int | None = None,
+    report: Callable[[Progress], None] = lambda progress: None,
+    also: Sequence[Plan] | None = None,
+) -> RunRecord:
+    """Train a plan, or go on with it, or take it from the store; then evaluate it on `select` and `report`.
+
+    task, recipe: what the plan was compiled from, for the record. workers: processes that decode files (None: one per
+    core). also: plans with the same training part to evaluate as well (None: the one with the other kind of weights,
+    averaged or last).
+
+    Raises BakeoffError when the work fails; a run that diverges comes back with that status.
+    """
+    results.prepare()
+    save_splits(results.root, task, dataset)
+    run = run_id(plan, seed, dataset.fingerprint, ENGINE_VERSION)
+    with results.locked(run):
+        record = results.read(run)
+        if record is None or not record.ended:
+            start = RunRecord(
+                run_id=run,
+                status="interrupted",  # until it ends otherwise
+                reason="stopped before its end; the same command goes on with it",
+                task=task,
+                recipe=recipe,
+                plan=plan.model_dump(mode="json"),
+                plan_digest=plan.digest,
+                seed=seed,
+                data_fingerprint=dataset.fingerprint,
+                engine_version=ENGINE_VERSION,
+                classes=dataset.classes,
+                mean=dataset.mean,
+                std=dataset.std,
+                device=str(device),
+                threads=torch.get_num_threads(),
+                versions={name: version(name) for name in ("bakeoff", "torch", "torchvision", "numpy")},
+                started=record.started if record else _now(),
+            )
+            with _failures_recorded(results, start):
+                record = _train(plan, dataset, results, start, device, decoders(dataset, workers), report)
+        if record.status == "done":
+            if also is None:
+                also = [plan.model_copy(update={"average": None if plan.average else plan.tracked_average})]
+            for read in (plan, *also):
+                for split in SPLITS:
+                    evaluate_run(results, record, read, dataset, split, device, workers=workers)
+    final = results.read(run)
+    assert final is not None
+    return final.for_plan(plan, recipe)
+
+
+def evaluate_run(
+    results: Store,
+    record: RunRecord,
+    plan: Plan,
+    dataset: Dataset,
+    split: str,
+    device: torch.device,
+    *,
+    workers: int | None = None,
+    topk: Sequence[int] = (1, 5),
+) -> View:
+    """The evaluation that a plan asks for: from the store, or made now and kept."""
+    wanted = {f"acc{min(k, len(dataset.classes))}" for k in topk}
+    key = (split, plan.average is not None, plan.eval_view.resize_px, plan.eval_view.crop_px)
+    for view in record.views:
+        if (view.split, view.ema, view.resize_px, view.crop_px) == key and wanted <= view.acc.keys():
+            return view
+    began = time.perf_counter()
+    model = load_model(results, record, plan, device)
+    found = evaluate(
+        model,
+        dataset.splits[split],
+        dataset,
+        plan,
+        plan.eval_view,
+        device,
+        topk=(*topk, 5),
+        workers=decoders(dataset, workers),
+    )
+    acc = {f"acc{k}": value for k, value in found.acc.items()}
+    took = time.perf_counter() - began
+    view = View(*key, acc, found.cross_entropy, found.ece, found.n, found.per_class, took)
+    results.add_view(record.run_id, view, found.hits)
+    return view
+
+
+def load_model(results: Store, record: RunRecord, plan: Plan, device: torch.device) -> nn.Module:
+    """The trained network of a run, with averaged or last weights as the plan says, ready for inference."""
+    prefix = "average." if plan.average else "model."
+    path = results.folder(record.run_id) / "weights.safetensors"
+    if not path.exists():
+        raise BakeoffError(f"the weights of run {record.run_id} are gone: {path} doesn't exist")
+    model = models.build(plan.model)
+    tensors = load_file(path)
+    model.load_state_dict({n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)})
+    if plan.precision.channels_last:
+        model = model.to(memory_format=torch.channels_last)
+    return model.to(device).eval()
+
+
+def _train(
+    plan: Plan,
+    dataset: Dataset,
+    results: Store,
+    start: RunRecord,
+    device: torch.device,
+    workers: int,
+    report: Callable[[Progress], None],
+) -> RunRecord:
+    folder = results.folder(start.run_id)
+    results.write(start)
+    checkpoint = folder / "checkpoint.safetensors"
+    try:
+        state = train(plan, dataset, start.seed, device, checkpoint=checkpoint, workers=workers, report=report)
+    except Diverged as error:
+        record = replace(start, status="diverged", reason=str(error), finished=_now())
+    else:
+        weights = {f"model.{n}": t for n, t in state.model.state_dict().items()}
+        weights |= {f"average.{n}": t for n, t in state.average.model.state_dict().items()}
+        write_tensors(folder / "weights.safetensors", weights)
+        examples = plan.steps * plan.batch_size
+        record = replace(
+            start,
+            status="done",
+            reason="",
+            examples_seen=examples,
+            steps=plan.steps,
+            seconds=state.seconds,
+            data_wait_seconds=state.data_wait,
+            images_per_second=examples / state.seconds,
+            finished=_now(),
+            losses=_curve(state.losses),
+        )
+    results.write(record)
+    checkpoint.unlink(missing_ok=True)
+    return record
+
+
+@contextmanager
+def _failures_recorded(results: Store, start: RunRecord) -> Iterator[None]:
+    """Keep the reason of a crash with the run; a full disk and the like become one line."""
+    try:
+        yield
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        _record_crash(results, start, f"{error.strerror or error}{where}")
+        raise BakeoffError(
+            f"writing to {results.root} failed: {error.strerror or error}{where}; the last checkpoint is kept, "
+            "and the same command goes on from it"
+        ) from error
+    except Exception as error:
+        _record_crash(results, start, f"{type(error).__name__}: {error}")
+        raise
+
+
+def _record_crash(results: Store, start: RunRecord, reason: str) -> None:
+    try:
+        results.write(replace(start, status="crashed", reason=reason, finished=_now()))
+    except OSError:
+        return  # where nothing can be written, the error that is being raised has to do
+
+
+def _curve(losses: Sequence[float], points: int = 200) -> Losses:
+    edges = sorted({round(len(losses) * i / points) for i in range(points + 1)})
+    return Losses(tuple(edges[1:]), tuple(sum(losses[a:b]) / (b - a) for a, b in pairwise(edges)))
+
+
+def decoders(dataset: Dataset, asked: int | None) -> int:
+    """Processes that decode files: none for data in memory, else as many as asked for, by default one per core."""
+    if not isinstance(dataset.splits["train"], Files):
+        return 0
+    return (os.cpu_count() or 1) if asked is None else asked
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

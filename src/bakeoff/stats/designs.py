@@ -1,0 +1,159 @@
+"""Which configurations to train with which seeds: factorial, leave-one-out, add-one, ladder.
+
+A design covers the training techniques only; what an evaluation technique does is read off every run at both levels.
+The rows stand in the order in which to run them, which is random, and everything is a function of the seed.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from bakeoff.errors import RequestError
+from bakeoff.stats import hadamard
+
+Bools = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.int64]
+Kind = Literal["factorial", "resolution-v", "leave-one-out", "add-one", "toggles", "ladder"]
+
+LEAST_SEEDS = 6  # one seed for everything would make the conclusions conditional on that seed
+
+
+@dataclass(frozen=True, eq=False)
+class Design:
+    """Runs to make.
+
+    levels: (N, k) bool, which techniques are on. block: (N,) int, the training seed; runs that share one are compared
+    with each other. seed: what the design was drawn with. order: the ladder's order of techniques.
+    """
+
+    kind: Kind
+    levels: Bools
+    block: Ints
+    seed: int
+    order: tuple[int, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.levels)
+
+
+def factorial(k: int, runs: int | None = None, *, corners: int = 0, seed: int = 0, first_block: int = 0) -> Design:
+    """Folded two-level design, resolution IV: main effects are clear of all two-technique interactions.
+
+    The rows of a Hadamard matrix and their complements, k of its columns in random order (STATISTICS 3). It holds
+    "all on" and "all off". Both runs of a fold pair share a seed.
+
+    k: up to 24 techniques. runs: without corners; a multiple of 8, at least and by default twice the smallest Hadamard
+    order that is at least k and 8. A multiple of that least size is made of blocks of it, with columns and levels of
+    their own, so that a larger study begins with the runs of a smaller one; other sizes of one or two larger matrices.
+    corners: so many more pairs of all on and all off, with new seeds, as replicates. first_block: the first training
+    seed. Raises RequestError for a k or a number of runs that can't be had.
+    """
+    if not 1 <= k <= 24:
+        raise RequestError(f"a factorial takes 1 to 24 training techniques, not {k}")
+    least = hadamard.smallest(max(k, LEAST_SEEDS))
+    half = least if runs is None else runs // 2
+    orders = _orders(half, least) if runs is None or runs % 8 == 0 else ()
+    if not orders:
+        near = " or ".join(map(str, _nearest(half, least)))
+        raise RequestError(f"no factorial of {k} techniques has {runs} runs; it can have {near}")
+    levels, blocks, following = [], [], first_block
+    for number, order in enumerate(orders):
+        draw = _generator("factorial", seed, k, order, number)
+        rows = hadamard.hadamard(order)[:, draw.permutation(order)[:k]] > 0
+        if number:  # the same columns switched over tell other interactions apart
+            rows = rows ^ (draw.random(k) < 0.5)
+        else:
+            rows = np.concatenate([rows, np.ones((corners, k), bool)])
+        block = following + draw.permutation(len(rows))
+        shuffle = draw.permutation(2 * len(rows))
+        levels.append(np.concatenate([rows, ~rows])[shuffle])
+        blocks.append(np.tile(block, 2)[shuffle])
+        following += len(rows)
+    return Design("factorial", np.concatenate(levels), np.concatenate(blocks).astype(np.int64), seed)
+
+
+def resolution_five(k: int, *, seed: int = 0, first_block: int = 0) -> Design:
+    """128 runs in which all two-technique interactions are clear of each other: Nordstrom-Robinson, k up to 15.
+
+    Every run has a seed of its own.
+    """
+    if not 1 <= k <= 15:
+        raise RequestError(f"the 128-run design of resolution V takes up to 15 training techniques, not {k}")
+    draw = _generator("resolution-v", seed, k)
+    levels = hadamard.nordstrom_robinson()[:, draw.permutation(15)[:k]] > 0
+    return _shuffled("resolution-v", levels, first_block + np.arange(128), seed, draw)
+
+
+def toggles(
+    reference: Bools, replicates: int = 1, *, kind: Kind = "toggles", seed: int = 0, first_block: int = 0
+) -> Design:
+    """Each technique switched over alone from `reference` (k,), `replicates` times.
+
+    The reference is run sqrt(k) times as often, since every comparison uses it (Dunnett 1955,
+    https://doi.org/10.1080/01621459.1955.10501294). Every run has a seed of its own: not all could be paired.
+    """
+    if replicates < 1:
+        raise RequestError(f"replicates must be at least 1, not {replicates}")
+    k = len(reference)
+    switched = np.repeat(reference ^ np.eye(k, dtype=bool), replicates, axis=0)
+    times = max(2, math.ceil(math.sqrt(k) * replicates))
+    levels = np.concatenate([np.tile(reference, (times, 1)), switched])
+    draw = _generator("toggles", seed, k, replicates)
+    return _shuffled(kind, levels, first_block + np.arange(len(levels)), seed, draw)
+
+
+def leave_one_out(k: int, replicates: int = 1, *, seed: int = 0, first_block: int = 0) -> Design:
+    """All techniques on, and each one off alone: see `toggles`."""
+    return toggles(np.ones(k, bool), replicates, kind="leave-one-out", seed=seed, first_block=first_block)
+
+
+def add_one(k: int, replicates: int = 1, *, seed: int = 0, first_block: int = 0) -> Design:
+    """All techniques off, and each one on alone: see `toggles`."""
+    return toggles(np.zeros(k, bool), replicates, kind="add-one", seed=seed, first_block=first_block)
+
+
+def ladder(order: Sequence[int], seeds: int, *, seed: int = 0, first_block: int = 0) -> Design:
+    """The techniques added one after the other in `order`, every rung with the same seeds: (k + 1) x seeds runs."""
+    if sorted(order) != list(range(len(order))):
+        raise RequestError(f"the ladder's order must name each of 0 to {len(order) - 1} once, not {list(order)}")
+    if seeds < 1:
+        raise RequestError(f"seeds must be at least 1, not {seeds}")
+    k = len(order)
+    rungs = np.zeros((k + 1, k), bool)
+    for rung, technique in enumerate(order, start=1):
+        rungs[rung:, technique] = True
+    block = first_block + np.repeat(np.arange(seeds), k + 1)
+    draw = _generator("ladder", seed, k, seeds)
+    return _shuffled("ladder", np.tile(rungs, (seeds, 1)), block, seed, draw, tuple(order))
+
+
+def _generator(purpose: str, *parts: int) -> np.random.Generator:
+    return np.random.default_rng([*purpose.encode(), *parts])
+
+
+def _shuffled(
+    kind: Kind, levels: Bools, block: Ints, seed: int, draw: np.random.Generator, order: tuple[int, ...] = ()
+) -> Design:
+    rows = draw.permutation(len(levels))
+    return Design(kind, levels[rows], block[rows].astype(np.int64), seed, order)
+
+
+def _orders(half: int, least: int) -> tuple[int, ...]:
+    """Hadamard orders that add up to `half`: all of them `least`, else one or two larger ones; none if it can't be."""
+    if half % least == 0:
+        return (least,) * (half // least)
+    if half >= least and hadamard.exists(half):
+        return (half,)
+    firsts = (first for first in range(half - least, least - 1, -4) if hadamard.exists(first))
+    return next(((first, half - first) for first in firsts if hadamard.exists(half - first)), ())
+
+
+def _nearest(half: int, least: int) -> list[int]:
+    """The numbers of runs just below and just above that can be had."""
+    possible = [2 * order for order in range(least, max(half, least) + 64, 4) if _orders(order, least)]
+    below = [runs for runs in possible if runs < 2 * half]
+    return below[-1:] + [runs for runs in possible if runs > 2 * half or not below][:1]

@@ -1,0 +1,204 @@
+"""From estimates to a table: intervals that hold alone and together, p-values, verdicts, runs that would decide."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from bakeoff.stats.intervals import Family, t_quantile
+
+Estimand = Literal["average", "leave_one_out", "add_one", "stacked", "total"]
+Verdict = Literal["helps", "hurts", "no_effect", "undecided"]
+Method = Literal["design", "direct", "paired", "model"]
+
+_MOST_RUNS = 1_000_000  # more than that decides nothing in practice
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What one technique buys, in points of Acc@1. NaN: the runs can't tell.
+
+    low, high: interval at `level`, conditional on the evaluation set: what other runs on the same images would give.
+    sim_low, sim_high: the intervals of the whole table, which hold together at that level. population_low,
+    population_high: for other images too. runs, seeds: behind the number; direct_runs: those that differ in this
+    technique alone. shrunk_pp: pulled towards the mean of the table, for rankings. runs_to_decide: runs in all after
+    which the verdict would be settled, if the gain stays what it is. method: `design`, `direct`, `paired` (both levels
+    from the same runs), `model`. unplanned: the intervals hold however often one looks. note: what a reader must know.
+    """
+
+    technique: str
+    estimand: Estimand
+    gain_pp: float
+    low: float
+    high: float
+    sim_low: float
+    sim_high: float
+    level: float
+    seeds: int
+    runs: int
+    p: float
+    p_adjusted: float
+    verdict: Verdict
+    runs_to_decide: int | None
+    se: float
+    df: float
+    population_low: float
+    population_high: float
+    shrunk_pp: float
+    direct_runs: int
+    method: Method
+    unplanned: bool
+    note: str
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data for JSON, with None for what isn't known or not finite."""
+        data = asdict(self).items()
+        return {name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in data}
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A gain before its verdict.
+
+    sigma: sd of one observation, for the always-valid intervals. study_runs: runs that would have to be multiplied to
+    shrink se; each adds df_per_run, and they come `step` at a time. loading: see `intervals.exceedance`.
+    """
+
+    gain: float = math.nan
+    se: float = math.nan
+    df: float = math.inf
+    sigma: float = math.nan
+    method: Method = "direct"
+    runs: int = 0
+    seeds: int = 0
+    direct_runs: int = 0
+    study_runs: int = 0
+    df_per_run: float = 1.0
+    step: int = 1
+    loading: float = 0.0
+    population_se: float = math.nan
+    population_df: float = math.inf
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a table is read.
+
+    level: of the intervals. delta: effects inside +-delta, in points, aren't worth having. unplanned: the runs were
+    looked at whenever, so the intervals must hold at any time.
+    """
+
+    level: float = 0.95
+    delta: float = 0.1
+    unplanned: bool = False
+
+
+DEFAULT = Reading()
+
+
+def table(
+    estimates: Sequence[Estimate], names: Sequence[str], estimand: Estimand, reading: Reading = DEFAULT
+) -> list[Effect]:
+    """One effect per estimate; their simultaneous intervals hold together."""
+    family = Family(reading.level, tuple(round(e.loading, 6) for e in estimates), reading.unplanned)
+    shrunk = _shrunk(estimates)
+    return [
+        _effect(estimate, name, estimand, reading, family, towards)
+        for estimate, name, towards in zip(estimates, names, shrunk, strict=True)
+    ]
+
+
+def _effect(
+    estimate: Estimate, name: str, estimand: Estimand, reading: Reading, family: Family, shrunk: float
+) -> Effect:
+    gain, se = estimate.gain, estimate.se
+    single, together = _half_widths(estimate, family)
+    p, adjusted = math.nan, math.nan
+    if se > 0:
+        p, adjusted = family.p_values(gain / se, estimate.df, (estimate.sigma / se) ** 2, estimate.sigma)
+    elif se == 0:
+        p = adjusted = 0.0 if gain else 1.0
+    wide = t_quantile(reading.level, estimate.population_df) * estimate.population_se
+    verdict = _verdict(gain, single, together, reading.delta)
+    return Effect(
+        technique=name,
+        estimand=estimand,
+        gain_pp=gain,
+        low=gain - single,
+        high=gain + single,
+        sim_low=gain - together,
+        sim_high=gain + together,
+        level=reading.level,
+        seeds=estimate.seeds,
+        runs=estimate.runs,
+        p=p,
+        p_adjusted=adjusted,
+        verdict=verdict,
+        runs_to_decide=_runs_to_decide(estimate, family, reading.delta) if verdict == "undecided" else None,
+        se=se,
+        df=estimate.df,
+        population_low=gain - wide,
+        population_high=gain + wide,
+        shrunk_pp=shrunk,
+        direct_runs=estimate.direct_runs,
+        method=estimate.method,
+        unplanned=reading.unplanned,
+        note=estimate.note,
+    )
+
+
+def _verdict(gain: float, single: float, together: float, delta: float) -> Verdict:
+    """Inside +-delta nothing is worth having, even what is certainly not zero; beyond, the whole table must hold."""
+    if abs(gain) + single <= delta:
+        return "no_effect"
+    if abs(gain) > together:
+        return "helps" if gain > 0 else "hurts"
+    return "undecided"
+
+
+def _half_widths(estimate: Estimate, family: Family) -> tuple[float, float]:
+    if not estimate.se > 0:
+        return estimate.se, estimate.se
+    single, together = family.quantiles(estimate.df, (estimate.sigma / estimate.se) ** 2, estimate.sigma)
+    return single * estimate.se, together * estimate.se
+
+
+def _runs_to_decide(estimate: Estimate, family: Family, delta: float) -> int | None:
+    """The fewest runs for a simultaneous interval off zero, or an interval inside +-delta, at the gain as it is."""
+    if not (estimate.se > 0 and estimate.study_runs):
+        return None
+    answers = []
+    for target, which in ((abs(estimate.gain), 1), (delta - abs(estimate.gain), 0)):
+        runs = float(estimate.study_runs)
+        if target <= 0:
+            continue
+        for _ in range(6):  # the quantile changes little with the runs
+            df = _coarse(estimate.df + max(0.0, runs - estimate.study_runs) * estimate.df_per_run)
+            shrink = math.sqrt(estimate.study_runs / runs)
+            n_e = (estimate.sigma / (estimate.se * shrink)) ** 2
+            half = family.quantiles(df, n_e, estimate.sigma)[which] * estimate.se
+            runs = min(estimate.study_runs * (half / target) ** 2, 10.0 * _MOST_RUNS)
+        answers.append(runs)
+    least = max(min(answers, default=math.inf), estimate.study_runs + 1)
+    return estimate.step * math.ceil(least / estimate.step) if least <= _MOST_RUNS else None
+
+
+def _coarse(df: float) -> float:
+    """Two digits, which is all that a quantile notices; and few different ones to compute."""
+    return math.inf if df > 500 else float(f"{df:.1e}")
+
+
+def _shrunk(estimates: Sequence[Estimate]) -> list[float]:
+    """Empirical Bayes: each gain pulled towards the mean by the share of noise in its spread (STATISTICS 4.5)."""
+    gains, errors = np.array([e.gain for e in estimates]), np.square([e.se for e in estimates])
+    known = np.isfinite(gains) & np.isfinite(errors)
+    if known.sum() < 3:
+        return [float(gain) for gain in gains]
+    mean = gains[known].mean()
+    spread = max(0.0, float(gains[known].var(ddof=1) - errors[known].mean()))
+    total = spread + errors
+    keep = np.divide(spread, total, out=np.ones_like(total), where=total > 0)
+    return [float(value) for value in mean + keep * (gains - mean)]

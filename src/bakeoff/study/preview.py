@@ -1,0 +1,64 @@
+"""Before a study runs: how long it takes and what it can tell, for more and for fewer runs."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from bakeoff.errors import RequestError
+from bakeoff.runs.store import RunRecord
+from bakeoff.stats.outcomes import Bools, Floats
+from bakeoff.stats.power import Kind, half_width, least_detectable
+
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One size of a study. Seconds of wall time; effects in points, or in run-to-run sds where the noise isn't known.
+
+    half_width: of the 95 % interval of one technique. detectable: the least effect that is found with probability 0.8
+    by the intervals that hold together.
+    """
+
+    runs: int
+    seconds: float
+    half_width: float
+    detectable: float
+
+
+def choices(kind: Kind, sizes: dict[int, float], k: int, sigma: float | None) -> list[Choice]:
+    """What each size gives. sizes: runs -> seconds. k: training techniques. sigma: run-to-run sd, if known."""
+    scale = 1.0 if sigma is None else sigma
+    return [
+        Choice(runs, took, half_width(kind, runs, scale, k), least_detectable(kind, runs, scale, k))
+        for runs, took in sorted(sizes.items())
+    ]
+
+
+def seconds(text: str) -> float:
+    """A duration such as 90s, 30m, 1.5h. Raises RequestError."""
+    number, unit = text[:-1], text[-1:]
+    try:
+        value = float(number) * _UNITS[unit]
+    except (ValueError, KeyError):
+        raise RequestError(f"'{text}' is no duration; it should read like 90s, 30m or 1.5h") from None
+    if not (value > 0 and math.isfinite(value)):
+        raise RequestError(f"'{text}' is no duration; it should be more than nothing")
+    return value
+
+
+def training_time(levels: Bools, records: Sequence[RunRecord | None]) -> Floats | None:
+    """(k + 1,) main effects on the logarithm of seconds, after the constant; None while the runs can't tell."""
+    timed = [index for index, record in enumerate(records) if record and record.status == "done"]
+    x = np.column_stack([np.ones(len(timed)), levels[timed]]).astype(np.float64)
+    if not timed or np.linalg.matrix_rank(x) < x.shape[1]:
+        return None
+    took = [max(record.seconds, 1e-3) for record in records if record and record.status == "done"]
+    return np.asarray(np.linalg.lstsq(x, np.log(took), rcond=None)[0], np.float64)
+
+
+def seconds_of(time: Floats, levels: Bools) -> Floats:
+    """(P,) expected training time of configurations (P, k)."""
+    return np.asarray(np.exp(time[0] + levels @ time[1:]), np.float64)

@@ -1,0 +1,1 @@
+"""Cards, pictures, narratives, and the folder to hand in."""
