@@ -15,7 +15,7 @@ from bakeoff.report import words
 from bakeoff.teach import pictures
 from bakeoff.teach.cards import citation, in_post, shown
 from bakeoff.technique import Claim
-from bakeoff.techniques import published as cards
+from bakeoff.techniques import published
 
 FOLDER = Path(__file__).parent / "cards"
 EQUATIONS: dict[str, dict[str, Any]] = yaml.safe_load((Path(__file__).parent / "equations.yaml").read_text("utf-8"))
@@ -38,8 +38,8 @@ def page(name: str) -> str:
     """The card of a technique."""
     technique = techniques.get(name)
     card = technique.card
-    own = [claim for claim in cards.claims(name) if claim.by_authors]
-    others = [claim for claim in cards.claims(name) if not claim.by_authors]
+    own = [claim for claim in published.claims(name) if claim.by_authors]
+    others = [claim for claim in published.claims(name) if not claim.by_authors]
     interacts = [f"[{other}]({other}.md): {prose(how)}" for other, how in card.interacts.items()]
     knobs = [
         [f"`{name}.{knob}`", f"`{shown(field.default)}`", prose(field.description or "")]
@@ -65,7 +65,7 @@ def page(name: str) -> str:
         "## Interacts with",
         bullets(interacts),
         "## Papers",
-        bullets([re.sub(r"(https://\S+)", r"<\1>", escape(citation(paper))) for paper in cards.papers(name)]),
+        bullets([re.sub(r"(https://\S+)", r"<\1>", escape(citation(paper))) for paper in published.papers(name)]),
     ]
     if own:
         parts += ["## Published by its authors, or a paper cited above", claims(own)]
@@ -81,7 +81,7 @@ def page(name: str) -> str:
 
 def index() -> str:
     """All cards, in the order of the story."""
-    every = [claim for name in techniques.NAMES for claim in cards.claims(name)]
+    every = [claim for name in techniques.NAMES for claim in published.claims(name)]
     seen = sum(claim.verified for claim in every)
     recipe = recipes.get("torchvision-2021")
     twelve = [name for name in techniques.NAMES if name in recipe]
@@ -91,7 +91,7 @@ def index() -> str:
         [
             link(name),
             prose(techniques.get(name).card.what),
-            "tried, not adopted" if cards.finding(name) else "not named",
+            "tried, not adopted" if published.finding(name) else "not named",
         ]
         for name in rest
     ]
@@ -153,7 +153,7 @@ def read(status: str, how: str) -> str:
 
 def gain(name: str) -> str:
     """The post's step."""
-    step = cards.increment(name)
+    step = published.increment(name)
     return words.signed(step.acc1, 3) if step else ""
 
 

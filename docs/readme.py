@@ -5,11 +5,11 @@ from pathlib import Path
 
 from bakeoff.report import words
 from bakeoff.report.chart import effects_chart
+from bakeoff.report.render import markdown
 from bakeoff.report.render.markdown import escape
-from bakeoff.report.render.markdown import words as plain
 from bakeoff.report.render.svg import svg
 from bakeoff.report.rows import rows
-from bakeoff.report.sections.effects import headline
+from bakeoff.report.sections.summary import headline
 from bakeoff.runs.store import Store
 from bakeoff.study.analyse import Results, analyse
 from bakeoff.study.spec import Spec
@@ -39,7 +39,7 @@ def block(found: Results) -> str:
             interval = words.span(row.effect.low, row.effect.high, digits)
         post = words.signed(row.post.acc1) if row.post else "-"
         lines.append(f"| {escape(row.title)} | {gain} | {interval} | {post} | {escape(row.verdict)} |")
-    told = " ".join(plain(text) for text in headline(found, table))
+    told = " ".join(markdown.words(text) for text in headline(found, table))
     made = f"From `{found.spec.command}`: {len(found.runs)} runs."
     return "\n\n".join([told, "\n".join(lines), made, f"![gains with intervals, beside the post's]({_place()})"])
 

@@ -16,18 +16,18 @@ from rich.console import Console
 
 from bakeoff import techniques
 from bakeoff.errors import RequestError
-from bakeoff.teach import cards as report
-from bakeoff.techniques import published as cards
+from bakeoff.teach import cards, console
+from bakeoff.techniques import published
 
 DOCS = Path(__file__).parents[1] / "docs"
 EVERY = pytest.mark.parametrize("name", techniques.NAMES)
 
 
 def shown(name: str | None, width: int) -> str:
-    console = Console(file=io.StringIO(), width=width, color_system=None)
-    report.render_card(console, name) if name else report.render_list(console)
-    assert isinstance(console.file, io.StringIO)
-    return console.file.getvalue()
+    terminal = Console(file=io.StringIO(), width=width, color_system=None)
+    console.show_card(terminal, name) if name else console.show_list(terminal)
+    assert isinstance(terminal.file, io.StringIO)
+    return terminal.file.getvalue()
 
 
 def squeezed(text: str) -> str:
@@ -36,7 +36,7 @@ def squeezed(text: str) -> str:
 
 def entry(name: str) -> dict[str, Any] | None:
     wanted = techniques.get(name).card.published or name
-    return next((e for e in cards.published()["techniques"] if e["id"] == wanted), None)
+    return next((e for e in published.published()["techniques"] if e["id"] == wanted), None)
 
 
 @EVERY
@@ -55,7 +55,7 @@ def test_a_card_is_complete(name: str) -> None:
 def test_every_claim_stands_as_it_is_written(name: str) -> None:
     written = entry(name) or {"paper_gains": [], "other_gains": []}
     rows = [*written["paper_gains"], *written["other_gains"]]
-    claims = cards.claims(name)
+    claims = published.claims(name)
     assert len(claims) == len(rows)
     for claim, row in zip(claims, rows, strict=True):
         assert (claim.baseline, claim.value, claim.gain) == (row["baseline"], row["with"], row["gain"])
@@ -68,30 +68,32 @@ def test_every_claim_stands_as_it_is_written(name: str) -> None:
 
 @EVERY
 def test_a_gain_is_the_difference_in_the_direction_of_better(name: str) -> None:
-    for claim in cards.claims(name):
+    for claim in published.claims(name):
         if claim.gain is not None and claim.baseline is not None and claim.value is not None:
             sign = -1 if "error" in claim.metric else 1
             assert claim.gain == pytest.approx(sign * (claim.value - claim.baseline), abs=1e-6)
 
 
 def test_the_adopted_have_an_increment_and_the_others_a_finding() -> None:
-    rows = {row["technique_id"]: row for row in cards.published()["blog_table"]["rows"] if row["technique_id"]}
-    listed = {name for item in cards.published()["not_adopted"]["items"] for name in item["technique_ids"]}
+    rows = {row["technique_id"]: row for row in published.published()["blog_table"]["rows"] if row["technique_id"]}
+    listed = {name for item in published.published()["not_adopted"]["items"] for name in item["technique_ids"]}
     assert set(rows) | listed <= set(techniques.NAMES)
     assert not set(rows) & listed
     for name in techniques.NAMES:
-        step, found = cards.increment(name), cards.finding(name)
+        step, found = published.increment(name), published.finding(name)
         if name in rows:
             row = rows[name]
-            assert step == cards.Increment(row["acc1_incremental"], row["acc5_incremental"], row["acc1"], row["acc5"])
+            assert step == published.Increment(
+                row["acc1_incremental"], row["acc5_incremental"], row["acc1"], row["acc5"]
+            )
         else:
             assert step is None
         assert (found is not None) == (name in listed)
-    assert cards.finding("adamw") is None  # the post names Adam, not AdamW
+    assert published.finding("adamw") is None  # the post names Adam, not AdamW
 
 
 def test_the_posts_table_adds_up() -> None:
-    rows = cards.blog_rows()
+    rows = published.blog_rows()
     assert len(rows) == 13
     for before, row in pairwise(rows):
         assert row.acc1 - before.acc1 == pytest.approx(row.acc1_gain, abs=1e-6)
@@ -102,24 +104,24 @@ def test_the_posts_table_adds_up() -> None:
 @EVERY
 def test_the_card_shows_every_number_with_its_status(name: str) -> None:
     text = squeezed(shown(name, 120))
-    for claim in cards.claims(name):
+    for claim in published.claims(name):
         status = claim.status if claim.verified else f"NOT CHECKED: {claim.status}"
         assert squeezed(status) in text
         assert squeezed(claim.where) in text
         if claim.gain is not None:
             assert squeezed(f"{claim.gain:+}{claim.dataset}") in text
-    for paper in cards.papers(name):
+    for paper in published.papers(name):
         assert squeezed(paper.title) in text
     for knob, field in techniques.get(name).model_fields.items():
         assert squeezed(f"{name}.{knob} = ") in text
         assert squeezed(str(field.description)) in text
-    if step := cards.increment(name):
+    if step := published.increment(name):
         assert squeezed(f"{step.acc1:+.3f} points") in text
     assert squeezed(techniques.get(name).card.scaling) in text
 
 
 def test_an_unchecked_number_is_never_shown_as_checked() -> None:
-    unchecked = [claim for name in techniques.NAMES for claim in cards.claims(name) if not claim.verified]
+    unchecked = [claim for name in techniques.NAMES for claim in published.claims(name) if not claim.verified]
     assert unchecked
     text = squeezed("".join(shown(name, 200) for name in techniques.NAMES))
     assert text.count("NOTCHECKED:frommemory") == len(unchecked)
@@ -137,24 +139,24 @@ def test_the_list_has_every_technique_with_its_gain() -> None:
     lines = shown(None, 80).splitlines()
     for name in techniques.NAMES:
         (line,) = (line for line in lines if line.split() and line.split()[0] == name)
-        step = cards.increment(name)
+        step = published.increment(name)
         assert (f"{step.acc1:+.3f}" in line) if step else ("+" not in line)
 
 
 def test_json_says_what_the_card_says() -> None:
-    listed = json.loads(json.dumps(report.list_json()))
+    listed = json.loads(json.dumps(cards.list_json()))
     assert [item["name"] for item in listed] == list(techniques.NAMES)
     for item in listed:
-        card = json.loads(json.dumps(report.card_json(item["name"])))
+        card = json.loads(json.dumps(cards.card_json(item["name"])))
         assert card["post"] == item["post"]
         assert {knob["name"]: knob["default"] for knob in card["knobs"]} == item["knobs"]
         assert ("torchvision-2021" in card["recipes"]) == (item["post"] is not None)
-        assert [c["verified"] for c in card["claims"]] == [c.verified for c in cards.claims(item["name"])]
-        assert [c["status"] for c in card["claims"]] == [c.status for c in cards.claims(item["name"])]
+        assert [c["verified"] for c in card["claims"]] == [c.verified for c in published.claims(item["name"])]
+        assert [c["status"] for c in card["claims"]] == [c.status for c in published.claims(item["name"])]
 
 
 def test_an_unknown_name_is_refused_with_the_nearest() -> None:
-    for ask in (cards.claims, cards.papers, report.card_json):
+    for ask in (published.claims, published.papers, cards.card_json):
         with pytest.raises(RequestError, match="did you mean mixup"):
             ask("mixpu")
 
@@ -197,7 +199,7 @@ def test_links_between_pages_lead_somewhere(maker: ModuleType) -> None:
 @EVERY
 def test_a_page_says_what_was_not_read(name: str, maker: ModuleType) -> None:
     lines = [line for line in maker.page(name).splitlines() if "<br>" in line]
-    claims = cards.claims(name)
+    claims = published.claims(name)
     assert len(lines) == len(claims)
     for line, claim in zip(lines, claims, strict=True):
         assert ("<br>**Not checked" in line) != claim.verified

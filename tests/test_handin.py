@@ -13,9 +13,9 @@ from bakeoff.report import words
 from bakeoff.runs.store import Store
 from bakeoff.study.analyse import analyse
 from bakeoff.study.spec import Spec
-from bakeoff.teach.cards import pick
 from bakeoff.teach.handin import BLANK
 from bakeoff.teach.handin import hand_in as write
+from bakeoff.teach.pick import pick
 from tests.studies import write_study
 
 pytestmark = pytest.mark.slow  # together

@@ -12,7 +12,7 @@ from bakeoff.runs.store import Store
 from bakeoff.study.analyse import Results, analyse
 from bakeoff.study.spec import Spec
 from bakeoff.teach.narrative import QUESTIONS, narrative
-from bakeoff.techniques import published as cards
+from bakeoff.techniques import published
 from tests.studies import write_study
 
 KEPT = Path(__file__).parents[1] / "studies"
@@ -37,10 +37,10 @@ def test_every_technique_has_three_answers_without_a_study(name):
     card = techniques.get(name).card
     assert card.what in story.idea[0]
     assert card.why in story.idea[0]
-    assert all(paper.title in story.published[-1] for paper in cards.papers(name))
+    assert all(paper.title in story.published[-1] for paper in published.papers(name))
     assert "no study was given" in story.found[1]
     assert not story.why
-    step = cards.increment(name)
+    step = published.increment(name)
     assert ("Acc@1 went from" in story.found[0]) == (step is not None) == (name in TWELVE)
     if step:
         assert f"{words.signed(step.acc1, 3)} points (Acc@5 {words.signed(step.acc5, 3)})" in story.found[0]
@@ -54,7 +54,7 @@ def test_the_posts_steps_are_numbered_in_its_order():
 
 @pytest.mark.parametrize("name", techniques.NAMES)
 def test_what_nobody_read_is_marked(name):
-    for claim in cards.claims(name):
+    for claim in published.claims(name):
         if claim.gain is None or claim.baseline is None:
             continue
         stated = f"goes from {claim.baseline} % to {claim.value} %"
@@ -69,8 +69,8 @@ def test_what_nobody_read_is_marked(name):
 def test_no_claim_is_called_read_once_its_source_is_taken_away(monkeypatch):
     read = {name: narrative(name).published for name in TWELVE}
     assert sum("The number was read" in text for texts in read.values() for text in texts) > 12
-    claims = cards.claims
-    monkeypatch.setattr(cards, "claims", lambda name: tuple(replace(c, status="from memory") for c in claims(name)))
+    claims = published.claims
+    monkeypatch.setattr(published, "claims", lambda name: tuple(replace(c, status="from memory") for c in claims(name)))
     for name in TWELVE:
         assert not any("The number was" in paragraph for paragraph in narrative(name).published)
         assert narrative(name).published[0].startswith("NOT CHECKED, from memory: look it up")
@@ -115,7 +115,7 @@ def test_unfinished_runs_are_said(tmp_path):
 @pytest.mark.parametrize(("shift", "where"), [(0.0, "inside"), (9.0, "outside")])
 def test_the_posts_number_is_held_against_the_interval(results, monkeypatch, shift, where):
     effect = next(effect for effect in results.main if effect.technique == "mixup")
-    step = cards.increment("mixup")
+    step = published.increment("mixup")
     assert step is not None
     moved = replace(step, acc1=effect.gain_pp + shift)
     monkeypatch.setattr("bakeoff.report.rows.increment", lambda name: moved)

@@ -8,7 +8,7 @@ import pytest
 from bakeoff import recipes, techniques
 from bakeoff.cli import main
 from bakeoff.errors import RequestError
-from bakeoff.teach.cards import pick
+from bakeoff.teach.pick import pick
 
 TWELVE = [technique.name for technique in recipes.get("torchvision-2021").techniques]
 FIVE = ["mixup", "cutmix", "ema", "fixres", "label_smoothing"]

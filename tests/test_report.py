@@ -18,14 +18,13 @@ from matplotlib.patches import Rectangle
 from rich.console import Console
 
 from bakeoff.errors import RequestError
-from bakeoff.report import chart, words
-from bakeoff.report import render as report
+from bakeoff.report import chart, render, words
+from bakeoff.report.compose import page
 from bakeoff.report.console import study as terminal
 from bakeoff.report.page import Picture, Table, Text
 from bakeoff.report.render import markdown
 from bakeoff.report.rows import rows
-from bakeoff.report.sections.effects import page
-from bakeoff.report.stack import steps
+from bakeoff.report.stacked import steps
 from bakeoff.runs.store import Store
 from bakeoff.stats.table import Reading
 from bakeoff.study.analyse import Results, analyse
@@ -58,8 +57,8 @@ def results(store: Store) -> Results:
 def written(results: Results, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the report in every format."""
     folder = tmp_path_factory.mktemp("report")
-    for format in report.FORMATS:
-        report.write(results, format, folder / f"found.{format}")
+    for format in render.FORMATS:
+        render.write(results, format, folder / f"found.{format}")
     return folder
 
 
@@ -145,8 +144,8 @@ def test_sections_stand_in_the_order_of_interest(html: str) -> None:
 
 def test_same_results_same_bytes(written: Path, store: Store, tmp_path: Path) -> None:
     again = analyse(store, Spec.load(store, "digits"))
-    for format in report.FORMATS:
-        report.write(again, format, tmp_path / f"found.{format}")
+    for format in render.FORMATS:
+        render.write(again, format, tmp_path / f"found.{format}")
     assert {path.name for path in tmp_path.iterdir()} == {path.name for path in written.iterdir()}
     for path in tmp_path.iterdir():
         assert path.read_bytes() == (written / path.name).read_bytes(), path.name
@@ -203,7 +202,7 @@ def test_notebook_is_valid_and_runs_again(written: Path, store: Store, monkeypat
 @pytest.mark.parametrize("design", ["factorial", "leave-one-out", "add-one", "ladder"])
 def test_every_design(design: str, tmp_path: Path) -> None:
     results = results_of(tmp_path, design=design)
-    text = report.write(results, "html", tmp_path / "report.html").read_text()
+    text = render.write(results, "html", tmp_path / "report.html").read_text()
     Document(text)
     term = {
         "factorial": "averaged effect",
@@ -240,7 +239,7 @@ def test_stack_of_a_factorial_leads_from_baseline_to_recipe(results: Results) ->
 
 def test_what_is_missing_is_said_first(tmp_path: Path) -> None:
     results = results_of(tmp_path, missing={3, 4, 5}, failed={7: "diverged", 8: "crashed"})
-    text = report.write(results, "html", tmp_path / "report.html").read_text()
+    text = render.write(results, "html", tmp_path / "report.html").read_text()
     Document(text)
     top = text[: text.index("<nav")]
     assert "3 of 22 runs have not finished" in top
@@ -256,8 +255,8 @@ def test_what_is_missing_is_said_first(tmp_path: Path) -> None:
 @pytest.mark.parametrize("design", ["factorial", "leave-one-out", "add-one", "ladder"])
 def test_no_finished_run(design: str, tmp_path: Path) -> None:
     results = results_of(tmp_path, design=design, missing=range(1000))
-    for format in report.FORMATS:
-        report.write(results, format, tmp_path / f"report.{format}")
+    for format in render.FORMATS:
+        render.write(results, format, tmp_path / f"report.{format}")
     text = (tmp_path / "report.html").read_text()
     Document(text)
     assert "No run has finished" in text
@@ -304,12 +303,12 @@ def test_names_with_markup_stay_text(tmp_path: Path) -> None:
         command="bakeoff ablate --task 'folder:<x>' && echo `ls`",
         not_applicable={"adamw": "[red]no[/] | <i>no</i>"},
     )
-    text = report.write(results, "html", tmp_path / "report.html").read_text()
+    text = render.write(results, "html", tmp_path / "report.html").read_text()
     Document(text)
     assert "<script" not in text
     assert "<b>bold" not in text
     assert "&lt;b&gt;bold&lt;/b&gt;" in text
-    lines = report.write(results, "md", tmp_path / "report.md").read_text()
+    lines = render.write(results, "md", tmp_path / "report.md").read_text()
     assert "\\<b\\>bold\\</b\\>" in lines
     assert "| a\\|b |" in lines
     assert "\\$x\\_1\\$" in lines
@@ -350,15 +349,15 @@ def test_charts_show_bars_of_the_gains(results: Results) -> None:
 def test_an_unknown_format_and_a_path_that_cannot_be_written(results: Results, tmp_path: Path) -> None:
     unknown: Any = "pdf"
     with pytest.raises(RequestError, match="unknown format 'pdf'; there are: html, md, ipynb"):
-        report.write(results, unknown, tmp_path / "report.pdf")
+        render.write(results, unknown, tmp_path / "report.pdf")
     (tmp_path / "file").touch()
     with pytest.raises(RequestError, match="can't write the report"):
-        report.write(results, "md", tmp_path / "file" / "report.md")
+        render.write(results, "md", tmp_path / "file" / "report.md")
 
 
 def test_reporting_loads_no_torch() -> None:
     code = (
-        "import sys, bakeoff.report.render.html, bakeoff.report.render.notebook, bakeoff.report.sections.effects, "
+        "import sys, bakeoff.report.render.html, bakeoff.report.render.notebook, bakeoff.report.compose, "
         "bakeoff.report.console.study; print(sorted({'torch', 'torchvision', 'bakeoff.engine'} & set(sys.modules)))"
     )
     paths = os.pathsep.join(path for path in sys.path if path)

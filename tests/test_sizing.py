@@ -13,7 +13,7 @@ from bakeoff.ablation import size as sizing
 from bakeoff.api import Job, plan_job
 from bakeoff.cli import main
 from bakeoff.errors import RequestError
-from bakeoff.report.sections.effects import notices
+from bakeoff.report.sections.summary import notices
 from bakeoff.runs.store import Store
 from bakeoff.stats import power
 from bakeoff.stats.intervals import t_quantile

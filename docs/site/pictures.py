@@ -17,12 +17,11 @@ from matplotlib.figure import Figure
 
 from bakeoff.report import words
 from bakeoff.report.chart import GRID, INK, MUTED, PAPER, POST, STYLE, YOURS, effects_chart
-from bakeoff.report.render.markdown import words as plain
+from bakeoff.report.render import markdown
 from bakeoff.report.rows import rows
-from bakeoff.report.sections.effects import headline
+from bakeoff.report.sections.summary import headline
 from bakeoff.runs.store import Store
-from bakeoff.stats import designs, effects
-from bakeoff.stats import thompson as search
+from bakeoff.stats import designs, effects, thompson
 from bakeoff.stats.outcomes import Runs
 from bakeoff.study.analyse import analyse
 from bakeoff.study.spec import Spec
@@ -51,7 +50,7 @@ def answer() -> Picture:
     """The kept study's chart, and its answer in a sentence."""
     store = Store(ground_truth.TABLE.with_name("digits"))
     found = analyse(store, Spec.load(store, ""))
-    told = " ".join(plain(text) for text in headline(found, rows(found)))
+    told = " ".join(markdown.words(text) for text in headline(found, rows(found)))
     return effects_chart(found), f"{told} From `{found.spec.command}`, {len(found.runs)} runs."
 
 
@@ -265,16 +264,16 @@ def searching(runs: int = 74) -> Picture:
     _, levels, titles = table()
     k, draw = len(titles), np.random.default_rng(1)
     chosen = ground_truth.load()[0][:, :, ground_truth.SPLITS.index("select")].mean(axis=-1)
-    first = search.opening(k, seed=1)
+    first = thompson.opening(k, seed=1)
     tried, block = first.levels, first.block
     while True:
         y = chosen[at(tried), block % chosen.shape[1]]
-        surface = search.believe(Runs.collect(tried, y, block), np.ones(1))
-        now = search.stand(surface, levels, draw)
+        surface = thompson.believe(Runs.collect(tried, y, block), np.ones(1))
+        now = thompson.stand(surface, levels, draw)
         if len(tried) >= runs:
             break
-        proposed = search.propose(surface, levels, draw)
-        block = np.concatenate([block, search.seeds(proposed, int(block.max()) + 1)])
+        proposed = thompson.propose(surface, levels, draw)
+        block = np.concatenate([block, thompson.seeds(proposed, int(block.max()) + 1)])
         tried = np.concatenate([tried, proposed])
     true = chosen.mean(axis=1)
     figure, axes = _figure(3.4)

@@ -42,9 +42,9 @@ def derive(
     """Find the best recipe for your data under a budget, and prove it with fresh runs on images that took no part."""
     from bakeoff import api
     from bakeoff.derivation import run as derivation
+    from bakeoff.report.console import derivation as derivation_report
     from bakeoff.report.console import study
     from bakeoff.report.render import write
-    from bakeoff.report.sections import derivation as derivation_report
     from bakeoff.stats.table import Reading
     from bakeoff.study.preview import seconds
     from bakeoff.study.search import OBJECTIVES

@@ -29,8 +29,8 @@ def handin(
     from bakeoff import recipes
     from bakeoff.study.analyse import analyse
     from bakeoff.study.spec import Spec
-    from bakeoff.teach.cards import pick
     from bakeoff.teach.handin import hand_in
+    from bakeoff.teach.pick import pick
 
     if technique is not None and seed is not None:
         raise RequestError("--technique names a technique and --seed draws one; give one of the two")

@@ -16,9 +16,9 @@ app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 @app.command("list")
 def list_(as_json: options.Json = False, quiet: options.Quiet = False, debug: options.Debug = False) -> None:
     """All techniques, in the order of the post's table."""
-    from bakeoff.teach import cards
+    from bakeoff.teach import cards, console
 
-    print_json(cards.list_json()) if as_json else cards.render_list(consoles(False)[0])
+    print_json(cards.list_json()) if as_json else console.show_list(consoles(False)[0])
 
 
 @app.command("show")
@@ -31,7 +31,7 @@ def show(
     debug: options.Debug = False,
 ) -> None:
     """The card of a technique: what it does, who claims what for it, and whether that was checked."""
-    from bakeoff.teach import cards
+    from bakeoff.teach import cards, console
 
     card = cards.card_json(name)
     out, _ = consoles(as_json)
@@ -46,7 +46,7 @@ def show(
     if as_json:
         print_json(card)
         return
-    cards.render_card(out, name)
+    console.show_card(out, name)
     if plot:
         out.print(f"\npicture: {path}", soft_wrap=True, markup=False)
 
@@ -63,9 +63,10 @@ def pick(
 ) -> None:
     """One technique drawn at random, to look into."""
     from bakeoff import recipes
-    from bakeoff.teach import cards
+    from bakeoff.teach import console
+    from bakeoff.teach.pick import pick
 
     twelve = [technique.name for technique in recipes.get("torchvision-2021").techniques]
     pool = twelve if from_ is None else options.names(from_)
-    picked = cards.pick(pool, secrets.token_hex(4) if seed is None else seed)
-    print_json(picked) if as_json else cards.render_pick(consoles(False)[0], picked)
+    picked = pick(pool, secrets.token_hex(4) if seed is None else seed)
+    print_json(picked) if as_json else console.show_pick(consoles(False)[0], picked)

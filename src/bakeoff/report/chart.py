@@ -17,9 +17,9 @@ from matplotlib.patches import Patch
 from bakeoff.errors import RequestError
 from bakeoff.plan import Plan
 from bakeoff.report import words
-from bakeoff.report.comparison import Change, class_changes, corner_runs
+from bakeoff.report.baseline_vs_recipe import Change, class_changes, corner_runs
 from bakeoff.report.rows import Row, rows
-from bakeoff.report.stack import steps
+from bakeoff.report.stacked import steps
 from bakeoff.study.analyse import Results
 
 INK, MUTED, GRID, PAPER = "#1c2126", "#5c656e", "#d6dbe0", "#fefefe"

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from matplotlib.figure import Figure as Drawing
+from matplotlib.figure import Figure
 
 Tone = Literal["", "helps", "hurts", "no_effect", "undecided", "none"]
 
@@ -81,7 +81,7 @@ class Picture:
     """A chart. draw: True for a narrow page. alt: what it shows, in words. code: what draws it from `results`."""
 
     name: str
-    draw: Callable[[bool], Drawing]
+    draw: Callable[[bool], Figure]
     alt: str
     caption: Text
     code: str

@@ -86,6 +86,28 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
+def duration(seconds: float) -> str:
+    """Seconds in words: 0.8 s, 12 s, 3 min 5 s, 2 h 10 min."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def budget(amount: float, unit: str) -> str:
+    """What a derivation may spend, or spends: runs, or seconds in words."""
+    return f"{amount:.0f} runs" if unit == "runs" else duration(amount)
+
+
+def size(resize_px: int, crop_px: int) -> str:
+    """An inference size in words."""
+    return f"{crop_px} px" if resize_px == crop_px else f"{crop_px} of {resize_px} px"
+
+
 def cost(ratio: float | None) -> str:
     """Extra training time."""
     if ratio is None or not math.isfinite(ratio):

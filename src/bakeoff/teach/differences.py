@@ -6,10 +6,10 @@ from bakeoff import techniques
 from bakeoff.plan import Plan
 from bakeoff.report import words
 from bakeoff.report.rows import Row
-from bakeoff.report.stack import steps
+from bakeoff.report.stacked import steps
 from bakeoff.stats.table import Effect
 from bakeoff.study.analyse import Results
-from bakeoff.techniques import published as cards
+from bakeoff.techniques import published
 from bakeoff.techniques.published import Increment
 
 
@@ -53,7 +53,7 @@ def _order(row: Row, results: Results) -> str:
     spec, name = results.spec, row.technique
     asked = "The question. The post's number is what it adds to the steps before it; the study's is "
     asked += f"{words.ESTIMANDS[spec.design]}."
-    table = [each.technique for each in cards.blog_rows() if each.technique in spec.order]
+    table = [each.technique for each in published.blog_rows() if each.technique in spec.order]
     step = next((step for step in steps(results) if step.technique == name), None)
     if spec.design != "factorial" or step is None or table != [each for each in spec.order if each in table]:
         return asked
@@ -93,7 +93,7 @@ def _company(row: Row, results: Results) -> str:
 def _data(results: Results) -> str:
     spec = results.spec
     base, whole = Plan.model_validate(spec.base_plan), Plan.model_validate(spec.recipe_plan)
-    post = {each["name"]: each for each in cards.published()["recipes"]["parameters"]}
+    post = {each["name"]: each for each in published.published()["recipes"]["parameters"]}
     images = max(1, spec.splits["train"])
     passes = words.listed(list(dict.fromkeys(f"{plan.examples_seen / images:.3g}" for plan in (base, whole))))
     return (

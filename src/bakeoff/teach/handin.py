@@ -19,11 +19,10 @@ from rich.console import Console
 
 from bakeoff import techniques
 from bakeoff.errors import RequestError
-from bakeoff.report import render as report
-from bakeoff.report import words
+from bakeoff.report import render, words
 from bakeoff.report.console import study
 from bakeoff.report.rows import rows
-from bakeoff.report.sections.effects import headline, notices
+from bakeoff.report.sections.summary import headline, notices
 from bakeoff.study.analyse import Results
 from bakeoff.teach.narrative import QUESTIONS, Narrative, narrative
 
@@ -79,7 +78,7 @@ def hand_in(notebook: Path, results: Results, folder: Path, technique: str | Non
             shutil.copyfile(notebook, partial / notebook.name)
             for name, text in texts.items():
                 (partial / name).write_text(text, "utf-8")
-            report.write(results, "html", partial / "report.html")
+            render.write(results, "html", partial / "report.html")
             if folder.exists():
                 folder.rmdir()  # it is empty
             os.replace(partial, folder)

@@ -12,7 +12,7 @@ from bakeoff.report.rows import Row, rows, waiting
 from bakeoff.study.analyse import Results
 from bakeoff.teach.differences import reasons
 from bakeoff.technique import Claim, Paper
-from bakeoff.techniques import published as cards
+from bakeoff.techniques import published
 
 QUESTIONS = (
     "What does it do, and why should it help?",
@@ -105,7 +105,7 @@ def _value(value: object) -> str:
 
 def _published(name: str, task: str) -> tuple[str, ...]:
     """The claims to name, then how many more there are, then the papers."""
-    claims = cards.claims(name)
+    claims = published.claims(name)
     gains = sorted((c for c in claims if c.by_authors and c.gain is not None), key=lambda c: not c.verified)
     chosen = [*_on(gains, task)[:1], *_on(gains, "imagenet")[:2]] or gains[:1]
     if not any(claim.verified for claim in chosen):  # a number without its baseline, but one that was read
@@ -122,7 +122,7 @@ def _published(name: str, task: str) -> tuple[str, ...]:
             f"against a baseline of its own; {count} of them were read at a source{span}. They are listed by: bakeoff "
             f"techniques show {name}."
         )
-    papers = [_citation(paper) for paper in cards.papers(name)]
+    papers = [_citation(paper) for paper in published.papers(name)]
     return (*found, f"{'Papers' if len(papers) > 1 else 'Paper'}: {' '.join(papers)}") if papers else tuple(found)
 
 
@@ -158,12 +158,12 @@ def _citation(paper: Paper) -> str:
 
 
 def _post(name: str) -> str:
-    step = cards.increment(name)
+    step = published.increment(name)
     if step is None:
-        if found := cards.finding(name):
+        if found := published.finding(name):
             return f"The post tried it and didn't adopt it. {found.topic} ({found.tried}): {found.finding}."
         return "The post doesn't name it."
-    table = [row.technique for row in cards.blog_rows() if row.technique]
+    table = [row.technique for row in published.blog_rows() if row.technique]
     before = [words.title(other) for other in table[: table.index(name)] if other]
     after = f", after {words.listed(before)}" if before else ", before all others"
     late = " It was contributed after the post first appeared." if name == table[-1] else ""
@@ -208,7 +208,7 @@ def measured(technique: str, results: Results | None) -> str:
 
 def _sources(technique: str, row: Row | None, results: Results | None) -> str:
     found = [f"the post's from its table of key accuracy improvements, {words.POST}"]
-    if cards.increment(technique) is None:
+    if published.increment(technique) is None:
         found = [f"what is said of the post from its text, {words.POST}"]
     if row and row.measured and results:
         found.append(f"bakeoff's from the store of the study {results.spec.name}")

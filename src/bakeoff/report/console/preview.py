@@ -6,8 +6,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from bakeoff.report.console.progress import duration
-from bakeoff.report.words import counted
+from bakeoff.report import words
 from bakeoff.study.analyse import Results
 from bakeoff.study.preview import Choice
 from bakeoff.study.spec import Spec
@@ -31,7 +30,7 @@ def show_prospects(console: Console, spec: Spec, choices: Sequence[Choice], nois
         here = choice.runs == len(spec.rows)
         table.add_row(
             str(choice.runs),
-            duration(choice.seconds),
+            words.duration(choice.seconds),
             f"{choice.half_width:.2f}",
             f"{choice.detectable:.2f}",
             "this study" if here else "",
@@ -48,7 +47,7 @@ def show_prospects(console: Console, spec: Spec, choices: Sequence[Choice], nois
     )
     processes = "1 process" if spec.jobs == 1 else f"{spec.jobs} processes"
     why = f" ({spec.arrangement})" if spec.arrangement else ""
-    console.print(f"{processes} of {counted(spec.threads, 'thread')} on {spec.device}{why}.", soft_wrap=True)
+    console.print(f"{processes} of {words.counted(spec.threads, 'thread')} on {spec.device}{why}.", soft_wrap=True)
 
 
 def show_enlargement(
@@ -58,6 +57,6 @@ def show_enlargement(
     runs, more = len(first.spec.rows), len(larger.rows) - len(first.spec.rows)
     console.print(
         f"[bold]{escape(larger.name)}[/]: {runs} runs show a noise of {first.noise.sigma:.2f} points, so "
-        f"+-{half_width:g} take about {more} more, {duration(more * choices[0].seconds / choices[0].runs)}",
+        f"+-{half_width:g} take about {more} more, {words.duration(more * choices[0].seconds / choices[0].runs)}",
         soft_wrap=True,
     )

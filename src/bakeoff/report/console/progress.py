@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
+from bakeoff.report import words
 from bakeoff.runs.store import Store
 from bakeoff.study.analyse import so_far
 from bakeoff.study.spec import Spec
@@ -84,7 +85,7 @@ def study_progress(console: Console, store: Store, spec: Spec) -> Iterator[Calla
                 look(row_of[outcome.cell.run])
             largest = list(so_far(spec, acc).items())[:3]
             gains = ", ".join(f"{name} {gain:+.2f}" for name, gain in largest)
-            facts = f"{done} done, {left} left, {duration(rest)}" + (f"; so far {gains}" if gains else "")
+            facts = f"{done} done, {left} left, {words.duration(rest)}" + (f"; so far {gains}" if gains else "")
             bar.update(task, total=done + left, completed=done, facts=facts)
             if not console.is_terminal:
                 console.print(facts, soft_wrap=True)
@@ -95,17 +96,5 @@ def study_progress(console: Console, store: Store, spec: Spec) -> Iterator[Calla
 def _facts(now: "Snapshot") -> str:
     return (
         f"loss {now.loss:.3f}, Acc@1 {now.acc1:.0f} %, {now.images_per_second:,.0f} images/s, "
-        f"{duration(now.seconds_left)} left, {100 * now.data_wait:.0f} % waiting for data"
+        f"{words.duration(now.seconds_left)} left, {100 * now.data_wait:.0f} % waiting for data"
     )
-
-
-def duration(seconds: float) -> str:
-    """Seconds in words: 0.8 s, 12 s, 3 min 5 s, 2 h 10 min."""
-    if seconds < 9.95:
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"

@@ -10,8 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from bakeoff.plan import Plan, Value, leaves
-from bakeoff.report.console.progress import duration
-from bakeoff.report.words import counted
+from bakeoff.report import words
 from bakeoff.runs.store import RunRecord, View
 
 
@@ -25,9 +24,9 @@ def show_record(console: Console, record: RunRecord, folder: Path) -> None:
         show_views(console, record.views, Plan.model_validate(record.plan))
         wait = record.data_wait_seconds / record.seconds
         console.print(
-            f"trained on {record.examples_seen:,} images in {duration(record.seconds)} "
+            f"trained on {record.examples_seen:,} images in {words.duration(record.seconds)} "
             f"({record.images_per_second:,.0f}/s, {100 * wait:.0f} % of it waiting for data) "
-            f"on {record.device}, {counted(record.threads, 'thread')}",
+            f"on {record.device}, {words.counted(record.threads, 'thread')}",
             soft_wrap=True,
         )
     console.print(f"run {record.run_id}: {escape(str(folder))}", soft_wrap=True)
@@ -49,7 +48,7 @@ def show_views(console: Console, views: Sequence[View], plan: Plan) -> None:
         table.add_row(
             view.split,
             "EMA" if view.ema else "last",
-            size(view.resize_px, view.crop_px),
+            words.size(view.resize_px, view.crop_px),
             *(f"{view.acc[name]:.2f}" if name in view.acc else "" for name in accs),
             f"{view.cross_entropy:.4f}",
             f"{view.ece:.4f}",
@@ -87,7 +86,7 @@ def show_runs(console: Console, records: Iterable[RunRecord]) -> None:
             _techniques(record.recipe),
             str(record.seed),
             f"{report['acc1']:.2f}" if report else "-",
-            duration(record.seconds) if record.seconds else "-",
+            words.duration(record.seconds) if record.seconds else "-",
         )
     console.print(table)
 
@@ -109,11 +108,6 @@ def show_skipped(console: Console, skipped: Mapping[str, str]) -> None:
     """The techniques that a task can't have, and why."""
     for name, reason in skipped.items():
         console.print(f"left out: {name}, {reason}", soft_wrap=True)
-
-
-def size(resize_px: int, crop_px: int) -> str:
-    """An inference size in words."""
-    return f"{crop_px} px" if resize_px == crop_px else f"{crop_px} of {resize_px} px"
 
 
 def _techniques(recipe: Sequence[Mapping[str, Any]]) -> str:

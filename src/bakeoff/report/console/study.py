@@ -9,7 +9,7 @@ from rich.text import Text
 
 from bakeoff.report import words
 from bakeoff.report.rows import Row, rows
-from bakeoff.report.sections.effects import headline, notices
+from bakeoff.report.sections.summary import headline, notices
 from bakeoff.study.analyse import Results
 
 _ROOM = 110  # columns from which the papers' claims and the training time are shown too

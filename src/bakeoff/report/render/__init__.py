@@ -18,13 +18,13 @@ def write(results: "Results", format: Format, path: Path) -> Path:
     html is one file that needs nothing else. The same results give the same bytes. Raises RequestError for a format
     that doesn't exist or a path that can't be written.
     """
+    from bakeoff.report.compose import page
     from bakeoff.report.render import (  # drawing takes a second to load, and few commands draw
         html,
         markdown,
         notebook,
         svg,
     )
-    from bakeoff.report.sections.effects import page
 
     if format not in FORMATS:
         raise RequestError(f"unknown format '{format}'; there are: {', '.join(FORMATS)}")

@@ -18,7 +18,7 @@ from IPython.display import Markdown
 
 from bakeoff.report import chart
 from bakeoff.report.render import markdown
-from bakeoff.report.sections.effects import page
+from bakeoff.report.compose import page
 from bakeoff.runs.store import Store
 from bakeoff.stats.table import Reading
 from bakeoff.study.analyse import analyse

@@ -5,7 +5,7 @@ import math
 from bakeoff.report import chart, words
 from bakeoff.report.page import Cell, Column, Picture, Section, Table, Text, strong, term
 from bakeoff.report.rows import Row
-from bakeoff.report.stack import steps
+from bakeoff.report.stacked import steps
 from bakeoff.stats.table import Effect
 from bakeoff.study.analyse import Results
 

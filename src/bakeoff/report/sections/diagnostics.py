@@ -4,10 +4,7 @@ import math
 from datetime import datetime
 
 from bakeoff.plan import Plan
-from bakeoff.report import chart, words
-from bakeoff.report import comparison as found
-from bakeoff.report.console.progress import duration
-from bakeoff.report.console.runs import size
+from bakeoff.report import baseline_vs_recipe, chart, words
 from bakeoff.report.page import Block, Bullets, Cell, Code, Column, Picture, Section, Table, Text, strong, term
 from bakeoff.report.sections import derivation
 from bakeoff.study.analyse import Results
@@ -58,7 +55,7 @@ def accuracy(results: Results) -> Section | None:
 
 def learning(results: Results) -> Section | None:
     """Training loss over the images seen."""
-    if not any(record.losses for on in (False, True) for record in found.corner_runs(results, on)):
+    if not any(record.losses for on in (False, True) for record in baseline_vs_recipe.corner_runs(results, on)):
         return None
     caption = Text.of(
         "The ", term("training loss"), " measures how far the predictions are from the training targets; 0 is perfect. "
@@ -78,7 +75,7 @@ def learning(results: Results) -> Section | None:
 
 def classes(results: Results) -> Section | None:
     """Acc@1 of every class."""
-    changes = found.class_changes(results)
+    changes = baseline_vs_recipe.class_changes(results)
     if not changes:
         return None
     most = f" Shown are {chart.MOST_CLASSES} of {len(changes)}: half gain most, half lose most or gain least."
@@ -108,7 +105,7 @@ def classes(results: Results) -> Section | None:
 
 def calibration(results: Results) -> Section | None:
     """Whether confidence can be believed."""
-    changes = found.calibration(results)
+    changes = baseline_vs_recipe.calibration(results)
     if not changes:
         return None
     body = tuple(
@@ -194,7 +191,7 @@ def made(results: Results) -> Section:
     ]
     if done:
         spent = sum(record.seconds for record in done)
-        facts.append(("Training time", f"{duration(spent)} in all, {duration(spent / len(done))} a run"))
+        facts.append(("Training time", f"{words.duration(spent)} in all, {words.duration(spent / len(done))} a run"))
         if when := _when(done[0].started and [(r.started, r.finished) for r in done]):
             facts.append(("When", when))
     jobs = f"{spec.jobs} processes" if spec.jobs != 1 else "1 process"
@@ -207,7 +204,7 @@ def made(results: Results) -> Section:
             Text.of("To get the same study again (what the store has is not run twice):"),
             Code(spec.command),
         ]
-    failed = found.failures(results)
+    failed = baseline_vs_recipe.failures(results)
     if failed:
         rows = [(Cell(on), Cell(status), Cell(reason)) for on, status, reason in failed[:_MOST_FAILURES]]
         more = f" The first {_MOST_FAILURES} of {len(failed)}." if len(failed) > _MOST_FAILURES else ""
@@ -227,7 +224,7 @@ def _views(base: Plan, whole: Plan) -> str:
     shown = []
     for name, plan in (("baseline", base), ("recipe", whole)):
         weights = "moving average of the weights" if plan.average else "last weights"
-        shown.append(f"{name} at {size(plan.eval_view.resize_px, plan.eval_view.crop_px)}, {weights}")
+        shown.append(f"{name} at {words.size(plan.eval_view.resize_px, plan.eval_view.crop_px)}, {weights}")
     return "; ".join(shown)
 
 

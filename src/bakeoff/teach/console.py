@@ -1,0 +1,121 @@
+"""Technique cards on a terminal: `bakeoff techniques list`, `show` and `pick`."""
+
+import shlex
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from bakeoff import techniques
+from bakeoff.teach.cards import SETTING, citation, in_post, shown
+from bakeoff.technique import Claim, Technique
+from bakeoff.techniques import published
+
+_RECIPE = "torchvision-2021"
+
+
+def show_list(console: Console) -> None:
+    """Print all techniques with their gain in the post."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("technique", no_wrap=True)
+    table.add_column("what it is")
+    table.add_column("in the post", justify="right")
+    for technique in techniques.ALL:
+        step, found = published.increment(technique.name), published.finding(technique.name)
+        gain = f"{step.acc1:+.3f}" if step else "not adopted" if found else "not named"
+        table.add_row(technique.name, Text(technique.card.title), gain)
+    console.print(table)
+    _say(console, f"Acc@1 gains in points: {SETTING}. The recipe {_RECIPE} is all that have one.")
+    _say(console, "More about one of them: bakeoff techniques show NAME")
+
+
+def show_card(console: Console, name: str) -> None:
+    """Print the card of a technique. RequestError if there is none of that name."""
+    technique = techniques.get(name)
+    card = technique.card
+    console.print(Text(f"{card.title}  ({name})", style="bold"))
+    _say(console, card.what)
+    _section(console, "Why", [card.why])
+    _section(console, "Equation", card.equation.split("\n"))
+    _knobs(console, technique)
+    _section(console, "On other tasks", [card.scaling])
+    _section(console, "In the post", in_post(name))
+    _pairs(console, "Interacts with", card.interacts.items())
+    _section(console, "Papers", [citation(paper) for paper in published.papers(name)])
+    _claims(
+        console, "Published by its authors, or a paper cited above", [c for c in published.claims(name) if c.by_authors]
+    )
+    _claims(console, "Measured by others", [c for c in published.claims(name) if not c.by_authors])
+
+
+def show_pick(console: Console, picked: Mapping[str, Any]) -> None:
+    """Print what was picked, from what, and how to go on."""
+    console.print(Text(f"{picked['title']}  ({picked['technique']})", style="bold"))
+    _say(console, f"Picked from {len(picked['from'])}: {', '.join(picked['from'])}.")
+    _say(console, f"The same again: --seed {shlex.quote(picked['seed'])}")
+    _say(console, f"Its card and picture: bakeoff techniques show {picked['technique']} --plot")
+
+
+def _knobs(console: Console, technique: type[Technique]) -> None:
+    knobs = technique.model_fields.items()
+    rows = [(f"{technique.name}.{knob} = {shown(f.default)}", f.description or "") for knob, f in knobs]
+    _pairs(console, "Knobs and defaults", rows or [("none", "")])
+
+
+def _claims(console: Console, title: str, claims: list[Claim]) -> None:
+    if not claims:
+        return
+    _heading(console, title)
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column(overflow="fold")
+    for claim in claims:
+        table.add_row("?" if claim.gain is None else f"{claim.gain:+}", _evidence(claim))
+    console.print(Padding(table, (0, 0, 0, 2)))
+
+
+def _evidence(claim: Claim) -> Text:
+    """A claim in words: what was measured, where it stands, and whether anybody looked there."""
+    before, after = ("?" if value is None else str(value) for value in (claim.baseline, claim.value))
+    text = Text(f"{claim.dataset}, {claim.model}: {claim.metric} {before} -> {after}\n")
+    text.append(f"{claim.paper}, {claim.where}" if claim.paper else claim.where)
+    text.append(f". {claim.note}" if claim.note else "")
+    text.append("\n")
+    text.append(
+        claim.status if claim.verified else f"NOT CHECKED: {claim.status}", "green" if claim.verified else "yellow"
+    )
+    return text
+
+
+def _pairs(console: Console, title: str, rows: Iterable[tuple[str, str]]) -> None:
+    rows = list(rows)
+    if not rows:
+        return
+    _heading(console, title)
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for head, text in rows:
+        table.add_row(Text(head), Text(text))
+    console.print(Padding(table, (0, 0, 0, 2)))
+
+
+def _section(console: Console, title: str, paragraphs: Iterable[str]) -> None:
+    paragraphs = list(paragraphs)
+    if not paragraphs:
+        return
+    _heading(console, title)
+    for paragraph in paragraphs:
+        console.print(Padding(Text(paragraph, overflow="fold"), (0, 0, 0, 2)))
+
+
+def _heading(console: Console, title: str) -> None:
+    console.print(Text(f"\n{title}", style="bold"))
+
+
+def _say(console: Console, text: str) -> None:
+    console.print(Text(text))
