@@ -1,126 +1,103 @@
-"""What bakeoff does, as functions: the command line and notebooks call these."""
+"""What bakeoff does, as functions: the program. The command line and notebooks call these.
 
-import math
-import os
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+Every function takes what is asked for, as keywords or as one `Request`, and where it happens, as keywords or as one
+`Workspace`:
+
+- what: `task` (a name or "folder:PATH"), `recipe` (a name or a file), `with_` and `without` (techniques to add and to
+  leave out), `settings` ("technique.knob=value" or "slot=value"), `model` (a network by name), `length` (multiple of
+  the training length), `skip_bad` (go on without images that can't be read);
+- where: `store` (folder of results), `data` (folder of data sets), `device`, `workers` (processes that decode files),
+  `jobs` and `threads` (processes of a study, and threads of each).
+
+All raise RequestError for what can't be had, and BakeoffError when the work fails. What takes a while tells an
+`observer` what happens (`bakeoff.events`).
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack, cast
 
-import platformdirs
-import torch
-from pydantic import ValidationError
-
-from bakeoff import recipes, tasks
-from bakeoff.data import augment, images
-from bakeoff.engine import device as devices
-from bakeoff.engine.train import Progress
-from bakeoff.errors import RequestError, explain_validation
-from bakeoff.plan import EvalView, Plan
-from bakeoff.recipe import Compiled, Recipe, compile_plan
-from bakeoff.runs.runner import evaluate_run, load_model, run_plan
+from bakeoff.errors import RequestError
+from bakeoff.events import ImagesCopied, Observer, TechniqueSkipped, unobserved
+from bakeoff.recipes.request import Job, Request, understand
+from bakeoff.report.render import Format, write
 from bakeoff.runs.store import RunRecord, Store, View, open_store
-from bakeoff.task import Task
+from bakeoff.runs.workspace import Workspace
+from bakeoff.stats.table import DEFAULT, Reading
+from bakeoff.study.analyse import Results, analyse
+from bakeoff.study.spec import Spec
+
+if TYPE_CHECKING:
+    from bakeoff.ablation.design import Design
+    from bakeoff.data.check import Report as DataReport
+    from bakeoff.data.prepare import Prepared
+    from bakeoff.derivation.plan import SearchOptions
+    from bakeoff.inference.predict import Prediction
+    from bakeoff.stats.power import Kind
+    from bakeoff.study.events import SearchPlanned, StudyPlanned
+    from bakeoff.study.search import Objective
+    from bakeoff.teach.handin import HandIn
 
 
-@dataclass(frozen=True)
-class Job:
-    """A request, understood: what to train on what."""
+class Where(TypedDict, total=False):
+    """Where it happens: a workspace, or what `Workspace.open` takes."""
 
-    task: Task
-    recipe: Recipe
-    compiled: Compiled
-
-    @property
-    def plan(self) -> Plan:
-        """The plan to train."""
-        return self.compiled.plan
+    where: Workspace
+    store: Store | Path | str | None
+    data: Path | str | None
+    device: str
+    workers: int | None
+    jobs: int | None
+    threads: int | None
 
 
-def data_folder(data: Path | str | None = None) -> Path:
-    """The folder of data sets; None: $BAKEOFF_DATA, else the user's cache folder."""
-    return Path(data or os.environ.get("BAKEOFF_DATA") or platformdirs.user_cache_path("bakeoff") / "data")
+class Asked(Where, total=False):
+    """What else is asked for, beside task and recipe: as in `Request`; and where."""
+
+    with_: Sequence[str]
+    without: Sequence[str]
+    settings: Sequence[str]
+    model: str | None
+    length: float
+    skip_bad: bool
 
 
-def plan_job(
-    task: str = "digits",
-    recipe: str = "baseline",
-    *,
-    with_: Sequence[str] = (),
-    without: Sequence[str] = (),
-    settings: Sequence[str] = (),
-    model: str | None = None,
-    length: float = 1.0,
-    data: Path | str | None = None,
-    skip_bad: bool = False,
-) -> Job:
-    """Understand a request and compile its plan; nothing is trained.
+class Sought(Asked, total=False):
+    """What `derive` takes beside: see there."""
 
-    Arguments as for `train`.
-    """
-    if not 0 < length < math.inf:
-        raise RequestError(f"length {length} isn't a positive number; it is a multiple of the recipe's training length")
-    resolved = tasks.get(task, data_folder(data), skip_bad=skip_bad)
-    chosen, overrides = recipes.build(recipe, with_, without, settings)
-    base = _override(resolved.base_plan(model), overrides)
-    base = base.model_copy(update={"examples_seen": max(1, round(base.examples_seen * length))})
-    compiled = compile_plan(resolved, chosen, base)
-    for name in with_:
-        if name in compiled.skipped:
-            raise RequestError(f"technique '{name}' can't be used on {resolved.name}: {compiled.skipped[name]}")
-    return Job(resolved, chosen, compiled)
+    budget: float | str | None
+    runs: int | None
+    objective: "Objective"
+    always: Sequence[str]
+    max_time: float | None
+    strengths: bool
+    seed: int
+
+
+def plan_job(task: str | Request = "digits", recipe: str = "baseline", **asked: Unpack[Asked]) -> Job:
+    """Understand a request and compile its plan; nothing is trained. `job.plan` is the plan."""
+    return _understood(task, recipe, asked)[0]
 
 
 def train(
-    task: str = "digits",
+    task: str | Request = "digits",
     recipe: str = "baseline",
     *,
-    with_: Sequence[str] = (),
-    without: Sequence[str] = (),
-    settings: Sequence[str] = (),
-    model: str | None = None,
-    length: float = 1.0,
     seed: int = 0,
-    device: str = "auto",
-    workers: int | None = None,
-    data: Path | str | None = None,
-    store: Path | str | None = None,
-    skip_bad: bool = False,
-    report: Callable[[Progress], None] = lambda progress: None,
+    observer: Observer = unobserved,
+    **asked: Unpack[Asked],
 ) -> RunRecord:
-    """Train a classifier, or go on with it, or return it if the store has it.
+    """Train a classifier, or go on with it, or return it if the store has it."""
+    from bakeoff.runs.runner import run_plan
 
-    task: name of a task, or "folder:PATH". recipe: name of a recipe, or a recipe file. with_, without: techniques to
-    add and to leave out. settings: "technique.knob=value", or "slot=value" for the plan that techniques start from.
-    length: multiple of the training length. workers: processes that decode files (None: one per core). data: folder
-    of data sets. store: folder of results. skip_bad: go on without images that can't be read.
-
-    Raises RequestError for a request that can't be met, BakeoffError when the work fails.
-    """
-    job = plan_job(
-        task, recipe, with_=with_, without=without, settings=settings, model=model, length=length, data=data,
-        skip_bad=skip_bad,
-    )  # fmt: skip
-    return train_job(job, seed=seed, device=device, workers=workers, data=data, store=store, report=report)
-
-
-def train_job(
-    job: Job,
-    *,
-    seed: int = 0,
-    device: str = "auto",
-    workers: int | None = None,
-    data: Path | str | None = None,
-    store: Path | str | None = None,
-    report: Callable[[Progress], None] = lambda progress: None,
-) -> RunRecord:
-    """Train the plan of a job; arguments as for `train`."""
-    chosen, results = devices.resolve(device), open_store(store)
-    results.prepare()
-    dataset = job.task.load(data_folder(data))
-    return run_plan(
-        job.task.name, job.plan, job.recipe.as_json(), seed, dataset, results, chosen, workers=workers, report=report
-    )
+    job, where = _understood(task, recipe, asked)
+    for technique, reason in job.compiled.skipped.items():
+        observer(TechniqueSkipped(technique, reason))
+    where.torch_device()
+    where.store.prepare()
+    dataset = job.task.load(where.data)
+    return run_plan(job.task.name, job.plan, job.recipe.as_json(), seed, dataset, where, observer=observer)
 
 
 def evaluate(
@@ -131,79 +108,229 @@ def evaluate(
     ema: bool | None = None,
     resize_px: int | None = None,
     crop_px: int | None = None,
-    device: str = "auto",
-    workers: int | None = None,
-    data: Path | str | None = None,
-    store: Path | str | None = None,
+    **place: Unpack[Where],
 ) -> View:
     """Evaluate a trained run on a split: `select`, `report` or, where the data set has one, the official `test`.
 
-    topk: which Acc@k. ema: the averaged weights or the last ones (None: as the run's plan says). resize_px, crop_px:
-    another inference size.
+    run: its id, or the first characters. topk: which Acc@k. ema: the averaged weights or the last ones (None: as the
+    run's plan says). resize_px, crop_px: another inference size.
     """
-    results = open_store(store)
-    record = _done(results, run)
-    task = tasks.get(record.task, data_folder(data), skip_bad=True)
-    dataset = task.load(data_folder(data))
-    if dataset.fingerprint != record.data_fingerprint:
-        raise RequestError(
-            f"run {record.run_id} was trained on other data (fingerprint {record.data_fingerprint}) than {task.name} "
-            f"is now ({dataset.fingerprint})"
-        )
-    if split not in dataset.splits:
-        raise RequestError(f"{task.name} has no split '{split}'; there are: {', '.join(dataset.splits)}")
-    if any(k < 1 for k in topk):
-        raise RequestError(f"Acc@{min(topk)} makes no sense; --topk takes numbers from 1, such as 1,5")
-    plan = Plan.model_validate(record.plan)
-    crop = crop_px or plan.eval_view.crop_px
-    resize = resize_px or max(crop, plan.eval_view.resize_px)
-    if resize < crop:
-        raise RequestError(f"--resize {resize} is smaller than the crop of {crop} px; give --crop {resize} as well")
-    average = plan.tracked_average if (plan.average is not None if ema is None else ema) else None
-    plan = plan.model_copy(update={"eval_view": EvalView(resize_px=resize, crop_px=crop), "average": average})
-    chosen = devices.resolve(device)
-    return evaluate_run(results, record, plan, dataset, split, chosen, workers=workers, topk=topk)
+    from bakeoff.inference import evaluate as inference
+
+    where = _where(place)
+    return inference.evaluate(where, run, split, topk=topk, ema=ema, resize_px=resize_px, crop_px=crop_px)
 
 
-def predict(
-    run: str, paths: Sequence[Path], *, topk: int = 5, device: str = "auto", store: Path | str | None = None
-) -> Iterator[tuple[Path, list[tuple[str, float]]]]:
-    """The `topk` most likely classes of each image, with their probabilities, most likely first."""
-    results, chosen = open_store(store), devices.resolve(device)
-    record = _done(results, run)
-    if absent := [str(path) for path in paths if not path.is_file()]:
-        raise RequestError(f"no image file {', '.join(absent)}")
-    plan = Plan.model_validate(record.plan)
-    model = load_model(results, record, plan, chosen)
-    mean, std = (torch.tensor(values, device=chosen) for values in (record.mean, record.std))
-    for path in paths:
-        image = images.read(path, plan.model.channels)[None].to(chosen)
-        shown = augment.normalize(augment.eval_view(image, plan.eval_view, plan.interpolation), mean, std)
-        with torch.inference_mode():
-            probability = model(shown).float().softmax(1)[0]
-        best = probability.topk(min(topk, len(record.classes)))
-        yield path, [(record.classes[i], p) for p, i in zip(best.values.tolist(), best.indices.tolist(), strict=True)]
+def predict(run: str, images: Sequence[Path | str], *, topk: int = 5, **place: Unpack[Where]) -> "Iterator[Prediction]":
+    """The `topk` most likely classes of each image file, with their probabilities, most likely first."""
+    from bakeoff.inference import predict as inference
+
+    yield from inference.predict(_where(place), run, [Path(image) for image in images], topk)
 
 
-def _done(results: Store, run: str) -> RunRecord:
-    record = results.read(results.find(run))
-    assert record is not None
-    if record.status != "done":
-        raise RequestError(f"run {record.run_id} has no weights to use: it is {record.status} ({record.reason})")
-    return record
+def ablate(
+    task: str | Request = "digits",
+    recipe: str = "torchvision-2021",
+    *,
+    design: "Design | Kind" = "factorial",
+    seeds: int | None = None,
+    reading: Reading = DEFAULT,
+    observer: Observer = unobserved,
+    **asked: Unpack[Asked],
+) -> Results:
+    """Measure what each technique of a recipe buys; runs that the store has are not made again.
+
+    design: `Factorial`, `LeaveOneOut`, `AddOne` or `Ladder`, each with its size, or its name. seeds: with a name, fold
+    pairs of a factorial, replicates of a toggle, repeats of a ladder. reading: level of the intervals, and how small a
+    gain isn't worth having. The report is in the store: `studies/NAME/report.html`, NAME being `results.spec.name`.
+    """
+    from bakeoff.ablation import run
+
+    job, where = _understood(task, recipe, asked)
+    found = run.ablate(job, _design(design, seeds), where, reading, observer)
+    write(found, "html", report_file(where.store, found.spec.name))
+    return found
 
 
-def _override(base: Plan, overrides: dict[str, Any]) -> Plan:
-    """The base plan with other values at dotted paths such as "lr.per_256"."""
-    data = base.model_dump(mode="json")
-    for path, value in overrides.items():
-        *parents, last = path.split(".")
-        here = data
-        for name in parents:
-            here[name] = here[name] or {}  # a slot that is empty so far
-            here = here[name]
-        here[last] = value
-    try:
-        return Plan.model_validate(data)
-    except ValidationError as error:
-        raise RequestError(f"--set {explain_validation(error)}") from None
+def plan_ablation(
+    task: str | Request = "digits",
+    recipe: str = "torchvision-2021",
+    *,
+    design: "Design | Kind" = "factorial",
+    seeds: int | None = None,
+    **asked: Unpack[Asked],
+) -> "StudyPlanned":
+    """What `ablate` would run, how long that takes and what it can tell; arguments as there. Nothing is run."""
+    from bakeoff.ablation import run
+
+    job, where = _understood(task, recipe, asked)
+    return run.plan(job, _design(design, seeds), where, job.task.load(where.data))
+
+
+def derive(
+    task: str | Request = "digits",
+    recipe: str = "torchvision-2021",
+    *,
+    reading: Reading = DEFAULT,
+    observer: Observer = unobserved,
+    **asked: Unpack[Sought],
+) -> Results:
+    """Find the best recipe for a task, and prove it; runs that the store has are not made again.
+
+    The candidates are the techniques of `recipe`, with `with_` and without `without`. budget: time for everything, in
+    seconds or words such as "1h"; runs: instead. objective: acc1 or acc5. always: candidates that stay on. max_time:
+    seconds that one training may take. strengths: try other strengths too, where the budget allows. seed: of the
+    search. The recipe's file is `studies/NAME/recipe.yaml` in the store, NAME being `results.spec.name`.
+    """
+    from bakeoff.derivation import run
+
+    options = _search(asked)
+    job, where = _understood(task, recipe, asked)
+    found = run.derive(job, options, where, reading, observer)
+    write(found, "html", report_file(where.store, found.spec.name))
+    return found
+
+
+def plan_derivation(
+    task: str | Request = "digits", recipe: str = "torchvision-2021", **asked: Unpack[Sought]
+) -> "SearchPlanned":
+    """What `derive` would begin with; arguments as there. Nothing is run."""
+    from bakeoff.derivation.plan import plan_search
+    from bakeoff.study.events import SearchPlanned
+
+    options = _search(asked)
+    job, where = _understood(task, recipe, asked)
+    return SearchPlanned(plan_search(job, options, where, job.task.load(where.data)))
+
+
+def open_study(name: str = "", *, reading: Reading = DEFAULT, store: Store | Path | str | None = None) -> Results:
+    """What a study of the store says, whether or not all of its runs are there. name: may be left out for the only one.
+
+    reading: level of the intervals, and how small a gain isn't worth having.
+    """
+    results = _store(store)
+    return analyse(results, Spec.load(results, name), reading)
+
+
+def write_report(
+    study: str | Results = "",
+    format: Format = "html",
+    output: Path | str | None = None,
+    *,
+    reading: Reading = DEFAULT,
+    store: Store | Path | str | None = None,
+) -> Path:
+    """Write the report of a study, from the store alone; while runs are missing, of what is there.
+
+    study: by name, or as `open_study` or `ablate` gave it. format: html, md or ipynb. output: the file to write (None:
+    beside the study). Returns the file.
+    """
+    results = _store(store)
+    found = study if isinstance(study, Results) else open_study(study, reading=reading, store=results)
+    return write(found, format, Path(output) if output else report_file(results, found.spec.name, format))
+
+
+def hand_in(
+    notebook: Path | str,
+    study: str = "",
+    output: Path | str = "handin",
+    technique: str | None = None,
+    *,
+    store: Store | Path | str | None = None,
+) -> "HandIn":
+    """Make the folder to hand in: notebook, narrative, analysis, report, and what is left for the student to write.
+
+    notebook: executed. study: by name; may be left out for the only one. output: the folder, which must not hold
+    anything. technique: what to write about (None: what the notebook drew).
+    """
+    from bakeoff.teach import handin
+
+    return handin.hand_in(Path(notebook), open_study(study, store=store), Path(output), technique)
+
+
+def check_data(task: str = "digits", *, skip_bad: bool = False, data: Path | str | None = None) -> "DataReport":
+    """What is in a task's data: classes, sizes, splits, duplicates, files that can't be read."""
+    from bakeoff import tasks
+    from bakeoff.data import check
+
+    folder = Workspace.open(data=data).data
+    return check.check(tasks.get(task, folder, skip_bad=skip_bad), folder)
+
+
+def prepare_data(
+    task: str,
+    *,
+    px: int = 256,
+    output: Path | str | None = None,
+    format: str = "ppm",
+    skip_bad: bool = False,
+    data: Path | str | None = None,
+    observer: Observer = unobserved,
+) -> "Prepared":
+    """Make a smaller copy of a task's image files, once: training on it reads several times as fast.
+
+    task: "folder:PATH" or imagenet. px: shorter side of the copies. output: where to (None: beside the images).
+    format: ppm (exact and fastest) or jpeg (a fifth of its size).
+    """
+    from bakeoff import tasks
+    from bakeoff.data import prepare
+
+    root = tasks.image_folder(task, Workspace.open(data=data).data)
+    to = Path(output) if output else None
+    return prepare.prepare(root, to, px, format, skip_bad, lambda done, total: observer(ImagesCopied(done, total)))
+
+
+def report_file(store: Store, study: str, format: Format = "html") -> Path:
+    """Where the report of a study is kept."""
+    return store.root / "studies" / study / f"report.{format}"
+
+
+def recipe_file(store: Store, derivation: str) -> Path:
+    """Where the recipe of a derivation is kept, for `recipe=` and `--recipe`."""
+    return store.root / "studies" / derivation / "recipe.yaml"
+
+
+def _store(store: Store | Path | str | None) -> Store:
+    return store if isinstance(store, Store) else open_store(store)
+
+
+def _design(design: "Design | Kind", seeds: int | None) -> "Design":
+    from bakeoff.ablation import design as designs
+
+    if isinstance(design, str):
+        return designs.design(design, seeds)
+    if seeds is not None:
+        raise RequestError(f"{design!r} has its size already; seeds goes with the name of a design")
+    return design
+
+
+def _search(asked: Sought) -> "SearchOptions":
+    from bakeoff.ablation.design import Budget, Runs
+    from bakeoff.derivation.plan import SearchOptions
+
+    budget, runs = asked.get("budget"), asked.get("runs")
+    if (budget is None) == (runs is None):
+        raise RequestError("a derivation needs a budget: time (budget='1h'), or runs (runs=80)")
+    options = {name: value for name, value in asked.items() if name in {field.name for field in fields(SearchOptions)}}
+    return SearchOptions(size=Runs(runs) if runs is not None else Budget(budget or ""), **cast(Any, options))
+
+
+def _understood(task: str | Request, recipe: str, asked: Asked) -> tuple[Job, Workspace]:
+    """The job that is asked for, and where it happens."""
+    where = _where(cast(Where, {name: value for name, value in asked.items() if name in Where.__annotations__}))
+    own = Asked.__annotations__.keys() - Where.__annotations__.keys()
+    what = {name: value for name, value in asked.items() if name in own}
+    if not isinstance(task, Request):
+        task = Request(task=task, recipe=recipe, **cast(Any, what))
+    elif what:
+        raise RequestError(f"{', '.join(what)} is said beside a request, which says it too; say it there")
+    return understand(task, where.data), where
+
+
+def _where(place: Where) -> Workspace:
+    rest = {name: value for name, value in place.items() if name != "where"}
+    if (where := place.get("where")) is None:
+        return Workspace.open(**cast(Any, rest))
+    if rest:
+        raise RequestError(f"{', '.join(rest)} is said beside a workspace, which says it too; say it there")
+    return where

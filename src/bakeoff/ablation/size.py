@@ -4,24 +4,22 @@ import math
 import os
 import statistics
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 import torch
 
-from bakeoff.ablation.plan import CORNERS, design_of, factors, plan_study, row_plans
-from bakeoff.api import Job, data_folder
+from bakeoff.ablation.design import CORNERS, AddOne, Budget, Design, Factorial, HalfWidth, Ladder, LeaveOneOut, Runs
+from bakeoff.ablation.plan import factors, plan_study
 from bakeoff.data.dataset import Dataset
-from bakeoff.engine import device as devices
 from bakeoff.engine import timing
 from bakeoff.errors import RequestError
 from bakeoff.launch.parallel import arrange, speeds
 from bakeoff.plan import Plan
+from bakeoff.recipes.request import Job
 from bakeoff.runs.runner import SPLITS, decoders
-from bakeoff.runs.store import open_store
+from bakeoff.runs.workspace import Workspace
 from bakeoff.stats import designs
 from bakeoff.stats.intervals import t_quantile
-from bakeoff.stats.power import Kind, runs_for, stein
+from bakeoff.stats.power import runs_for, stein
 from bakeoff.study.analyse import Results
 from bakeoff.study.preview import Choice, choices
 from bakeoff.study.spec import Spec, study_names
@@ -30,89 +28,86 @@ _MOST_BLOCKS = 40  # beyond, the evaluation images are what limits the intervals
 _WORTH_TIMING = 120.0  # seconds of a study: to time its processes takes about 5
 
 
-def sized(
-    job: Job, half_width: float | None = None, limit: float | None = None, length: float = 1.0, **request: Any
-) -> Spec:
-    """A study laid out, of the size that was asked for.
+def sized(job: Job, design: Design, where: Workspace, dataset: Dataset) -> Spec:
+    """A study laid out, of the size that was asked for; for a width, its first stage, which `enlarged` goes on from.
 
-    half_width: of the intervals, in points: the study is a first stage, which `enlarged` goes on from. limit: in
-    seconds: the largest factorial that fits. length: the job's, for advice. request: as for `plan_study`. Raises
-    RequestError for sizes that contradict each other, and if not even the smallest factorial fits.
+    Raises RequestError if not even the smallest factorial fits the budget.
     """
-    spec = plan_study(job, **request)
-    for option, given in (("--half-width", half_width), ("--budget", limit)):
-        taken = request["runs"] or request["seeds"] or (half_width and limit)
-        if given is not None and (spec.design != "factorial" or taken):
-            others = "--runs and --seeds" if half_width is None else "--budget, --runs and --seeds"
-            raise RequestError(f"{option} picks the size of a factorial; leave {others} out")
-    if half_width is not None and not 0 < half_width < math.inf:
-        raise RequestError(f"--half-width takes points above 0, not {half_width:g}")
-    spec = _arranged(spec, job, request)
-    if limit is None:
+    if isinstance(design, Factorial) and isinstance(design.size, HalfWidth) and not 0 < design.size.points < math.inf:
+        raise RequestError(f"--half-width takes points above 0, not {design.size.points:g}")
+    spec = arranged(plan_study(job, design, where, dataset), job, where, dataset)
+    if not (isinstance(design, Factorial) and isinstance(design.size, Budget)):
         return spec
-    whole = prospects(spec, job, request["dataset"])[0]
+    whole, limit = preview(spec, job, design, where, dataset)[0], design.size.seconds
     per_run, block = whole.seconds / whole.runs, _block(spec)
     blocks = min(_MOST_BLOCKS, int((limit / per_run - 2 * CORNERS) // block))
     if blocks < 1:
         raise RequestError(
             f"the smallest factorial takes about {whole.seconds / 60:.1f} minutes; give it that, or train for less "
-            f"(--length {length * limit / whole.seconds:.2g})"
+            f"(--length {job.request.length * limit / whole.seconds:.2g})"
         )
-    return _arranged(plan_study(job, **{**request, "runs": blocks * block}), job, request, like=spec)
+    fitting = replace(design, size=Runs(blocks * block))
+    return arranged(plan_study(job, fitting, where, dataset), job, where, dataset, like=spec)
 
 
-def enlarged(first: Results, half_width: float, job: Job, **request: Any) -> Spec | None:
-    """The study that goes on from a first one until the intervals are +-`half_width` points; None if they are.
+def enlarged(first: Results, job: Job, design: Design, where: Workspace, dataset: Dataset) -> Spec | None:
+    """The study that goes on from a first one until its intervals are as narrow as asked for; None if they are.
 
-    Its size comes from the first one's noise (`power.stein`). job, request: what `first` was planned from. Raises
-    RequestError where that takes more runs than a study has.
+    Its size comes from the first one's noise (`power.stein`). Raises RequestError where that takes more runs than a
+    study has.
     """
-    spec = first.spec
+    if not (isinstance(design, Factorial) and isinstance(design.size, HalfWidth)):
+        return None
+    spec, wanted = first.spec, design.size.points
     known = [effect for effect in first.main[: len(spec.training)] if math.isfinite(effect.se)]
     widest = max(known, key=lambda effect: effect.se, default=None)
-    if widest is None or (now := t_quantile(widest.level, widest.df) * widest.se) <= half_width:
+    if widest is None or (now := t_quantile(widest.level, widest.df) * widest.se) <= wanted:
         return None
     runs, block = len(spec.rows), _block(spec)
     noise, most = widest.se * math.sqrt(runs) / 2, _MOST_BLOCKS * block + 2 * CORNERS
-    blocks = math.ceil((stein(noise, widest.df, runs, half_width) - 2 * CORNERS) / block)
+    blocks = math.ceil((stein(noise, widest.df, runs, wanted) - 2 * CORNERS) / block)
     if blocks > _MOST_BLOCKS:
         raise RequestError(
-            f"intervals of +-{half_width:g} points take about {blocks * block:,} runs at this noise, and a study has "
+            f"intervals of +-{wanted:g} points take about {blocks * block:,} runs at this noise, and a study has "
             f"{most} at most, for about +-{now * math.sqrt(runs / most):.2g}; `bakeoff report {spec.name}` shows the "
             f"first {runs}"
         )
-    larger = plan_study(job, **{**request, "runs": blocks * block})
-    return _arranged(replace(larger, first_stage=spec.name), job, request, like=spec)
+    larger = plan_study(job, replace(design, size=Runs(blocks * block)), where, dataset)
+    return arranged(replace(larger, first_stage=spec.name), job, where, dataset, like=spec)
 
 
-def prospects(spec: Spec, job: Job, dataset: Dataset, half_width: float | None = None) -> list[Choice]:
+def preview(spec: Spec, job: Job, design: Design, where: Workspace, dataset: Dataset) -> list[Choice]:
     """What the study would take and tell at its size, and at others that the design can have.
 
     The time comes from short runs on this machine. How large the noise is, only the study will show: the task's own is
-    taken if it is known, else effects are in units of it. half_width: its size is there too, where that is known.
+    taken if it is known, else effects are in units of it; where it is known and a width was asked for, the size for
+    that is there too.
     """
-    k, device = len(spec.training), devices.resolve(spec.device)
+    k, device = len(spec.training), where.torch_device()
     both = (job.compiled.base, job.plan)
     per_image = statistics.mean(seconds_per_image(plan, dataset, device, spec.threads) for plan in both)
     levels = [row.levels for row in spec.rows]
     found = factors(job)
-    shown = sum(row_plans(job, found, level)[0].examples_seen for level in levels)
+    shown = sum(found.plans(level)[0].examples_seen for level in levels)
     looked_at = len(levels) * len(spec.levels) * sum(len(dataset.splits[split]) for split in SPLITS)
     whole = per_image * (shown + looked_at / 3) / spec.jobs  # without gradients a third is left
-    kind, noise = spec.design, job.task.noise_pp
-    sizes = {len(spec.rows), *other_sizes(kind, k)}
-    if half_width is not None and noise is not None:
+    noise, sizes = job.task.noise_pp, {len(spec.rows), *_other_sizes(design, k)}
+    if isinstance(design, Factorial) and isinstance(design.size, HalfWidth) and noise is not None:
         block = _block(spec)
-        blocks = math.ceil((runs_for("factorial", half_width, noise, k) - 2 * CORNERS) / block)
+        blocks = math.ceil((runs_for("factorial", design.size.points, noise, k) - 2 * CORNERS) / block)
         sizes.add(min(max(2, blocks), _MOST_BLOCKS) * block + 2 * CORNERS)
-    return choices(kind, {runs: whole * runs / len(spec.rows) for runs in sorted(sizes)}, k, noise)
+    return choices(design.kind, {runs: whole * runs / len(spec.rows) for runs in sorted(sizes)}, k, noise)
 
 
-def other_sizes(kind: Kind, k: int) -> list[int]:
+def _other_sizes(design: Design, k: int) -> list[int]:
     """A few sizes, in runs, that a design comes in."""
-    if kind == "factorial":
-        return [len(designs.factorial(k)) * blocks + 2 * CORNERS for blocks in (1, 2, 4)]
-    return [len(design_of(kind, k, seeds, None, 0)) for seeds in (2, 4, 8)]
+    match design:
+        case Factorial():
+            return [len(designs.factorial(k)) * blocks + 2 * CORNERS for blocks in (1, 2, 4)]
+        case LeaveOneOut() | AddOne():
+            return [len(replace(design, replicates=count).draw(k)) for count in (2, 4, 8)]
+        case Ladder():
+            return [len(replace(design, repeats=count).draw(k)) for count in (2, 4, 8)]
 
 
 def seconds_per_image(plan: Plan, dataset: Dataset, device: torch.device, threads: int) -> float:
@@ -125,28 +120,17 @@ def seconds_per_image(plan: Plan, dataset: Dataset, device: torch.device, thread
         torch.set_num_threads(before)
 
 
-def arranged(
-    spec: Spec,
-    job: Job,
-    *,
-    jobs: int | None,
-    threads: int | None,
-    dataset: Dataset,
-    data: Path | str | None = None,
-    store: Path | str | None = None,
-    like: Spec | None = None,
-) -> Spec:
+def arranged(spec: Spec, job: Job, where: Workspace, dataset: Dataset, like: Spec | None = None) -> Spec:
     """A study with its processes and threads settled: as asked for, as it began, or as a short timing says.
 
-    jobs, threads: what was asked for. It is timed only where there is something to choose and the study is long enough;
-    what was chosen stays with the study, so that going on with it can't change its bits. like: a study of the same job
-    that is settled already.
+    It is timed only where there is something to choose and the study is long enough; what was chosen stays with the
+    study, so that going on with it can't change its bits. like: a study of the same job that is settled already.
     """
-    cores, results = os.cpu_count() or 1, open_store(store)
-    if jobs or threads:
+    cores = os.cpu_count() or 1
+    if where.jobs or where.threads:
         return replace(spec, arrangement="as asked for")
-    if spec.name in study_names(results):
-        begun = Spec.load(results, spec.name)
+    if spec.name in study_names(where.store):
+        begun = Spec.load(where.store, spec.name)
         return replace(spec, jobs=begun.jobs, threads=begun.threads, arrangement=begun.arrangement)
     if like:
         return replace(spec, jobs=like.jobs, threads=like.threads, arrangement=like.arrangement)
@@ -155,20 +139,14 @@ def arranged(
     if cores == 1:
         return replace(spec, arrangement="one core")
     found = factors(job)
-    shown = sum(row_plans(job, found, row.levels)[0].examples_seen for row in spec.rows)
-    alone = seconds_per_image(job.plan, dataset, devices.resolve(spec.device), spec.threads)
+    shown = sum(found.plans(row.levels)[0].examples_seen for row in spec.rows)
+    alone = seconds_per_image(job.plan, dataset, where.torch_device(), spec.threads)
     if shown * alone / spec.jobs < _WORTH_TIMING:
         return replace(spec, arrangement="too short a study to time others")
-    plans = [plan.model_dump(mode="json") for plan in (job.compiled.base, job.plan)]
     most = min(cores, len(spec.rows))
-    with speeds(spec.task, plans, data=data_folder(data), device=spec.device, most=most) as speed:
+    with speeds(job.task, (job.compiled.base, job.plan), where, most=most) as speed:
         best = arrange(cores, most, speed)
     return replace(spec, jobs=best.jobs, threads=best.threads, arrangement=best.why)
-
-
-def _arranged(spec: Spec, job: Job, request: dict[str, Any], like: Spec | None = None) -> Spec:
-    asked = {name: request.get(name) for name in ("jobs", "threads", "data", "store")}
-    return arranged(spec, job, dataset=request["dataset"], **asked, like=like)
 
 
 def _block(spec: Spec) -> int:

@@ -5,10 +5,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import Progress
 
 from bakeoff.cli import options
-from bakeoff.cli.output import consoles, print_json
+from bakeoff.cli.output import consoles, observer, print_json
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
@@ -23,11 +22,10 @@ def check(
     debug: options.Debug = False,
 ) -> None:
     """What is in a data set: classes, sizes, splits, duplicates, files that can't be read."""
-    from bakeoff import api, tasks
+    from bakeoff import api
     from bakeoff.data import check as checks
 
-    folder = api.data_folder(data)
-    report = checks.check(tasks.get(task, folder, skip_bad=skip_bad), folder)
+    report = api.check_data(task, skip_bad=skip_bad, data=data)
     print_json(report.as_json()) if as_json else checks.show(consoles(False)[0], report)
 
 
@@ -47,17 +45,15 @@ def prepare(
 
     It has the same classes and splits, and results of its own: crops come from images with less detail.
     """
-    from bakeoff import api, tasks
+    from bakeoff import api
     from bakeoff.data import prepare as preparing
 
-    out, err = consoles(as_json)
-    root = tasks.image_folder(task, api.data_folder(data))
+    out, _ = consoles(as_json)
     kind = options.one_of(format, "--format", tuple(preparing.FORMATS))
-    with Progress(console=err, transient=True, disable=quiet or not err.is_terminal) as bar:
-        shown = bar.add_task("images", total=None)
-        made = preparing.prepare(
-            root, output, px, kind, skip_bad, lambda done, total: bar.update(shown, completed=done, total=total)
-        )
+    with observer(quiet) as shown:
+        made = api.prepare_data(
+            task, px=px, output=output, format=kind, skip_bad=skip_bad, data=data, observer=shown
+        )  # fmt: skip
     if as_json:
         print_json(made.as_json())
         return

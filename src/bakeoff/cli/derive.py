@@ -3,12 +3,10 @@
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from bakeoff.cli import options
-from bakeoff.cli.output import consoles, print_json
+from bakeoff.cli.output import consoles, observer, print_json
 from bakeoff.errors import RequestError
-from bakeoff.runs.store import open_store
 
 
 def derive(
@@ -41,44 +39,41 @@ def derive(
 ) -> None:
     """Find the best recipe for your data under a budget, and prove it with fresh runs on images that took no part."""
     from bakeoff import api
-    from bakeoff.derivation import run as derivation
-    from bakeoff.report.console import derivation as derivation_report
-    from bakeoff.report.console import study
-    from bakeoff.report.render import write
+    from bakeoff.recipes.request import Request
+    from bakeoff.report.console import derivation, study
+    from bakeoff.runs.workspace import Workspace
     from bakeoff.stats.table import Reading
     from bakeoff.study.preview import seconds
     from bakeoff.study.search import OBJECTIVES
 
     if (budget is None) == (runs is None):
         raise RequestError("a derivation needs a budget: --budget 1h, or --runs 80")
-    out, err = consoles(as_json)
-    job = api.plan_job(
-        task, recipe, with_=options.names(include), without=options.names(exclude), settings=settings or (),
-        model=model, length=length, data=data, skip_bad=skip_bad,
+    out, _ = consoles(as_json)
+    request = Request(
+        task=task, recipe=recipe, with_=options.names(include), without=options.names(exclude),
+        settings=settings or (), model=model, length=length, skip_bad=skip_bad, command=context.obj,
     )  # fmt: skip
-    results = open_store(store)
-    dataset = job.task.load(api.data_folder(data))
-    asked = derivation.plan_search(
-        job, budget=float(runs) if runs else seconds(budget or ""), unit="runs" if runs else "seconds",
-        objective=options.one_of(objective, "--objective", OBJECTIVES), always=options.names(always),
-        slowest=seconds(max_time) if max_time else None, strengths=strengths,
-        seed=seed, dataset=dataset, store=store, command=context.obj,
-        device=device, jobs=options.jobs(jobs), threads=threads, data=data,
-    )  # fmt: skip
-    if plan_only and as_json:
-        print_json(derivation_report.plan_json(asked))
-        return
-    if plan_only or not quiet:
-        derivation_report.show_plan(out if plan_only else err, asked)
+    asked: api.Sought = {
+        "budget": budget,
+        "runs": runs,
+        "objective": options.one_of(objective, "--objective", OBJECTIVES),
+        "always": options.names(always),
+        "max_time": seconds(max_time) if max_time else None,
+        "strengths": strengths,
+        "seed": seed,
+        "where": Workspace.open(store=store, data=data, device=device, jobs=options.jobs(jobs), threads=threads),
+    }
     if plan_only:
+        planned = api.plan_derivation(request, **asked)
+        print_json(planned.as_json()) if as_json else derivation.show_plan(out, planned.asked)
         return
-    with derivation_report.live(Console(quiet=True) if quiet else err, asked) as shown:
-        spec = derivation.run_search(asked, job, data=data, store=store, planned=shown.planned, report=shown.report)
-    found, file = derivation.finish(asked, job, spec, results, Reading(delta=delta))
-    page = write(found, "html", results.root / "studies" / spec.name / "report.html")
+    with observer(quiet) as shown:
+        found = api.derive(request, reading=Reading(delta=delta), observer=shown, **asked)
+    kept = asked["where"].store
+    file = api.recipe_file(kept, found.spec.name)
     if as_json:
         print_json({**found.as_json(), "recipe_file": str(file)})
     else:
         study.show(out, found)
         out.print(f"recipe: {file}", soft_wrap=True, markup=False)
-        out.print(f"report: {page}", soft_wrap=True, markup=False)
+        out.print(f"report: {api.report_file(kept, found.spec.name)}", soft_wrap=True, markup=False)

@@ -9,7 +9,6 @@ import typer
 from bakeoff.cli import options
 from bakeoff.cli.output import consoles, print_json
 from bakeoff.errors import RequestError
-from bakeoff.runs.store import open_store
 
 
 def handin(
@@ -26,10 +25,7 @@ def handin(
     debug: options.Debug = False,
 ) -> None:
     """Make the folder to hand in: notebook, narrative, analysis, report, and what is left for you to write."""
-    from bakeoff import recipes
-    from bakeoff.study.analyse import analyse
-    from bakeoff.study.spec import Spec
-    from bakeoff.teach.handin import hand_in
+    from bakeoff import api, recipes
     from bakeoff.teach.pick import pick
 
     if technique is not None and seed is not None:
@@ -37,17 +33,15 @@ def handin(
     if seed is not None:
         twelve = [technique.name for technique in recipes.get("torchvision-2021").techniques]
         technique = pick(twelve, seed)["technique"]
-    results = open_store(store)
-    spec = Spec.load(results, name)
-    written = hand_in(notebook, analyse(results, spec), output, technique)
+    written = api.hand_in(notebook, name, output, technique, store=store)
     out, _ = consoles(as_json)
     if as_json:
         files = {key: str(path) for key, path in written.files.items()}
-        print_json({**asdict(written), "folder": str(written.folder), "study": spec.name, "files": files})
+        print_json({**asdict(written), "folder": str(written.folder), "files": files})
         return
     if not quiet:
         out.print(
-            f"{written.technique}, study {spec.name}; {written.blanks} places are yours to write, listed in "
+            f"{written.technique}, study {written.study}; {written.blanks} places are yours to write, listed in "
             f"{written.files['readme']}",
             soft_wrap=True,
             markup=False,

@@ -2,11 +2,14 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
 from bakeoff.errors import RequestError, unknown
+
+if TYPE_CHECKING:
+    from bakeoff.ablation.design import Design
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, all else on standard error.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Results only: no progress.")]
@@ -47,6 +50,29 @@ def one_of(value: str, option: str, known: Sequence[T]) -> T:
         if each == value:
             return each
     raise unknown(f"value of {option}", value, known)
+
+
+def design(
+    kind: str, seeds: int | None, runs: int | None, budget: str | None, half_width: float | None, seed: int
+) -> "Design":
+    """A design with its size. Raises RequestError for a kind that isn't one, and for sizes that contradict."""
+    from bakeoff.ablation.design import KINDS, Budget, Factorial, HalfWidth, Runs, design
+
+    name = one_of(kind, "--design", KINDS)
+    for option, given in (("--half-width", half_width), ("--budget", budget)):
+        taken = runs or seeds or (half_width is not None and budget)
+        if given is not None and (name != "factorial" or taken):
+            others = "--runs and --seeds" if half_width is None else "--budget, --runs and --seeds"
+            raise RequestError(f"{option} picks the size of a factorial; leave {others} out")
+    if runs is not None and name != "factorial":
+        raise RequestError(f"--runs sets the size of a factorial; for {name} use --seeds")
+    if runs is not None and seeds is not None:
+        raise RequestError("--runs and --seeds both set the size of a factorial; leave one out")
+    if half_width is not None:
+        return Factorial(HalfWidth(half_width), seed)
+    if budget is not None:
+        return Factorial(Budget(budget), seed)
+    return design(name, seeds, seed) if runs is None else Factorial(Runs(runs), seed)
 
 
 def jobs(text: str) -> int | None:

@@ -1,9 +1,12 @@
 """Where results go, and where everything else does."""
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+
+if TYPE_CHECKING:
+    from bakeoff.report.console.observer import Terminal
 
 
 def consoles(as_json: bool) -> tuple[Console, Console]:
@@ -14,3 +17,10 @@ def consoles(as_json: bool) -> tuple[Console, Console]:
 def print_json(data: Any) -> None:
     """One JSON document on standard output."""
     print(json.dumps(data, indent=1))
+
+
+def observer(quiet: bool) -> "Terminal":
+    """What shows on standard error how the work goes, with its bar; quiet: nothing."""
+    from bakeoff.report.console.observer import Terminal
+
+    return Terminal(Console(stderr=True, quiet=quiet, highlight=False))

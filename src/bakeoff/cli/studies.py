@@ -1,15 +1,12 @@
 """Ablate and report."""
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from bakeoff.cli import options
-from bakeoff.cli.output import consoles, print_json
-from bakeoff.runs.store import open_store
+from bakeoff.cli.output import consoles, observer, print_json
 
 
 def ablate(
@@ -41,55 +38,29 @@ def ablate(
 ) -> None:
     """Measure what each technique of a recipe buys on your data, with intervals, beside what post and papers claim."""
     from bakeoff import api
-    from bakeoff.ablation import plan as layout
-    from bakeoff.ablation import run as ablation
-    from bakeoff.ablation import size as sizing
-    from bakeoff.report.console import study
-    from bakeoff.report.console.preview import show_enlargement, show_prospects
-    from bakeoff.report.console.progress import study_progress
-    from bakeoff.report.render import write
+    from bakeoff.recipes.request import Request
+    from bakeoff.report.console import preview, study
+    from bakeoff.runs.workspace import Workspace
     from bakeoff.stats.table import Reading
-    from bakeoff.study.analyse import analyse
-    from bakeoff.study.preview import seconds
 
-    out, err = consoles(as_json)
-    limit = seconds(budget) if budget else None
-    job = api.plan_job(
-        task, recipe, with_=options.names(with_), without=options.names(without), settings=settings or (), model=model,
-        length=length, data=data, skip_bad=skip_bad,
+    out, _ = consoles(as_json)
+    request = Request(
+        task=task, recipe=recipe, with_=options.names(with_), without=options.names(without), settings=settings or (),
+        model=model, length=length, skip_bad=skip_bad, command=context.obj,
     )  # fmt: skip
-    results = open_store(store)
-    request = {
-        "design": options.one_of(design, "--design", layout.DESIGNS), "seeds": seeds, "runs": runs,
-        "design_seed": design_seed, "device": device, "jobs": options.jobs(jobs), "threads": threads,
-        "dataset": job.task.load(api.data_folder(data)), "data": data, "store": store, "command": context.obj,
-    }  # fmt: skip
-    spec = sizing.sized(job, half_width, limit, length, **request)
-    prospects = sizing.prospects(spec, job, request["dataset"], half_width)
-    if plan_only and as_json:
-        print_json({"study": spec.name, "design": spec.design, "runs": len(spec.rows), "training": spec.training,
-                     "evaluation": spec.evaluation, "not_applicable": spec.not_applicable,
-                     "choices": [asdict(choice) for choice in prospects]})  # fmt: skip
-        return
-    if plan_only or not quiet:
-        show_prospects(out if plan_only else err, spec, prospects, job.task.noise_pp)
+    where = Workspace.open(store=store, data=data, device=device, jobs=options.jobs(jobs), threads=threads)
+    chosen = options.design(design, seeds, runs, budget, half_width, design_seed)
     if plan_only:
+        planned = api.plan_ablation(request, design=chosen, where=where)
+        print_json(planned.as_json()) if as_json else preview.show_preview(out, planned)
         return
-    told = Console(quiet=True) if quiet else err
-    with study_progress(told, results, spec) as report:
-        spec = ablation.run_study(spec, job, data=data, store=store, report=report)
-    found = analyse(results, spec, Reading(delta=delta))
-    if half_width is not None and (larger := sizing.enlarged(found, half_width, job, **request)):
-        show_enlargement(told, found, larger, prospects, half_width)
-        with study_progress(told, results, larger) as report:
-            spec = ablation.run_study(larger, job, data=data, store=store, report=report)
-        found = analyse(results, spec, Reading(delta=delta))
-    page = write(found, "html", results.root / "studies" / spec.name / "report.html")
+    with observer(quiet) as shown:
+        found = api.ablate(request, design=chosen, reading=Reading(delta=delta), where=where, observer=shown)
     if as_json:
         print_json(found.as_json())
     else:
         study.show(out, found)
-        out.print(f"report: {page}", soft_wrap=True, markup=False)
+        out.print(f"report: {api.report_file(where.store, found.spec.name)}", soft_wrap=True, markup=False)
 
 
 def report(
@@ -103,17 +74,14 @@ def report(
     debug: options.Debug = False,
 ) -> None:
     """Write the report of a study, from the store alone; while runs are missing, of what is there."""
+    from bakeoff import api
     from bakeoff.report.console import study
-    from bakeoff.report.render import FORMATS, write
+    from bakeoff.report.render import FORMATS
     from bakeoff.stats.table import Reading
-    from bakeoff.study.analyse import analyse
-    from bakeoff.study.spec import Spec
 
-    results = open_store(store)
-    spec = Spec.load(results, name or "")
     kind = options.one_of(format_, "--format", FORMATS)
-    found = analyse(results, spec, Reading(delta=delta))
-    path = write(found, kind, output or results.root / "studies" / spec.name / f"report.{kind}")
+    found = api.open_study(name or "", reading=Reading(delta=delta), store=store)
+    path = api.write_report(found, kind, output, store=store)
     out, _ = consoles(as_json)
     if as_json:
         print_json({**found.as_json(), "report": str(path)})

@@ -4,10 +4,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from bakeoff.cli import options
-from bakeoff.cli.output import consoles, print_json
+from bakeoff.cli.output import consoles, observer, print_json
 from bakeoff.errors import BakeoffError
 from bakeoff.runs.store import open_store
 
@@ -33,32 +32,32 @@ def train(
 ) -> None:
     """Train a classifier, or go on with it; a run that the store has is not trained again."""
     from bakeoff import api
+    from bakeoff.recipes.request import Request
     from bakeoff.report.console import runs
-    from bakeoff.report.console.progress import progress
+    from bakeoff.runs.workspace import Workspace
 
-    job = api.plan_job(
-        task, recipe, with_=options.names(with_), without=options.names(without), settings=settings or (), model=model,
-        length=length, data=data, skip_bad=skip_bad,
+    request = Request(
+        task=task, recipe=recipe, with_=options.names(with_), without=options.names(without),
+        settings=settings or (), model=model, length=length, skip_bad=skip_bad,
     )  # fmt: skip
-    out, err = consoles(as_json)
-    compiled = job.compiled
+    where = Workspace.open(store=store, data=data, device=device, workers=workers)
+    out, _ = consoles(as_json)
     if dry_run:
+        job = api.plan_job(request, where=where)
         if as_json:
             print_json(
                 {"plan": job.plan.model_dump(mode="json"), "plan_digest": job.plan.digest, "steps": job.plan.steps,
-                 "set_by": dict(compiled.owners), "skipped": dict(compiled.skipped)}
+                 "set_by": dict(job.compiled.owners), "skipped": dict(job.compiled.skipped)}
             )  # fmt: skip
         else:
-            runs.show_plan(out, job.plan, compiled.owners, compiled.skipped)
+            runs.show_plan(out, job.plan, job.compiled.owners, job.compiled.skipped)
         return
-    if not quiet:
-        runs.show_skipped(err, compiled.skipped)
-    with progress(Console(quiet=True) if quiet else err) as report:
-        record = api.train_job(job, seed=seed, device=device, workers=workers, data=data, store=store, report=report)
+    with observer(quiet) as shown:
+        record = api.train(request, seed=seed, where=where, observer=shown)
     if as_json:
         print_json(record.as_json())
     else:
-        runs.show_record(out, record, open_store(store).folder(record.run_id))
+        runs.show_record(out, record, where.store.folder(record.run_id))
     if record.status != "done":
         raise BakeoffError(f"run {record.run_id} {record.status}: {record.reason}")
 
@@ -114,10 +113,11 @@ def predict(
 
     out, _ = consoles(as_json)
     answers = []
-    for path, best in api.predict(run, images, topk=topk, device=device, store=store):
-        answers.append({"image": str(path), "classes": [{"class": name, "probability": p} for name, p in best]})
+    for found in api.predict(run, images, topk=topk, device=device, store=store):
+        best = found.classes
+        answers.append({"image": str(found.image), "classes": [{"class": name, "probability": p} for name, p in best]})
         if not as_json:
             words = ", ".join(f"{name} {100 * p:.1f} %" for name, p in best)
-            out.print(f"{path}: {words}", soft_wrap=True, highlight=False, markup=False)
+            out.print(f"{found.image}: {words}", soft_wrap=True, highlight=False, markup=False)
     if as_json:
         print_json(answers)

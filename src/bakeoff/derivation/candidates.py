@@ -1,15 +1,15 @@
 """What a derivation makes of its candidates: fewer, of other strengths, and the file of the recipe that was found."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from bakeoff import techniques
-from bakeoff.api import Job
-from bakeoff.recipe import Recipe, compile_plan
+from bakeoff.recipe import Recipe
+from bakeoff.recipes.request import Job
 from bakeoff.runs.store import Store, write_text
 from bakeoff.stats import level_sweep as screening
 from bakeoff.stats.table import Effect
@@ -17,15 +17,6 @@ from bakeoff.study import search as study
 from bakeoff.study.analyse import Results
 from bakeoff.study.search import Look, Search
 from bakeoff.study.spec import SPLIT, Knob, Spec
-
-
-def without(job: Job, names: Iterable[str]) -> Job:
-    """A job with fewer candidates."""
-    recipe = job.recipe
-    for name in names:
-        if name in recipe:
-            recipe = recipe.minus(name)
-    return Job(job.task, recipe, compile_plan(job.task, recipe, job.compiled.base))
 
 
 def recipe_of(job: Job, opening: Spec, reference: Sequence[bool]) -> Recipe:
@@ -45,10 +36,7 @@ def knobs_of(job: Job, opening: Spec, reference: Sequence[bool]) -> list[Knob]:
         at = [value for value in values if math.isclose(value, getattr(technique, knob))]
         usual = values.index(at[0]) - 1 if at else 0
         entry = Knob(technique.name, knob, values, usual, usual)
-        plans = {
-            compile_plan(job.task, dosed(job, [entry], [code]).recipe, job.compiled.base).plan.training_digest
-            for code in (-1, 0, 1)
-        }
+        plans = {dosed(job, [entry], [code]).plan.training_digest for code in (-1, 0, 1)}
         if at and len(plans) == 3:
             found.append(entry)
     return found[: screening.MOST]
@@ -61,7 +49,7 @@ def dosed(job: Job, knobs: Sequence[Knob], coded: Sequence[int]) -> Job:
         (technique,) = (technique for technique in recipe.techniques if technique.name == knob.technique)
         values = {**technique.model_dump(), knob.knob: knob.values[code + 1]}
         recipe = recipe.plus(techniques.make(technique.name, **values))
-    return Job(job.task, recipe, compile_plan(job.task, recipe, job.compiled.base))
+    return job.of(recipe)
 
 
 def write_recipe(asked: Search, job: Job, now: Look, results: Store, proof: Results | None = None) -> Path:

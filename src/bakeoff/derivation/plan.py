@@ -1,25 +1,22 @@
 """Lay a derivation out: what is run first, what earlier studies left, and whether the budget is enough."""
 
-import shlex
 import statistics
 from collections.abc import Sequence
-from dataclasses import replace
-from pathlib import Path
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Literal
 
-from bakeoff.ablation import plan as layout
-from bakeoff.ablation import size as sizing
-from bakeoff.ablation.plan import Factors, factors, make_row, row_plans
-from bakeoff.api import Job
+from bakeoff.ablation.design import Budget, Factorial, Runs
+from bakeoff.ablation.plan import Factors, factors, plan_study, study_name
+from bakeoff.ablation.size import arranged, seconds_per_image
 from bakeoff.data.dataset import Dataset
-from bakeoff.derivation.candidates import without
-from bakeoff.engine import device as devices
 from bakeoff.engine.train import ENGINE_VERSION
 from bakeoff.errors import RequestError
 from bakeoff.plan import Plan
-from bakeoff.recipe import Recipe, compile_plan
+from bakeoff.recipe import Recipe
+from bakeoff.recipes.request import Job
 from bakeoff.runs.runner import SPLITS
-from bakeoff.runs.store import Store, open_store
+from bakeoff.runs.store import Store
+from bakeoff.runs.workspace import Workspace
 from bakeoff.stats import thompson as search
 from bakeoff.study import search as study
 from bakeoff.study.search import Objective, Search
@@ -28,42 +25,50 @@ from bakeoff.study.spec import Row, Spec
 _ROOM = 3  # batches of search that there must be room for before strengths are tried
 
 
-def plan_search(
-    job: Job,
-    *,
-    budget: float,
-    unit: Literal["seconds", "runs"],
-    objective: Objective = "acc1",
-    always: Sequence[str] = (),
-    slowest: float | None = None,
-    strengths: bool = True,
-    seed: int = 0,
-    dataset: Dataset,
-    store: Path | str | None = None,
-    command: Sequence[str] = (),
-    **request: Any,
-) -> Search:
-    """Lay a derivation out; nothing is run.
+@dataclass(frozen=True, kw_only=True)
+class SearchOptions:
+    """How a recipe is searched for.
 
-    job: the recipe whose techniques are the candidates. budget: in seconds that pass, or in runs. objective: acc1 or
-    acc5. always: candidates that stay on. slowest: seconds that one training may take. strengths: whether to try other
-    strengths of the recipe's techniques, where the budget allows. request: device, jobs, threads, data, as for
-    `layout.plan_study`. Raises RequestError for what can't be had.
+    size: the time that passes, or the runs, for everything. objective: acc1 or acc5. always: candidates that stay on.
+    max_time: seconds that one training may take. strengths: whether to try other strengths of the recipe's techniques,
+    where the budget allows. seed: of the search.
     """
-    for name in always:
+
+    size: Budget | Runs
+    objective: Objective = "acc1"
+    always: Sequence[str] = ()
+    max_time: float | None = None
+    strengths: bool = True
+    seed: int = 0
+
+    @property
+    def budget(self) -> tuple[float, Literal["seconds", "runs"]]:
+        """The amount, and its unit."""
+        if isinstance(self.size, Runs):
+            return float(self.size.count), "runs"
+        return self.size.seconds, "seconds"
+
+
+def plan_search(job: Job, options: SearchOptions, where: Workspace, dataset: Dataset) -> Search:
+    """Lay a derivation out; nothing is run. One that was begun comes as it was.
+
+    job: the recipe whose techniques are the candidates. Raises RequestError for what can't be had.
+    """
+    for name in options.always:
         if name not in job.recipe:
             raise RequestError(f"technique '{name}' can't stay on (--always): it isn't among the candidates")
-    results = open_store(store)
-    wanted = [objective, budget, unit, sorted(always), slowest, seed, job.recipe.as_json(), job.plan.digest]
-    name = layout.study_name(job.task.name, "derive", [*wanted, dataset.fingerprint, ENGINE_VERSION])
-    if name in study.searches(results):
-        return Search.load(results, name)
+    (budget, unit), slowest, seed = options.budget, options.max_time, options.seed
+    wanted = [
+        options.objective, budget, unit, sorted(options.always), slowest, seed, job.recipe.as_json(), job.plan.digest
+    ]  # fmt: skip
+    name = study_name(job.task.name, "derive", [*wanted, dataset.fingerprint, ENGINE_VERSION])
+    if name in study.searches(where.store):
+        return Search.load(where.store, name)
     slow = {}
     if slowest is not None:
-        spec = layout.plan_study(job, design_seed=seed, dataset=dataset, store=store, **request)
-        slow = _too_slow(job, spec, slowest, dataset)
-        job = without(job, slow)
-    spec = layout.plan_study(job, design_seed=seed, dataset=dataset, store=store, **request)
+        slow = _too_slow(job, plan_study(job, Factorial(seed=seed), where, dataset), slowest, where, dataset)
+        job = job.without(list(slow))
+    spec = plan_study(job, Factorial(seed=seed), where, dataset)
     found, k = factors(job), len(spec.training)
     search.configurations(k)
     drawn = search.opening(k, seed)
@@ -71,58 +76,60 @@ def plan_search(
         spec,
         name=name,
         rows=tuple(
-            make_row(job, found, on_off, block, dataset.fingerprint)
+            found.row(on_off, block, dataset.fingerprint)
             for on_off, block in zip(drawn.levels.tolist(), drawn.block.tolist(), strict=True)
         ),
         not_applicable={**spec.not_applicable, **slow},
-        command=shlex.join(["bakeoff", *command]) if command else "",
     )
-    opening = sizing.arranged(
-        opening,
-        job,
-        jobs=request["jobs"],
-        threads=request["threads"],
-        dataset=dataset,
-        data=request["data"],
-        store=store,
-    )
-    prior, shorter = earlier(results, job, found, opening)
+    opening = arranged(opening, job, where, dataset)
+    prior, shorter = earlier(where.store, job, found, opening)
     whole, least = 1.0, float(len(drawn) + 3 * study.LEAST + k)
     if unit == "seconds":
-        whole, least = _least(opening, job, dataset)
+        whole, least = _least(opening, job, where, dataset)
     if budget < least:
         raise RequestError(_too_little(budget, least, unit))
     room = budget >= least + whole * (study.DOSES + search.BATCH * _ROOM)
-    return Search(opening, objective, budget, unit, tuple(always), slowest, prior, least, strengths and room, shorter)
+    return Search(
+        opening,
+        options.objective,
+        budget,
+        unit,
+        tuple(options.always),
+        slowest,
+        prior,
+        least,
+        options.strengths and room,
+        shorter,
+    )
 
 
-def _too_slow(job: Job, spec: Spec, slowest: float, dataset: Dataset) -> dict[str, str]:
+def _too_slow(job: Job, spec: Spec, slowest: float, where: Workspace, dataset: Dataset) -> dict[str, str]:
     """The candidates that alone make training longer than the limit, with the reason."""
-    device = devices.resolve(spec.device)
+    device = where.torch_device()
 
     def took(plan: Plan) -> float:
-        return sizing.seconds_per_image(plan, dataset, device, spec.threads) * plan.examples_seen
+        return seconds_per_image(plan, dataset, device, spec.threads) * plan.examples_seen
 
     base = took(job.compiled.base)
     if base > slowest:
         raise RequestError(f"the baseline alone trains for about {base:.0f} s, longer than the limit (--max-time)")
     slow = {}
     for technique in factors(job).training:
-        alone = compile_plan(job.task, Recipe("alone", (technique,)), job.compiled.base).plan
+        alone = job.of(Recipe("alone", (technique,))).plan
         if (seconds := took(alone)) > slowest:
             slow[technique.name] = f"training takes about {seconds:.0f} s with it, the limit is {slowest:.0f} s"
     return slow
 
 
-def _least(opening: Spec, job: Job, dataset: Dataset) -> tuple[float, float]:
+def _least(opening: Spec, job: Job, where: Workspace, dataset: Dataset) -> tuple[float, float]:
     """Seconds of a run of the whole recipe, and of the opening and the smallest proof, from short runs here."""
-    k, device, found = len(opening.training), devices.resolve(opening.device), factors(job)
+    k, device, found = len(opening.training), where.torch_device(), factors(job)
     both = (job.compiled.base, job.plan)
-    per_image = statistics.mean(sizing.seconds_per_image(plan, dataset, device, opening.threads) for plan in both)
+    per_image = statistics.mean(seconds_per_image(plan, dataset, device, opening.threads) for plan in both)
     looked_at = len(opening.levels) * sum(len(dataset.splits[split]) for split in SPLITS) / 3  # no gradients
 
     def took(levels: Sequence[bool]) -> float:
-        return per_image * (row_plans(job, found, levels)[0].examples_seen + looked_at) / opening.jobs
+        return per_image * (found.plans(levels)[0].examples_seen + looked_at) / opening.jobs
 
     whole, none = took((True,) * k), took((False,) * k)
     return whole, sum(took(row.levels) for row in opening.rows) + study.LEAST * (2 * whole + none) + k * whole
@@ -144,7 +151,7 @@ def earlier(results: Store, job: Job, found: Factors, opening: Spec) -> tuple[tu
     """
     ours = {run for row in opening.rows for run in row.runs}
     views = {level.view_of(split) for level in opening.levels for split in SPLITS}
-    jobs: dict[int, Job] = {}
+    lengths: dict[int, Factors] = {}
     prior: list[Row] = []
     shorter: dict[int, list[Row]] = {}
     for run in sorted(results.ids()):
@@ -156,12 +163,11 @@ def earlier(results: Store, job: Job, found: Factors, opening: Spec) -> tuple[tu
         on = {name for technique in record.recipe for name in technique}
         levels = tuple(name in on for name in opening.training)
         base, seed = job.compiled.base, record.seed
-        share = record.plan["examples_seen"] / row_plans(job, found, levels)[0].examples_seen
+        share = record.plan["examples_seen"] / found.plans(levels)[0].examples_seen
         length = round(share * base.examples_seen)
-        if length not in jobs:
-            other = base.model_copy(update={"examples_seen": length})
-            jobs[length] = Job(job.task, job.recipe, compile_plan(job.task, job.recipe, other))
-        if share > 1 or make_row(jobs[length], found, levels, seed, record.data_fingerprint).runs[0] != run:
+        if length not in lengths:
+            lengths[length] = replace(found, job=job.of(job.recipe, base.model_copy(update={"examples_seen": length})))
+        if share > 1 or lengths[length].row(levels, seed, record.data_fingerprint).runs[0] != run:
             continue
         if share == 1:
             prior.append(Row(levels, seed, (seed, seed), (run, run)))

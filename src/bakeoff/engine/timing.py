@@ -8,7 +8,8 @@ from pathlib import Path
 import torch
 
 from bakeoff.data.dataset import Dataset
-from bakeoff.engine.train import Progress, train
+from bakeoff.engine.train import train
+from bakeoff.events import TrainingProgress
 from bakeoff.plan import Plan, Schedule
 
 
@@ -27,7 +28,7 @@ def seconds_per_image(
     endless = plan.model_copy(update={"examples_seen": plan.batch_size * 10**9, "lr": still})
     marks: list[tuple[float, int]] = []
 
-    def look(progress: Progress) -> None:
+    def look(progress: TrainingProgress) -> None:
         marks.append((time.perf_counter(), progress.step))
         if len(marks) > 1 and marks[-1][0] - marks[0][0] >= seconds:
             raise _Enough

@@ -4,7 +4,6 @@ import math
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -19,6 +18,7 @@ from bakeoff.engine.interrupt import interruptible
 from bakeoff.engine.memory import check_memory
 from bakeoff.engine.optim import bare_step, build_optimizer, lr_factor
 from bakeoff.engine.state import State
+from bakeoff.events import TrainingProgress
 from bakeoff.plan import Plan
 
 # Part of a run's identity: raised by every change after which the same plan and seed give other bits.
@@ -28,19 +28,6 @@ _LOOK_EVERY = 8  # steps between two looks at the loss: a look waits for the dev
 _EXPLODED = 100.0  # a loss this many times that of guessing never came back in a run that we saw
 _CHECKPOINT_SECONDS = float(os.environ.get("BAKEOFF_CHECKPOINT_SECONDS", 30))  # tests write them sooner
 _REPORT_SECONDS = 0.1
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Where a run stands, for people."""
-
-    step: int
-    steps: int
-    loss: float
-    acc1: float  # percent, of the last training batch as the network saw it
-    images_per_second: float
-    seconds_left: float
-    data_wait: float  # share of the time spent waiting for data
 
 
 class Diverged(Exception):
@@ -55,7 +42,7 @@ def train(
     *,
     checkpoint: Path,
     workers: int = 0,
-    report: Callable[[Progress], None] = lambda progress: None,
+    report: Callable[[TrainingProgress], None] = lambda progress: None,
 ) -> State:
     """Train one classifier; go on from `checkpoint` if it is there, and leave the final state in it.
 
@@ -134,9 +121,9 @@ def train(
     return state
 
 
-def _progress(state: State, plan: Plan, logits: Tensor, labels: Tensor, first: int, seconds: float) -> Progress:
+def _progress(state: State, plan: Plan, logits: Tensor, labels: Tensor, first: int, seconds: float) -> TrainingProgress:
     done, recent = state.step - first, state.losses[-50:]
-    return Progress(
+    return TrainingProgress(
         step=state.step,
         steps=plan.steps,
         loss=sum(recent) / len(recent),

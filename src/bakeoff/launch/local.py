@@ -1,52 +1,35 @@
 """Training many runs at once in local processes."""
 
-import json
 import os
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Self
+from typing import Self
+
+from bakeoff.launch.messages import Answer, Setup, TimePlans, TrainRun
+from bakeoff.runs.workspace import Workspace
 
 
 @dataclass(frozen=True)
-class Cell:
-    """One run of a study, as a worker needs it.
+class Trial:
+    """A run to be made. run: its id. cost: expected time, in any unit."""
 
-    plans: the plan to train, then those with the same training part to evaluate too, as JSON. cost: expected time, in
-    any unit.
-    """
-
-    row: int  # of the design
     run: str
-    task: str
-    recipe: list[dict[str, Any]]
-    plans: list[dict[str, Any]]
-    seed: int
+    work: TrainRun
     cost: float
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a run of a study ended."""
-
-    cell: Cell
-    status: str
-    reason: str
-    seconds: float
 
 
 class Worker:
     """A process of `bakeoff.launch.worker`, started anew when it has died."""
 
-    def __init__(self, threads: int) -> None:
-        self.threads = threads
+    def __init__(self, setup: Setup, threads: int) -> None:
+        self.setup, self.threads = setup, threads
         self._process: subprocess.Popen[str] | None = None
 
-    def ask(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Send a request and wait for its answer; a process that dies on it is a crash with a reason."""
+    def ask(self, work: TrainRun | TimePlans) -> Answer:
+        """Send a message and wait for its answer; a process that dies on it is a crash with a reason."""
         if self._process is None or self._process.poll() is not None:
             self.stop()
             self._process = self._start()
@@ -54,17 +37,16 @@ class Worker:
         assert process.stdin is not None
         assert process.stdout is not None
         try:
-            process.stdin.write(json.dumps(request) + "\n")
+            process.stdin.write(work.model_dump_json() + "\n")
             process.stdin.flush()
             line = process.stdout.readline()
         except (BrokenPipeError, ValueError):
             line = ""
         if line:
-            answer: dict[str, Any] = json.loads(line)
-            return answer
+            return Answer.model_validate_json(line)
         code = process.wait()
         died = f"its process was killed by signal {-code}" if code < 0 else f"its process ended with status {code}"
-        return {"status": "crashed", "reason": died, "seconds": 0.0}
+        return Answer(status="crashed", reason=died)
 
     def stop(self) -> None:
         """End the process, in the middle of a run if need be: the run's last checkpoint is there to go on from."""
@@ -75,7 +57,7 @@ class Worker:
 
     def _start(self) -> subprocess.Popen[str]:
         threads = {name: str(self.threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-m", "bakeoff.launch.worker", str(self.threads)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -83,14 +65,17 @@ class Worker:
             env={**os.environ, **threads},
             start_new_session=True,  # Ctrl-C reaches us alone, and we end the workers
         )
+        assert process.stdin is not None
+        process.stdin.write(self.setup.model_dump_json() + "\n")
+        return process
 
 
-class Crew:
+class WorkerPool:
     """Worker processes that stay from one batch of runs to the next; leaving its context ends them at once."""
 
-    def __init__(self, *, store: Path, data: Path, device: str, jobs: int, threads: int) -> None:
-        self._request = {"store": str(store), "data": str(data), "device": device}
-        self._free = [Worker(threads) for _ in range(jobs)]
+    def __init__(self, where: Workspace, *, device: str, jobs: int, threads: int) -> None:
+        setup = Setup(store=str(where.store.root), data=str(where.data), device=device)
+        self._free = [Worker(setup, threads) for _ in range(jobs)]
         self._all = tuple(self._free)
 
     def __enter__(self) -> Self:
@@ -100,24 +85,23 @@ class Crew:
         for worker in self._all:
             worker.stop()
 
-    def launch(self, cells: Sequence[Cell]) -> Iterator[Outcome]:
-        """Train cells, the longest first; outcomes come as they are known.
+    def launch(self, trials: Sequence[Trial]) -> Iterator[tuple[Trial, Answer]]:
+        """Make runs, the longest first; answers come as they are known.
 
         When the caller stops early, the workers end at once.
         """
-        waiting = sorted(cells, key=lambda cell: -cell.cost)
-        running: dict[Future[dict[str, Any]], tuple[Worker, Cell]] = {}
+        waiting = sorted(trials, key=lambda trial: -trial.cost)
+        running: dict[Future[Answer], tuple[Worker, Trial]] = {}
         with ThreadPoolExecutor(len(self._all)) as pool:
             try:
                 while waiting or running:
                     while waiting and self._free:
-                        worker, cell = self._free.pop(), waiting.pop(0)
-                        work = {"task": cell.task, "recipe": cell.recipe, "plans": cell.plans, "seed": cell.seed}
-                        running[pool.submit(worker.ask, {**self._request, **work})] = (worker, cell)
+                        worker, trial = self._free.pop(), waiting.pop(0)
+                        running[pool.submit(worker.ask, trial.work)] = (worker, trial)
                     for future in wait(running, return_when=FIRST_COMPLETED).done:
-                        worker, cell = running.pop(future)
+                        worker, trial = running.pop(future)
                         self._free.append(worker)
-                        yield Outcome(cell, **future.result())
+                        yield trial, future.result()
             finally:
                 for worker, _ in running.values():
                     worker.stop()

@@ -5,10 +5,12 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 from bakeoff.launch.local import Worker
+from bakeoff.launch.messages import Setup, TimePlans
+from bakeoff.plan import Plan
+from bakeoff.runs.workspace import Workspace
+from bakeoff.task import Task
 
 _FASTER = 1.1  # what an arrangement with more threads must be to be taken
 _PATIENCE = 4.0  # how many times the first arrangement's time another may take before it is given up
@@ -46,15 +48,15 @@ def arrange(cores: int, runs: int, speed: Callable[[int, int], float]) -> Arrang
 
 @contextmanager
 def speeds(
-    task: str, plans: Sequence[dict[str, Any]], *, data: Path, device: str, most: int, seconds: float = 0.5
+    task: Task, plans: Sequence[Plan], where: Workspace, *, most: int, seconds: float = 0.5
 ) -> Iterator[Callable[[int, int], float]]:
     """`speed` for `arrange`: real processes, at most `most`, train beside each other.
 
-    plans: as JSON, each timed for `seconds` after a few steps to warm up. An arrangement in which a process fails, as
-    for want of memory, or that takes several times as long as the first one did, has speed 0.
+    plans: each timed for `seconds` after a few steps to warm up. An arrangement in which a process fails, as for want
+    of memory, or that takes several times as long as the first one did, has speed 0.
     """
-    request = {"task": task, "plans": list(plans), "data": str(data), "device": device}
-    workers = [Worker(threads=1) for _ in range(most)]
+    setup = Setup(store=str(where.store.root), data=str(where.data), device=where.device)
+    workers = [Worker(setup, threads=1) for _ in range(most)]
     limit: float | None = None  # for the first arrangement, whose processes also start
     with ThreadPoolExecutor(most) as pool:
 
@@ -63,16 +65,16 @@ def speeds(
             deadline = None if limit is None else time.perf_counter() + limit
             for length in (0.0, seconds):
                 began = time.perf_counter()
-                asked = {**request, "threads": threads, "seconds": length}
-                answers = [pool.submit(worker.ask, asked) for worker in workers[:jobs]]
+                work = TimePlans(task=task.name, plans=tuple(plans), threads=threads, seconds=length)
+                answers = [pool.submit(worker.ask, work) for worker in workers[:jobs]]
                 if wait(answers, None if deadline is None else deadline - began).not_done:
                     for worker in workers[:jobs]:
                         worker.stop()
                     return 0.0
-                if any(answer.result()["status"] != "done" for answer in answers):
+                if any(answer.result().status != "done" for answer in answers):
                     return 0.0
             limit = limit or _PATIENCE * (time.perf_counter() - began)
-            return sum(1.0 / float(answer.result()["seconds"]) for answer in answers)
+            return sum(1.0 / answer.result().seconds for answer in answers)
 
         try:
             yield speed

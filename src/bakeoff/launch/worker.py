@@ -1,69 +1,84 @@
-"""A process that trains what it is told: requests come as JSON lines on standard input, answers go to standard output.
-
-A request that names `threads` and `seconds` times its plans for that long each and keeps nothing.
+"""A process that does what it is told: messages come as JSON lines on standard input, answers go to standard output.
 
 It ends when its standard input does, so that no worker outlives the study that started it, however that died.
 """
 
-import json
 import os
 import queue
 import sys
 import threading
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
+
+from bakeoff.launch.messages import WORK, Answer, Setup, TimePlans, TrainRun
+from bakeoff.runs.workspace import Workspace
+
+if TYPE_CHECKING:
+    from bakeoff.data.dataset import Dataset
+
+
+class Handler:
+    """Does the work of messages, one after the other; data that were read once are kept."""
+
+    def __init__(self, setup: Setup) -> None:
+        self.where = Workspace.open(store=setup.store, data=setup.data, device=setup.device)
+        self._datasets: dict[str, Dataset] = {}
+
+    def answer(self, line: str) -> Answer:
+        """Do what a message says. A broken one must not end the study: the reason is the answer."""
+        from bakeoff.errors import BakeoffError
+
+        try:
+            work = WORK.validate_json(line)
+            return self._train(work) if isinstance(work, TrainRun) else self._time(work)
+        except BakeoffError as error:
+            return Answer(status="crashed", reason=str(error))
+        except Exception as error:
+            return Answer(status="crashed", reason=f"{type(error).__name__}: {error}")
+
+    def _train(self, work: TrainRun) -> Answer:
+        from bakeoff.runs.runner import run_plan
+
+        plan, *others = work.plans
+        dataset = self._dataset(work.task)
+        record = run_plan(work.task, plan, work.recipe, work.seed, dataset, self.where, extra_evaluations=others)
+        return Answer(status=record.status, reason=record.reason, seconds=record.seconds)
+
+    def _time(self, work: TimePlans) -> Answer:
+        import torch
+
+        from bakeoff.engine.timing import seconds_per_image
+        from bakeoff.runs.runner import decoders
+
+        torch.set_num_threads(work.threads)
+        dataset, device = self._dataset(work.task), self.where.torch_device()
+        workers = decoders(dataset, None)
+        each = [seconds_per_image(p, dataset, device, seconds=work.seconds, workers=workers) for p in work.plans]
+        return Answer(status="done", seconds=sum(each) / len(each))
+
+    def _dataset(self, task: str) -> "Dataset":
+        from bakeoff import tasks
+
+        if task not in self._datasets:
+            self._datasets[task] = tasks.get(task, self.where.data, skip_bad=True).load(self.where.data)
+        return self._datasets[task]
 
 
 def serve(threads: int) -> None:
-    """Answer requests until standard input ends. threads: for each run."""
-    requests: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
-    threading.Thread(target=_listen, args=(requests,), daemon=True).start()
+    """Answer messages until standard input ends, the first being the setup. threads: for each run."""
+    lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(lines,), daemon=True).start()
 
     import torch  # after the thread has started: a parent that dies meanwhile is noticed
 
-    from bakeoff import tasks
-    from bakeoff.data.dataset import Dataset
-    from bakeoff.engine import device
-    from bakeoff.engine.timing import seconds_per_image
-    from bakeoff.errors import BakeoffError
-    from bakeoff.plan import Plan
-    from bakeoff.runs.runner import decoders, run_plan
-    from bakeoff.runs.store import Store
-
     torch.set_num_threads(threads)
-    datasets: dict[str, Dataset] = {}
+    handler = Handler(Setup.model_validate_json(lines.get()))
     while True:
-        request = requests.get()
-        answer: dict[str, Any]
-        try:
-            task, data = request["task"], Path(request["data"])
-            if task not in datasets:
-                datasets[task] = tasks.get(task, data, skip_bad=True).load(data)
-            dataset, chosen = datasets[task], device.resolve(request["device"])
-            plan, *also = map(Plan.model_validate, request["plans"])
-            if "threads" in request:
-                torch.set_num_threads(request["threads"])
-                each = [
-                    seconds_per_image(p, dataset, chosen, seconds=request["seconds"], workers=decoders(dataset, None))
-                    for p in (plan, *also)
-                ]
-                answer = {"status": "done", "reason": "", "seconds": sum(each) / len(each)}
-            else:
-                record = run_plan(
-                    task, plan, request["recipe"], request["seed"], dataset, Store(Path(request["store"])), chosen,
-                    also=also,
-                )  # fmt: skip
-                answer = {"status": record.status, "reason": record.reason, "seconds": record.seconds}
-        except BakeoffError as error:
-            answer = {"status": "crashed", "reason": str(error), "seconds": 0.0}
-        except Exception as error:  # one broken run must not end the study; the reason is kept
-            answer = {"status": "crashed", "reason": f"{type(error).__name__}: {error}", "seconds": 0.0}
-        print(json.dumps(answer), flush=True)
+        print(handler.answer(lines.get()).model_dump_json(), flush=True)
 
 
-def _listen(requests: "queue.SimpleQueue[dict[str, Any]]") -> None:
+def _listen(lines: "queue.SimpleQueue[str]") -> None:
     for line in sys.stdin:
-        requests.put(json.loads(line))
+        lines.put(line)
     os._exit(0)
 
 

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -19,10 +19,12 @@ from bakeoff.data.dataset import Dataset, Files
 from bakeoff.data.splits import save_splits
 from bakeoff.engine.evaluate import evaluate
 from bakeoff.engine.state import write_tensors
-from bakeoff.engine.train import ENGINE_VERSION, Diverged, Progress, train
+from bakeoff.engine.train import ENGINE_VERSION, Diverged, train
 from bakeoff.errors import BakeoffError
+from bakeoff.events import Observer, unobserved
 from bakeoff.plan import Plan
 from bakeoff.runs.store import Losses, RunRecord, Store, View, run_id
+from bakeoff.runs.workspace import Workspace
 
 SPLITS = ("select", "report")  # what training evaluates; `test` is opened by `evaluate` only
 
@@ -33,26 +35,24 @@ def run_plan(
     recipe: list[dict[str, Any]],
     seed: int,
     dataset: Dataset,
-    results: Store,
-    device: torch.device,
+    where: Workspace,
     *,
-    workers: int | None = None,
-    report: Callable[[Progress], None] = lambda progress: None,
-    also: Sequence[Plan] | None = None,
+    observer: Observer = unobserved,
+    extra_evaluations: Sequence[Plan] | None = None,
 ) -> RunRecord:
     """Train a plan, or go on with it, or take it from the store; then evaluate it on `select` and `report`.
 
-    task, recipe: what the plan was compiled from, for the record. workers: processes that decode files (None: one per
-    core). also: plans with the same training part to evaluate as well (None: the one with the other kind of weights,
-    averaged or last).
+    task, recipe: what the plan was compiled from, for the record. extra_evaluations: plans with the same training part
+    to evaluate as well (None: the one with the other kind of weights, averaged or last).
 
     Raises BakeoffError when the work fails; a run that diverges comes back with that status.
     """
-    results.prepare()
-    save_splits(results.root, task, dataset)
+    store, device = where.store, where.torch_device()
+    store.prepare()
+    save_splits(store.root, task, dataset)
     run = run_id(plan, seed, dataset.fingerprint, ENGINE_VERSION)
-    with results.locked(run):
-        record = results.read(run)
+    with store.locked(run):
+        record = store.read(run)
         if record is None or not record.ended:
             start = RunRecord(
                 run_id=run,
@@ -73,29 +73,23 @@ def run_plan(
                 versions={name: version(name) for name in ("bakeoff", "torch", "torchvision", "numpy")},
                 started=record.started if record else _now(),
             )
-            with _failures_recorded(results, start):
-                record = _train(plan, dataset, results, start, device, decoders(dataset, workers), report)
+            with _failures_recorded(store, start):
+                record = _train(plan, dataset, where, start, observer)
         if record.status == "done":
-            if also is None:
-                also = [plan.model_copy(update={"average": None if plan.average else plan.tracked_average})]
-            for read in (plan, *also):
+            if extra_evaluations is None:
+                extra_evaluations = [
+                    plan.model_copy(update={"average": None if plan.average else plan.tracked_average})
+                ]
+            for read in (plan, *extra_evaluations):
                 for split in SPLITS:
-                    evaluate_run(results, record, read, dataset, split, device, workers=workers)
-    final = results.read(run)
+                    evaluate_run(where, record, read, dataset, split)
+    final = store.read(run)
     assert final is not None
     return final.for_plan(plan, recipe)
 
 
 def evaluate_run(
-    results: Store,
-    record: RunRecord,
-    plan: Plan,
-    dataset: Dataset,
-    split: str,
-    device: torch.device,
-    *,
-    workers: int | None = None,
-    topk: Sequence[int] = (1, 5),
+    where: Workspace, record: RunRecord, plan: Plan, dataset: Dataset, split: str, topk: Sequence[int] = (1, 5)
 ) -> View:
     """The evaluation that a plan asks for: from the store, or made now and kept."""
     wanted = {f"acc{min(k, len(dataset.classes))}" for k in topk}
@@ -104,7 +98,8 @@ def evaluate_run(
         if (view.split, view.ema, view.resize_px, view.crop_px) == key and wanted <= view.acc.keys():
             return view
     began = time.perf_counter()
-    model = load_model(results, record, plan, device)
+    device = where.torch_device()
+    model = load_model(where.store, record, plan, device)
     found = evaluate(
         model,
         dataset.splits[split],
@@ -113,19 +108,19 @@ def evaluate_run(
         plan.eval_view,
         device,
         topk=(*topk, 5),
-        workers=decoders(dataset, workers),
+        workers=decoders(dataset, where.workers),
     )
     acc = {f"acc{k}": value for k, value in found.acc.items()}
     took = time.perf_counter() - began
     view = View(*key, acc, found.cross_entropy, found.ece, found.n, found.per_class, took)
-    results.add_view(record.run_id, view, found.hits)
+    where.store.add_view(record.run_id, view, found.hits)
     return view
 
 
-def load_model(results: Store, record: RunRecord, plan: Plan, device: torch.device) -> nn.Module:
+def load_model(store: Store, record: RunRecord, plan: Plan, device: torch.device) -> nn.Module:
     """The trained network of a run, with averaged or last weights as the plan says, ready for inference."""
     prefix = "average." if plan.average else "model."
-    path = results.folder(record.run_id) / "weights.safetensors"
+    path = store.folder(record.run_id) / "weights.safetensors"
     if not path.exists():
         raise BakeoffError(f"the weights of run {record.run_id} are gone: {path} doesn't exist")
     model = models.build(plan.model)
@@ -136,20 +131,13 @@ def load_model(results: Store, record: RunRecord, plan: Plan, device: torch.devi
     return model.to(device).eval()
 
 
-def _train(
-    plan: Plan,
-    dataset: Dataset,
-    results: Store,
-    start: RunRecord,
-    device: torch.device,
-    workers: int,
-    report: Callable[[Progress], None],
-) -> RunRecord:
-    folder = results.folder(start.run_id)
-    results.write(start)
+def _train(plan: Plan, dataset: Dataset, where: Workspace, start: RunRecord, observer: Observer) -> RunRecord:
+    store, device, workers = where.store, where.torch_device(), decoders(dataset, where.workers)
+    folder = store.folder(start.run_id)
+    store.write(start)
     checkpoint = folder / "checkpoint.safetensors"
     try:
-        state = train(plan, dataset, start.seed, device, checkpoint=checkpoint, workers=workers, report=report)
+        state = train(plan, dataset, start.seed, device, checkpoint=checkpoint, workers=workers, report=observer)
     except Diverged as error:
         record = replace(start, status="diverged", reason=str(error), finished=_now())
     else:
@@ -169,31 +157,31 @@ def _train(
             finished=_now(),
             losses=_curve(state.losses),
         )
-    results.write(record)
+    store.write(record)
     checkpoint.unlink(missing_ok=True)
     return record
 
 
 @contextmanager
-def _failures_recorded(results: Store, start: RunRecord) -> Iterator[None]:
+def _failures_recorded(store: Store, start: RunRecord) -> Iterator[None]:
     """Keep the reason of a crash with the run; a full disk and the like become one line."""
     try:
         yield
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
-        _record_crash(results, start, f"{error.strerror or error}{where}")
+        _record_crash(store, start, f"{error.strerror or error}{where}")
         raise BakeoffError(
-            f"writing to {results.root} failed: {error.strerror or error}{where}; the last checkpoint is kept, "
+            f"writing to {store.root} failed: {error.strerror or error}{where}; the last checkpoint is kept, "
             "and the same command goes on from it"
         ) from error
     except Exception as error:
-        _record_crash(results, start, f"{type(error).__name__}: {error}")
+        _record_crash(store, start, f"{type(error).__name__}: {error}")
         raise
 
 
-def _record_crash(results: Store, start: RunRecord, reason: str) -> None:
+def _record_crash(store: Store, start: RunRecord, reason: str) -> None:
     try:
-        results.write(replace(start, status="crashed", reason=reason, finished=_now()))
+        store.write(replace(start, status="crashed", reason=reason, finished=_now()))
     except OSError:
         return  # where nothing can be written, the error that is being raised has to do
 

@@ -40,6 +40,7 @@ class HandIn:
     """
 
     folder: Path
+    study: str
     technique: str
     blanks: int
     note: str
@@ -86,7 +87,7 @@ def hand_in(notebook: Path, results: Results, folder: Path, technique: str | Non
         raise RequestError(f"can't write to {folder}: {error.strerror}") from None
     names = ("narrative.txt", "analysis.txt", "report.html", "table.txt", "README.txt")
     files = {"notebook": folder / notebook.name, **{Path(name).stem.lower(): folder / name for name in names}}
-    return HandIn(folder, technique, blanks, note, files)
+    return HandIn(folder, results.spec.name, technique, blanks, note, files)
 
 
 def _cells(path: Path) -> list[dict[str, Any]]:

@@ -1,40 +1,16 @@
 """A derivation on a terminal: what it is about to do, and where it stands."""
 
-import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn
 
 from bakeoff.report import words
 from bakeoff.stats.outcomes import Bools
+from bakeoff.study.events import SearchStage
 from bakeoff.study.search import Look, Search, enough
-from bakeoff.study.spec import Row
-
-if TYPE_CHECKING:
-    from bakeoff.launch.local import Outcome
 
 _MOST_NAMED = 3  # differences from the best that are named
-
-
-def plan_json(asked: Search) -> dict[str, Any]:
-    """What `--plan-only --json` prints."""
-    return {
-        "study": asked.name,
-        "objective": asked.objective,
-        "budget": asked.budget,
-        "unit": asked.unit,
-        "least": asked.least,
-        "candidates": list(asked.opening.names),
-        "always": list(asked.always),
-        "not_applicable": asked.opening.not_applicable,
-        "opening": len(asked.opening.rows),
-        "earlier_runs": len(asked.prior),
-        "shorter_runs": len(asked.shorter),
-    }
 
 
 def show_plan(console: Console, asked: Search) -> None:
@@ -64,8 +40,9 @@ def show_plan(console: Console, asked: Search) -> None:
     )
 
 
-def planned(asked: Search, stage: str, now: Look | None, rows: Sequence[Row]) -> list[str]:
+def planned(event: SearchStage) -> list[str]:
     """What is about to be run, and why."""
+    asked, stage, now, rows = event.asked, event.stage, event.now, event.rows
     if now is None:
         return [f"opening: {len(rows)} runs, every technique on in half of them and off in the other half"]
     if stage == "strengths":
@@ -92,53 +69,6 @@ def standing(asked: Search, now: Look) -> str:
         f"budget: {', '.join(on) or 'the baseline'}; believed Acc@{asked.k} on select {best.value:.2f} ± "
         f"{1.96 * best.sd:.2f} %, the true best is expected to be {best.regret:.2f} points better"
     )
-
-
-class Live:
-    """Shows where a derivation stands; `planned` and `report` are for `derivation.run_search`."""
-
-    def __init__(self, console: Console, asked: Search) -> None:
-        self.console, self.asked = console, asked
-        self.so_far = "nothing is known yet: the opening hasn't ended"
-        self.bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            TextColumn("{task.completed} of {task.total} runs, {task.fields[left]}"),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        )
-        self._began, self._task = 0.0, self.bar.add_task("opening", total=None, left="")
-
-    def planned(self, stage: str, now: Look | None, rows: Sequence[Row]) -> None:
-        """A batch is about to be run."""
-        for line in planned(self.asked, stage, now, rows):
-            _say(self.console, line)
-        if now is not None:
-            self.so_far = standing(self.asked, now)
-        self._began = time.monotonic()
-        self.bar.reset(self._task, description=stage, total=len(rows), left="")
-
-    def report(self, outcome: "Outcome", left: int) -> None:
-        """A run has ended, `left` of the batch are left."""
-        if outcome.status != "done":
-            _say(self.console, f"a run {outcome.status}: {outcome.reason}")
-        self.bar.advance(self._task)
-        done = self.bar.tasks[0].completed
-        rest = f"{words.duration((time.monotonic() - self._began) / done * left)} left"
-        self.bar.update(self._task, total=done + left, left=rest)
-
-
-@contextmanager
-def live(console: Console, asked: Search) -> Iterator[Live]:
-    """Show a derivation while it runs; when it is interrupted, say what is known."""
-    shown = Live(console, asked)
-    try:
-        with shown.bar:
-            yield shown
-    except KeyboardInterrupt:
-        _say(console, shown.so_far)
-        raise
 
 
 def _difference(levels: Sequence[bool], best: Bools, names: Sequence[str]) -> str:

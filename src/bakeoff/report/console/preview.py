@@ -1,19 +1,16 @@
 """What a study would run, how long that takes and what it can tell."""
 
-from collections.abc import Sequence
-
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from bakeoff.report import words
-from bakeoff.study.analyse import Results
-from bakeoff.study.preview import Choice
-from bakeoff.study.spec import Spec
+from bakeoff.study.events import StudyEnlarged, StudyPlanned
 
 
-def show_prospects(console: Console, spec: Spec, choices: Sequence[Choice], noise: float | None) -> None:
-    """The design in words, and a row for each size. noise: the task's run-to-run sd in points, if known."""
+def show_preview(console: Console, planned: StudyPlanned) -> None:
+    """The design in words, and a row for each size."""
+    spec, noise = planned.spec, planned.noise
     seeds = len({row.block for row in spec.rows})
     console.print(f"[bold]{escape(spec.name)}[/]: {len(spec.rows)} runs with {seeds} seeds, {spec.design} design")
     console.print(f"techniques that are trained with and without: {', '.join(spec.training)}", soft_wrap=True)
@@ -26,7 +23,7 @@ def show_prospects(console: Console, spec: Spec, choices: Sequence[Choice], nois
     table = Table(box=None, pad_edge=False)
     for heading in ("runs", "about", f"interval +- {unit}", f"found if at least {unit}", ""):
         table.add_column(heading, justify="left" if not heading else "right")
-    for choice in choices:
+    for choice in planned.sizes:
         here = choice.runs == len(spec.rows)
         table.add_row(
             str(choice.runs),
@@ -50,13 +47,12 @@ def show_prospects(console: Console, spec: Spec, choices: Sequence[Choice], nois
     console.print(f"{processes} of {words.counted(spec.threads, 'thread')} on {spec.device}{why}.", soft_wrap=True)
 
 
-def show_enlargement(
-    console: Console, first: Results, larger: Spec, choices: Sequence[Choice], half_width: float
-) -> None:
-    """Why a study goes on, and for how long. choices: the first one's prospects."""
+def show_enlargement(console: Console, event: StudyEnlarged) -> None:
+    """Why a study goes on, and for how long."""
+    first, larger = event.first, event.larger
     runs, more = len(first.spec.rows), len(larger.rows) - len(first.spec.rows)
     console.print(
         f"[bold]{escape(larger.name)}[/]: {runs} runs show a noise of {first.noise.sigma:.2f} points, so "
-        f"+-{half_width:g} take about {more} more, {words.duration(more * choices[0].seconds / choices[0].runs)}",
+        f"+-{event.half_width:g} take about {more} more, {words.duration(event.seconds)}",
         soft_wrap=True,
     )

@@ -101,11 +101,6 @@ def show_plan(console: Console, plan: Plan, owners: Mapping[str, Sequence[str]],
         table.add_row(slot, _slot(getattr(plan, slot)), ", ".join(names) or "task", style=None if names else "dim")
     console.print(table)
     console.print(f"{plan.steps:,} steps, peak learning rate {plan.peak_lr:.4g}, plan {plan.digest}")
-    show_skipped(console, skipped)
-
-
-def show_skipped(console: Console, skipped: Mapping[str, str]) -> None:
-    """The techniques that a task can't have, and why."""
     for name, reason in skipped.items():
         console.print(f"left out: {name}, {reason}", soft_wrap=True)
 

@@ -1,0 +1,127 @@
+"""Designs as they are asked for: each with the sizes that it can have, so that none can contradict another."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from bakeoff.errors import RequestError
+from bakeoff.stats import designs
+from bakeoff.stats.power import Kind
+from bakeoff.study.preview import seconds
+
+CORNERS = 3  # more pairs of all on and all off: they show the noise and the total gain directly
+
+
+@dataclass(frozen=True)
+class Seeds:
+    """So many training seeds: each has a pair of runs."""
+
+    count: int
+
+
+@dataclass(frozen=True)
+class Runs:
+    """So many runs."""
+
+    count: int
+
+
+@dataclass(frozen=True)
+class Budget:
+    """As many runs as fit into a time: seconds, or words such as "30m" or "1.5h"."""
+
+    time: float | str
+
+    @property
+    def seconds(self) -> float:
+        """The time in seconds. Raises RequestError if it can't be read."""
+        return seconds(self.time) if isinstance(self.time, str) else self.time
+
+
+@dataclass(frozen=True)
+class HalfWidth:
+    """As many runs as intervals of plus and minus so many points take: found out in two stages."""
+
+    points: float
+
+
+@dataclass(frozen=True)
+class Factorial:
+    """Every technique on in half of the runs and off in the other: effects averaged over the other techniques.
+
+    size: None for two blocks, the least that shows its own noise. seed: of the design.
+    """
+
+    kind: ClassVar[Kind] = "factorial"
+    size: Seeds | Runs | Budget | HalfWidth | None = None
+    seed: int = 0
+
+    def draw(self, k: int) -> designs.Design:
+        """The runs for k techniques; where time or width decide, two blocks. Raises RequestError for other sizes."""
+        match self.size:
+            case Runs(count):
+                runs = count
+            case Seeds(count):
+                runs = 2 * count
+            case _:
+                runs = 2 * len(designs.factorial(k))
+        return designs.factorial(k, runs, corners=CORNERS, seed=self.seed)
+
+
+@dataclass(frozen=True)
+class LeaveOneOut:
+    """The whole recipe, and the recipe without each technique, `replicates` times each."""
+
+    kind: ClassVar[Kind] = "leave-one-out"
+    replicates: int = 4
+    seed: int = 0
+
+    def draw(self, k: int) -> designs.Design:
+        """The runs for k techniques."""
+        return designs.leave_one_out(k, self.replicates, seed=self.seed)
+
+
+@dataclass(frozen=True)
+class AddOne:
+    """The baseline, and the baseline with each technique, `replicates` times each."""
+
+    kind: ClassVar[Kind] = "add-one"
+    replicates: int = 4
+    seed: int = 0
+
+    def draw(self, k: int) -> designs.Design:
+        """The runs for k techniques."""
+        return designs.add_one(k, self.replicates, seed=self.seed)
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """The techniques added one after the other in the recipe's order, `repeats` times with other seeds."""
+
+    kind: ClassVar[Kind] = "ladder"
+    repeats: int = 3
+    seed: int = 0
+
+    def draw(self, k: int) -> designs.Design:
+        """The runs for k techniques."""
+        return designs.ladder(range(k), self.repeats, seed=self.seed)
+
+
+Design = Factorial | LeaveOneOut | AddOne | Ladder
+KINDS: tuple[Kind, ...] = ("factorial", "leave-one-out", "add-one", "ladder")
+
+
+def design(kind: Kind, seeds: int | None = None, seed: int = 0) -> Design:
+    """A design by name. seeds: fold pairs of a factorial, replicates of a toggle, repeats of a ladder (None: usual).
+
+    Raises RequestError for a name that isn't one.
+    """
+    match kind:
+        case "factorial":
+            return Factorial(None if seeds is None else Seeds(seeds), seed)
+        case "leave-one-out":
+            return LeaveOneOut(seed=seed) if seeds is None else LeaveOneOut(seeds, seed)
+        case "add-one":
+            return AddOne(seed=seed) if seeds is None else AddOne(seeds, seed)
+        case "ladder":
+            return Ladder(seed=seed) if seeds is None else Ladder(seeds, seed)
+    raise RequestError(f"unknown design '{kind}'; there are: {', '.join(KINDS)}")

@@ -1,0 +1,48 @@
+"""What a worker process is told and what it answers: typed values, a line of JSON each."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, TypeAdapter
+
+from bakeoff.plan import Plan, Value
+
+
+class Setup(Value):
+    """The first thing that a worker is told: where everything is."""
+
+    kind: Literal["setup"] = "setup"
+    store: str
+    data: str
+    device: str
+
+
+class TrainRun(Value):
+    """Make a run. plans: the one to train, then those with the same training part to evaluate too."""
+
+    kind: Literal["train"] = "train"
+    task: str
+    recipe: list[dict[str, Any]]
+    plans: tuple[Plan, ...]
+    seed: int
+
+
+class TimePlans(Value):
+    """Train each plan for so many seconds, with so many threads, and keep nothing."""
+
+    kind: Literal["time"] = "time"
+    task: str
+    plans: tuple[Plan, ...]
+    threads: int
+    seconds: float
+
+
+class Answer(Value):
+    """How it went. seconds: of training, or per image where plans were timed."""
+
+    status: Literal["done", "diverged", "crashed", "interrupted"]
+    reason: str = ""
+    seconds: float = 0.0
+
+
+Work = Annotated[TrainRun | TimePlans, Field(discriminator="kind")]
+WORK: TypeAdapter[TrainRun | TimePlans] = TypeAdapter(Work)

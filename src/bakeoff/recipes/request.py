@@ -1,0 +1,99 @@
+"""What a person asks for, and the job that it is once it's understood."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import ValidationError
+
+from bakeoff import recipes, tasks
+from bakeoff.errors import RequestError, explain_validation
+from bakeoff.plan import Plan
+from bakeoff.recipe import Compiled, Recipe, compile_plan
+from bakeoff.task import Task
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What is asked for: a recipe on a task.
+
+    task: a name, or "folder:PATH". recipe: a name, or a recipe file. with_, without: techniques to add and to leave
+    out. settings: "technique.knob=value", or "slot=value" for the plan that techniques start from. model: a network by
+    name (None: the task's). length: multiple of the training length. skip_bad: go on without images that can't be
+    read. command: what was typed, to be typed again.
+    """
+
+    task: str = "digits"
+    recipe: str = "baseline"
+    with_: Sequence[str] = ()
+    without: Sequence[str] = ()
+    settings: Sequence[str] = ()
+    model: str | None = None
+    length: float = 1.0
+    skip_bad: bool = False
+    command: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Job:
+    """A request, understood: what to train on what.
+
+    request: what was asked. compiled: the recipe's plan on the task, with what the task rules out.
+    """
+
+    request: Request
+    task: Task
+    recipe: Recipe
+    compiled: Compiled
+
+    @property
+    def plan(self) -> Plan:
+        """The plan to train."""
+        return self.compiled.plan
+
+    def of(self, recipe: Recipe, base: Plan | None = None) -> Self:
+        """Another recipe on the same task, from the same base plan or another one."""
+        return replace(self, recipe=recipe, compiled=compile_plan(self.task, recipe, base or self.compiled.base))
+
+    def without(self, names: Sequence[str]) -> Self:
+        """With fewer techniques."""
+        kept = tuple(technique for technique in self.recipe.techniques if technique.name not in names)
+        return self.of(Recipe(self.recipe.name, kept))
+
+
+def understand(request: Request, data: Path) -> Job:
+    """Understand a request and compile its plan; nothing is trained.
+
+    data: the folder of data sets. Raises RequestError for what can't be had.
+    """
+    if not 0 < request.length < math.inf:
+        raise RequestError(
+            f"length {request.length} isn't a positive number; it is a multiple of the recipe's training length"
+        )
+    task = tasks.get(request.task, data, skip_bad=request.skip_bad)
+    chosen, overrides = recipes.build(request.recipe, request.with_, request.without, request.settings)
+    base = _override(task.base_plan(request.model), overrides)
+    base = base.model_copy(update={"examples_seen": max(1, round(base.examples_seen * request.length))})
+    compiled = compile_plan(task, chosen, base)
+    for name in request.with_:
+        if name in compiled.skipped:
+            raise RequestError(f"technique '{name}' can't be used on {task.name}: {compiled.skipped[name]}")
+    return Job(request, task, chosen, compiled)
+
+
+def _override(base: Plan, overrides: dict[str, Any]) -> Plan:
+    """The base plan with other values at dotted paths such as "lr.per_256"."""
+    data = base.model_dump(mode="json")
+    for path, value in overrides.items():
+        *parents, last = path.split(".")
+        here = data
+        for name in parents:
+            here[name] = here[name] or {}  # a slot that is empty so far
+            here = here[name]
+        here[last] = value
+    try:
+        return Plan.model_validate(data)
+    except ValidationError as error:
+        raise RequestError(f"--set {explain_validation(error)}") from None

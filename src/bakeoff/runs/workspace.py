@@ -1,0 +1,52 @@
+"""Where things happen: the store, the data, the device, and how many processes. Opened once, and passed along."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+import platformdirs
+
+from bakeoff.runs.store import Store, open_store
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workspace:
+    """Where things happen; `Workspace.open` fills in what isn't said.
+
+    store: results. data: the folder of data sets. device: auto, cpu, cuda, cuda:N or mps. workers: processes that
+    decode image files (None: one per core). jobs, threads: processes of a study, and threads of each (None: as suits
+    the machine).
+    """
+
+    store: Store
+    data: Path
+    device: str = "auto"
+    workers: int | None = None
+    jobs: int | None = None
+    threads: int | None = None
+
+    @classmethod
+    def open(
+        cls,
+        *,
+        store: Store | Path | str | None = None,
+        data: Path | str | None = None,
+        device: str = "auto",
+        workers: int | None = None,
+        jobs: int | None = None,
+        threads: int | None = None,
+    ) -> Self:
+        """A workspace. store: None for $BAKEOFF_STORE, else runs/ here; data: None for $BAKEOFF_DATA, else a cache."""
+        results = store if isinstance(store, Store) else open_store(store)
+        folder = Path(data or os.environ.get("BAKEOFF_DATA") or platformdirs.user_cache_path("bakeoff") / "data")
+        return cls(store=results, data=folder, device=device, workers=workers, jobs=jobs, threads=threads)
+
+    def torch_device(self) -> "torch.device":
+        """The device itself. Raises RequestError where there is none of that name."""
+        from bakeoff.engine import device  # which loads torch
+
+        return device.resolve(self.device)

@@ -1,0 +1,88 @@
+"""What happens in studies and derivations, beside the runs that end."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from bakeoff.events import Event
+from bakeoff.runs.store import Store
+from bakeoff.study.analyse import Results
+from bakeoff.study.preview import Choice
+from bakeoff.study.search import Look, Search
+from bakeoff.study.spec import Row, Spec
+
+Stage = Literal["opening", "search", "strengths", "proof"]
+
+
+@dataclass(frozen=True)
+class StudyPlanned(Event):
+    """A study is laid out; nothing has run.
+
+    sizes: what its own size and others take and tell. noise: run-to-run sd in points that was measured on the task
+    before, if it was. store: where its runs will be.
+    """
+
+    spec: Spec
+    sizes: Sequence[Choice]
+    noise: float | None
+    store: Store
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data, as `bakeoff ablate --plan-only --json` prints it."""
+        return {
+            "study": self.spec.name,
+            "design": self.spec.design,
+            "runs": len(self.spec.rows),
+            "training": self.spec.training,
+            "evaluation": self.spec.evaluation,
+            "not_applicable": self.spec.not_applicable,
+            "choices": [vars(size) for size in self.sizes],
+        }
+
+
+@dataclass(frozen=True)
+class StudyEnlarged(Event):
+    """A study goes on in a larger one, since its intervals aren't as narrow as asked for.
+
+    half_width: that was asked for, in points. seconds: that the further runs take, about.
+    """
+
+    first: Results
+    larger: Spec
+    half_width: float
+    seconds: float
+    store: Store
+
+
+@dataclass(frozen=True)
+class SearchPlanned(Event):
+    """A derivation is laid out; nothing has run."""
+
+    asked: Search
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data, as `bakeoff derive --plan-only --json` prints it."""
+        asked, opening = self.asked, self.asked.opening
+        return {
+            "study": asked.name,
+            "objective": asked.objective,
+            "budget": asked.budget,
+            "unit": asked.unit,
+            "least": asked.least,
+            "candidates": list(opening.names),
+            "always": list(asked.always),
+            "not_applicable": opening.not_applicable,
+            "opening": len(opening.rows),
+            "earlier_runs": len(asked.prior),
+            "shorter_runs": len(asked.shorter),
+        }
+
+
+@dataclass(frozen=True)
+class SearchStage(Event):
+    """A derivation is about to make `rows`. now: what led to it; None at the opening."""
+
+    asked: Search
+    stage: Stage
+    now: Look | None
+    rows: Sequence[Row]
