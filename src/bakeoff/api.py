@@ -26,6 +26,7 @@ from bakeoff.runs.store import RunRecord, Store, View, open_store
 from bakeoff.runs.workspace import Workspace
 from bakeoff.stats.table import DEFAULT, Reading
 from bakeoff.study.analyse import Results, analyse
+from bakeoff.study.gather import gather
 from bakeoff.study.spec import Spec
 
 if TYPE_CHECKING:
@@ -209,7 +210,7 @@ def open_study(name: str = "", *, reading: Reading = DEFAULT, store: Store | Pat
     reading: level of the intervals, and how small a gain isn't worth having.
     """
     results = _store(store)
-    return analyse(results, Spec.load(results, name), reading)
+    return analyse(gather(results, Spec.load(results, name)), reading)
 
 
 def write_report(

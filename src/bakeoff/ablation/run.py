@@ -16,6 +16,7 @@ from bakeoff.runs.workspace import Workspace
 from bakeoff.stats.table import Reading
 from bakeoff.study.analyse import Results, analyse
 from bakeoff.study.events import StudyEnlarged, StudyPlanned
+from bakeoff.study.gather import gather
 from bakeoff.study.spec import Row, Spec
 
 
@@ -30,14 +31,14 @@ def ablate(job: Job, design: Design, where: Workspace, reading: Reading, observe
     dataset = job.task.load(where.data)
     planned = plan(job, design, where, dataset)
     observer(planned)
-    found = analyse(where.store, run_study(planned.spec, job, where, observer), reading)
+    found = analyse(gather(where.store, run_study(planned.spec, job, where, observer)), reading)
     if larger := enlarged(found, job, design, where, dataset):
         assert isinstance(design, Factorial)
         assert isinstance(design.size, HalfWidth)
         size = planned.sizes[0]
         more = (len(larger.rows) - len(found.spec.rows)) * size.seconds / size.runs
         observer(StudyEnlarged(found, larger, design.size.points, more, where.store))
-        found = analyse(where.store, run_study(larger, job, where, observer), reading)
+        found = analyse(gather(where.store, run_study(larger, job, where, observer)), reading)
     return found
 
 

@@ -15,7 +15,8 @@ from bakeoff.stats import level_sweep as screening
 from bakeoff.stats.table import Effect
 from bakeoff.study import search as study
 from bakeoff.study.analyse import Results
-from bakeoff.study.search import Look, Search
+from bakeoff.study.decide import Look
+from bakeoff.study.search import Search
 from bakeoff.study.spec import SPLIT, Knob, Spec
 
 

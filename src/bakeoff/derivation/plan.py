@@ -18,6 +18,7 @@ from bakeoff.runs.runner import SPLITS
 from bakeoff.runs.store import Store
 from bakeoff.runs.workspace import Workspace
 from bakeoff.stats import thompson as search
+from bakeoff.study import decide
 from bakeoff.study import search as study
 from bakeoff.study.search import Objective, Search
 from bakeoff.study.spec import Row, Spec
@@ -83,12 +84,12 @@ def plan_search(job: Job, options: SearchOptions, where: Workspace, dataset: Dat
     )
     opening = arranged(opening, job, where, dataset)
     prior, shorter = earlier(where.store, job, found, opening)
-    whole, least = 1.0, float(len(drawn) + 3 * study.LEAST + k)
+    whole, least = 1.0, float(len(drawn) + 3 * decide.LEAST + k)
     if unit == "seconds":
         whole, least = _least(opening, job, where, dataset)
     if budget < least:
         raise RequestError(_too_little(budget, least, unit))
-    room = budget >= least + whole * (study.DOSES + search.BATCH * _ROOM)
+    room = budget >= least + whole * (decide.DOSES + search.BATCH * _ROOM)
     return Search(
         opening,
         options.objective,
@@ -132,7 +133,7 @@ def _least(opening: Spec, job: Job, where: Workspace, dataset: Dataset) -> tuple
         return per_image * (found.plans(levels)[0].examples_seen + looked_at) / opening.jobs
 
     whole, none = took((True,) * k), took((False,) * k)
-    return whole, sum(took(row.levels) for row in opening.rows) + study.LEAST * (2 * whole + none) + k * whole
+    return whole, sum(took(row.levels) for row in opening.rows) + decide.LEAST * (2 * whole + none) + k * whole
 
 
 def _too_little(budget: float, least: float, unit: str) -> str:

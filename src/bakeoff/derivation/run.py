@@ -18,11 +18,13 @@ from bakeoff.stats import level_sweep as screening
 from bakeoff.stats import thompson as search
 from bakeoff.stats.outcomes import Bools
 from bakeoff.stats.table import Reading
-from bakeoff.study import search as study
+from bakeoff.study import decide
 from bakeoff.study import sweep as doses
 from bakeoff.study.analyse import Results, analyse
+from bakeoff.study.decide import Look
 from bakeoff.study.events import SearchPlanned, SearchStage, Stage
-from bakeoff.study.search import Look, Search
+from bakeoff.study.gather import gather, read, reuse_of_report_split, searched
+from bakeoff.study.search import SPLIT, Search
 from bakeoff.study.spec import Dose, Knob, Row, Spec
 
 PUBLISHED = "torchvision-2021"
@@ -59,12 +61,12 @@ def run_search(asked: Search, job: Job, where: Workspace, observer: Observer) ->
 
         run("opening", None, [(row, job) for row in rows])
         while True:
-            now = study.look(asked, results, rows)
+            now = decide.look(asked, searched(results, asked, rows))
             write_recipe(asked, job, now, results)
-            if why := study.enough(asked, now):
+            if why := decide.enough(asked, now):
                 observer(SearchStage(asked, "search", now, ()))
                 break
-            proposed = study.proposals(asked, now)
+            proposed = decide.proposals(asked, now)
             shared = search.seeds(proposed, _SEARCH + len(rows))
             batch = [
                 _fresh(found, levels, seed, fingerprint, taken)
@@ -75,7 +77,9 @@ def run_search(asked: Search, job: Job, where: Workspace, observer: Observer) ->
         knobs, tried, spent = _strengths(asked, now, rows, job, results, run)
         tuned = dosed(job, knobs, [knob.chosen for knob in knobs])
         spec, rival = prove(asked, now, rows, tuned, spent)
-        spec = replace(spec, ended=why, knobs=knobs, doses=tried, touched=study.touched(asked, results)).save(results)
+        spec = replace(spec, ended=why, knobs=knobs, doses=tried, touched=reuse_of_report_split(results, asked)).save(
+            results
+        )
         run("proof", now, [*((row, tuned) for row in spec.rows), *((row, rival) for row in spec.rival)])
     return spec
 
@@ -93,10 +97,10 @@ def _strengths(
     if not knobs:
         return (), (), now.spent
     coded = screening.design(len(knobs), asked.opening.design_seed)
-    first = len(coded) * study.cost(asked, now, now.standing.best[None]).sum()
-    if now.spent + first + study.proof_cost(asked, now, study.LEAST, 1) > asked.budget:
+    first = len(coded) * decide.cost(asked, now, now.standing.best[None]).sum()
+    if now.spent + first + decide.proof_cost(asked, now, decide.LEAST, 1) > asked.budget:
         return (), (), now.spent
-    training = now.reference[: len(now.standing.best)]
+    training, known = now.reference[: len(now.standing.best)], searched(results, asked, rows)
     tried: list[Dose] = []
     while True:
         batch: list[tuple[Dose, Job]] = []
@@ -107,7 +111,8 @@ def _strengths(
             batch.append((Dose(tuple(at), row), other))
         run("strengths", now, [(dose.row, other) for dose, other in batch])
         tried += [dose for dose, _ in batch]
-        seen = doses.look(asked, results, now, rows, knobs, tried)
+        swept = read(results, asked.opening, [dose.row for dose in tried], SPLIT)
+        seen = doses.look(asked, known, now, knobs, tried, swept)
         if doses.enough(asked, now, seen, tried):
             chosen = zip(knobs, seen.best.tolist(), strict=True)
             return tuple(replace(knob, chosen=at) for knob, at in chosen), tuple(tried), seen.spent
@@ -121,7 +126,7 @@ def prove(asked: Search, now: Look, searched: Sequence[Row], job: Job, spent: fl
     recipe if that is another one, all with seeds that nothing else has. spent: of the budget, so far.
     """
     found, fingerprint, k = factors(job), asked.opening.data_fingerprint, len(asked.opening.training)
-    runs, each = study.proof(asked, now, spent)
+    runs, each = decide.proof(asked, now, spent)
     best = now.standing.best
     wanted: list[Bools] = [*[best] * runs]
     if best.any():
@@ -155,7 +160,7 @@ def prove(asked: Search, now: Look, searched: Sequence[Row], job: Job, spent: fl
 
 def finish(asked: Search, job: Job, spec: Spec, store: Store, reading: Reading) -> Results:
     """What the proof found; it goes into the recipe's file."""
-    found = analyse(store, spec, reading)
+    found = analyse(gather(store, spec), reading)
     assert found.found is not None
     job = job.without(list(asked.opening.not_applicable))
     job = dosed(job, spec.knobs, [knob.chosen for knob in spec.knobs])

@@ -1,23 +1,22 @@
-"""From a study's runs in the store to what is said about them."""
+"""From a study's runs to what is said about them."""
 
-import gc
 import math
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from bakeoff.runs.store import RunRecord, Store
+from bakeoff.runs.store import RunRecord
 from bakeoff.stats import effects
 from bakeoff.stats.interactions import Interaction, interactions
 from bakeoff.stats.noise import Noise, measure
 from bakeoff.stats.outcomes import Bools, Floats, Hits, Runs
 from bakeoff.stats.table import DEFAULT, Effect, Reading
 from bakeoff.study.found import Found, found_by
+from bakeoff.study.gather import Gathered, Records, outcomes
 from bakeoff.study.preview import training_time
-from bakeoff.study.spec import Spec
+from bakeoff.study.spec import Row, Spec
 from bakeoff.techniques.published import claims, increment
 
 
@@ -99,35 +98,21 @@ class Results:
         }
 
 
-@contextmanager
-def _collector_paused() -> Iterator[None]:
-    """Leave the garbage collector off: it looks at a million objects that all stay, again and again."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
-
-
-@_collector_paused()
-def analyse(store: Store, spec: Spec, reading: Reading = DEFAULT) -> Results:
+def analyse(gathered: Gathered, reading: Reading = DEFAULT) -> Results:
     """Estimate everything that a study's runs can say, whether or not all of them are there.
 
     Where it is looked at before its end, or goes on from a smaller one, all intervals hold however often one looks.
     """
-    records, grown_from = spec.records(store), spec.grown_from(store)
+    spec, records, grown_from = gathered.spec, gathered.records, gathered.grown_from
     left = sum(record is None or not record.ended for record in records)
     if left or grown_from:
         reading = replace(reading, unplanned=True)
-    runs, runs_k = (spec.collect(records, store, k) for k in (1, spec.top_k))
-    whole = replace(spec, rows=(*spec.rows, *spec.search))
-    all_records = [*records, *replace(spec, rows=spec.search).records(store)]
+    runs, runs_k = (outcomes(spec, spec.rows, records, k) for k in (1, spec.top_k))
+    all_rows, all_records = (*spec.rows, *spec.search), [*records, *gathered.searched]
     known = runs
     if spec.search:  # at other strengths than the search's the recipe is none of its configurations
-        known = replace(spec, rows=spec.search).collect(all_records[len(records) :], store)
-        known = known if spec.tuned else whole.collect(all_records, store)
+        tuned = spec.tuned
+        known = outcomes(spec, spec.search, gathered.searched) if tuned else outcomes(spec, all_rows, all_records)
     k, recipe = len(spec.training), spec.recipe_levels
     nothing = np.zeros(len(spec.names), bool)
     at_recipe = runs.view_at(recipe[k:])
@@ -166,35 +151,32 @@ def analyse(store: Store, spec: Spec, reading: Reading = DEFAULT) -> Results:
         interactions=pairs,
         total=effects.total(runs, recipe, nothing, reading=once),
         total_k=effects.total(runs_k, recipe, nothing, reading=once),
-        over_rival=_over_rival(store, spec, records, once),
-        found=found_by(store, spec) if spec.design == "proof" else None,
+        over_rival=_over_rival(gathered, once),
+        found=found_by(spec, gathered.derived) if gathered.derived else None,
         baseline=_corner(spec, nothing, runs, runs_k),
         recipe=_corner(spec, recipe, runs, runs_k),
-        cost=_costs(whole, all_records),
+        cost=_costs(spec, all_rows, all_records),
         lost=_lost(records),
         left=left,
         grown_from=grown_from,
     )
 
 
-def _over_rival(store: Store, spec: Spec, records: list[RunRecord | None], reading: Reading) -> Effect | None:
+def _over_rival(gathered: Gathered, reading: Reading) -> Effect | None:
     """Gain of the recipe over the one that was published, each evaluated as it asks for."""
+    spec = gathered.spec
     if not spec.rival:
         return None
-    ours = tuple(spec.recipe_levels[: len(spec.training)].tolist())
-    sides = (
-        (
-            True,
-            spec.level_at(spec.recipe_levels).view,
-            [r for row, r in zip(spec.rows, records, strict=True) if row.levels == ours],
-        ),
-        (False, spec.rival_view, [store.read(row.runs[0], [spec.rival_view]) for row in spec.rival]),
-    )
+    levels = tuple(spec.recipe_levels[: len(spec.training)].tolist())
+    ours = [r for row, r in zip(spec.rows, gathered.records, strict=True) if row.levels == levels]
+    sides = ((True, spec.level_at(spec.recipe_levels).view, ours), (False, spec.rival_view, gathered.rival))
     found = [
         (side, record.seed, view)
         for side, name, group in sides
         for record in group
-        if record and record.status == "done" and (view := store.view(record.run_id, name))
+        if record and record.status == "done"
+        for view in record.views
+        if view.name == name
     ]
     if not found:
         return None
@@ -231,9 +213,9 @@ def _corner(spec: Spec, levels: Bools, runs: Runs, runs_k: Runs) -> Corner:
     return Corner(found, sd, len(values))
 
 
-def _costs(spec: Spec, records: list[RunRecord | None]) -> dict[str, float]:
+def _costs(spec: Spec, rows: Sequence[Row], records: Records) -> dict[str, float]:
     """Training time with a technique over the time without: main effects on the logarithm of seconds."""
-    time = training_time(spec.matrix, records)
+    time = training_time(np.array([row.levels for row in rows], bool).reshape(len(rows), -1), records)
     if time is None:
         return {}
     cost = dict(zip(spec.training, np.exp(time[1:]).tolist(), strict=True))

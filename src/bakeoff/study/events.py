@@ -7,8 +7,9 @@ from typing import Any, Literal
 from bakeoff.events import Event
 from bakeoff.runs.store import Store
 from bakeoff.study.analyse import Results
+from bakeoff.study.decide import Look
 from bakeoff.study.preview import Choice
-from bakeoff.study.search import Look, Search
+from bakeoff.study.search import Search
 from bakeoff.study.spec import Row, Spec
 
 Stage = Literal["opening", "search", "strengths", "proof"]

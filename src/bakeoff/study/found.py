@@ -1,16 +1,16 @@
 """How a derived recipe was found, for its report."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from bakeoff.runs.store import Store
 from bakeoff.stats import level_sweep as strengths
 from bakeoff.stats.outcomes import Floats
 from bakeoff.stats.surrogate import Belief, features
-from bakeoff.study import search as derive
-from bakeoff.study import sweep as doses
-from bakeoff.study.search import SPLIT, Look, Search
+from bakeoff.study import decide, sweep
+from bakeoff.study.decide import Look
+from bakeoff.study.gather import Derived
+from bakeoff.study.search import SPLIT, Search
 from bakeoff.study.spec import Spec
 
 
@@ -32,27 +32,26 @@ class Found:
     seconds: float
 
 
-def found_by(store: Store, proof: Spec) -> Found:
-    """How the recipe of a proof was found, from the store."""
-    asked = Search.load(store, proof.name)
-    made = asked.made(proof)
-    now = derive.look(asked, store, made, proof.recipe_levels)
+def found_by(proof: Spec, derived: Derived) -> Found:
+    """How the recipe of a proof was found."""
+    asked = derived.asked
+    now = decide.look(asked, derived.search, proof.recipe_levels)
     best, k = now.standing.best, len(now.standing.best)
     rows = np.where(best, 1.0, -1.0)[:, None] * (features(best[None]) - features(best ^ np.eye(k, dtype=bool)))
     records = [
         record
-        for row, record in zip(proof.rows, proof.records(store, SPLIT), strict=True)
+        for row, record in zip(proof.rows, derived.proof, strict=True)
         if record and record.status == "done" and row.levels == now.reference[:k]
     ]
     view = proof.level_at(proof.recipe_levels).view_of(SPLIT)
     fresh = [view_.acc[f"acc{asked.k}"] for record in records for view_ in record.views if view_.name == view]
     tuned = None
     if proof.knobs:
-        seen = doses.look(asked, store, now, made, proof.knobs, proof.doses)
+        seen = sweep.look(asked, derived.search, now, proof.knobs, proof.doses, derived.swept)
         chosen, usual = (np.array([[getattr(knob, at) for knob in proof.knobs]]) for at in ("chosen", "usual"))
         tuned = seen.surface.coefficients(strengths.features(chosen) - strengths.features(usual))
-    searched = replace(proof, rows=(*made, *(dose.row for dose in proof.doses))).records(store, SPLIT)
-    seconds = sum(record.seconds for record in searched if record)
+    made = derived.search.records[: len(derived.search.rows)]
+    seconds = sum(record.seconds for record in (*made, *derived.swept) if record)
     return Found(asked, now, np.array(fresh), _in_percent(now, rows), tuned, seconds)
 
 

@@ -14,8 +14,8 @@ import numpy as np
 
 from bakeoff.errors import RequestError, unknown
 from bakeoff.plan import EvalView
-from bakeoff.runs.store import RunRecord, Store, view_name, write_json
-from bakeoff.stats.outcomes import Bools, Hits, Runs
+from bakeoff.runs.store import Store, view_name, write_json
+from bakeoff.stats.outcomes import Bools
 from bakeoff.stats.power import Kind
 
 SPLIT = "report"  # what effects are stated on; a study chooses nothing, so it may open it
@@ -181,53 +181,10 @@ class Spec:
         levels = tuple(Level(**level) for level in data["levels"])
         return cls(**{**data, **lists, **rows, "levels": levels, "knobs": knobs, "doses": doses})
 
-    def grown_from(self, store: Store) -> tuple[str, ...]:
-        """Earlier studies in the store whose runs are some of these; the first stage was planned, and isn't one."""
-        runs = {row.runs for row in self.rows}
-        others = (Spec.load(store, name) for name in study_names(store) if name not in (self.name, self.first_stage))
-        return tuple(
-            other.name for other in others if other.created < self.created and {row.runs for row in other.rows} < runs
-        )
-
-    def records(self, store: Store, split: str = SPLIT) -> list[RunRecord | None]:
-        """What stands for each row: its first try, or its second if the first failed; None if neither has ended.
-
-        Of the views of a run, those of the study's levels on `split` come with it.
-        """
-        return [self.record(store, row, split) for row in self.rows]
-
-    def record(self, store: Store, row: Row, split: str = SPLIT) -> RunRecord | None:
-        """The same for one row."""
-        views = [level.view_of(split) for level in self.levels]
-        first = store.read(row.runs[0], views)
-        if first and first.status == "done":
-            return first
-        second = store.read(row.runs[1], views)
-        return second if second and second.ended else first
-
     @property
     def top_k(self) -> int:
         """The K of Acc@K beside Acc@1: 5, or the number of classes if that is less."""
         return min(5, len(self.classes))
-
-    def collect(self, records: Sequence[RunRecord | None], store: Store, k: int = 1, split: str = SPLIT) -> Runs:
-        """The results so far at Acc@k, given the record behind every row."""
-        names = [level.view_of(split) for level in self.levels]
-        acc = np.full((len(records), len(names)), np.nan)
-        packed, images = np.zeros((len(records), len(names), 0), np.uint8), 0
-        for index, record in enumerate(records):
-            if record and record.status == "done":
-                known = {view.name: view for view in record.views}
-                views = [known.get(name) or store.view(record.run_id, name) for name in names]
-                there = [view for view in views if view]
-                if len(there) == len(names):
-                    if not images:
-                        images = there[0].n
-                        packed = np.zeros((len(records), len(names), -(-images // 8)), np.uint8)
-                    acc[index] = [view.acc[f"acc{k}"] for view in there]
-                    packed[index] = [view.packed_hits(k) for view in there]
-        shape = (len(records), *(2,) * len(self.evaluation))
-        return Runs.collect(self.matrix, acc.reshape(shape), [row.block for row in self.rows], Hits(packed, images))
 
 
 def rows_from(data: Sequence[dict[str, Any]]) -> tuple[Row, ...]:

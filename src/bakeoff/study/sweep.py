@@ -5,15 +5,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bakeoff.runs.store import Store
+from bakeoff.runs.store import RunRecord
 from bakeoff.stats import level_sweep as strengths
 from bakeoff.stats import thompson as search
 from bakeoff.stats.noise import ENOUGH_DF
 from bakeoff.stats.outcomes import Ints
 from bakeoff.stats.surrogate import CENTRE, Surface
-from bakeoff.study import search as derive
-from bakeoff.study.search import Look, Search
-from bakeoff.study.spec import Dose, Knob, Row
+from bakeoff.study import decide
+from bakeoff.study.decide import Look
+from bakeoff.study.gather import Searched, outcomes
+from bakeoff.study.search import SPLIT, Search
+from bakeoff.study.spec import Dose, Knob
 
 _MOST_DOSES = 60  # runs at other strengths
 
@@ -32,16 +34,25 @@ class Doses:
 
 
 def look(
-    asked: Search, store: Store, now: Look, rows: Sequence[Row], knobs: Sequence[Knob], doses: Sequence[Dose]
+    asked: Search,
+    seen: Searched,
+    now: Look,
+    knobs: Sequence[Knob],
+    doses: Sequence[Dose],
+    swept: Sequence[RunRecord | None],
 ) -> Doses:
-    """What `doses`, all of which have come to an end, and the recipe's own runs in the search say of its strengths."""
+    """What the runs at other strengths and the recipe's own runs in the search say of its strengths.
+
+    doses: the runs at other strengths, all of which have come to an end; swept: what stands for each.
+    """
     training = now.reference[: len(now.standing.best)]
     usual = np.array([knob.usual for knob in knobs], np.int64)
-    own = [row for row in (*rows, *asked.prior) if row.levels == training]
-    coded = {row.block: usual for row in own} | {dose.row.block: np.array(dose.coded) for dose in doses}
+    before = zip((*seen.rows, *asked.prior), seen.records, strict=False)
+    own = [(row, record) for row, record in before if row.levels == training]
     tried = [dose.row for dose in doses]
-    spec = replace(asked.opening, rows=(*own, *tried))
-    runs = spec.collect(spec.records(store, derive.SPLIT), store, asked.k, derive.SPLIT)
+    coded = {row.block: usual for row, _ in own} | {dose.row.block: np.array(dose.coded) for dose in doses}
+    rows, records = [*(row for row, _ in own), *tried], [*(record for _, record in own), *swept]
+    runs = outcomes(asked.opening, rows, records, asked.k, SPLIT)
     y = runs.acc @ runs.view_at(now.setting)
     scales, scale = now.surface.scales, now.surface.scale
     y = y if scale is None else scale.of(y)
@@ -51,7 +62,7 @@ def look(
     surface = replace(fitted, scale=scale)
     draw = np.random.default_rng([*b"doses", asked.opening.design_seed, len(doses)])
     *_, regret = search.highest(surface, strengths.features(strengths.combinations(len(knobs))), draw)
-    spent = derive.spent_on(asked, replace(asked.opening, rows=(*rows, *tried)).records(store, derive.SPLIT))
+    spent = decide.spent_on(asked, [*seen.records[: len(seen.rows)], *swept])
     return Doses(strengths.settle(surface, usual, now.eps), surface, regret, spent)
 
 
@@ -64,9 +75,9 @@ def more(asked: Search, seen: Doses, doses: Sequence[Dose]) -> Ints:
 
 def enough(asked: Search, now: Look, seen: Doses, doses: Sequence[Dose]) -> bool:
     """Whether the strengths are settled, or the budget for them is used up."""
-    batch = search.BATCH * derive.cost(asked, now, now.standing.best[None]).sum()
+    batch = search.BATCH * decide.cost(asked, now, now.standing.best[None]).sum()
     return bool(
-        derive.OPTIMISM * seen.regret <= now.eps
+        decide.OPTIMISM * seen.regret <= now.eps
         or len(doses) >= _MOST_DOSES
-        or seen.spent + batch + derive.proof_cost(asked, now, derive.LEAST, 1) > asked.budget
+        or seen.spent + batch + decide.proof_cost(asked, now, decide.LEAST, 1) > asked.budget
     )

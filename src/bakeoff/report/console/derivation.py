@@ -7,8 +7,9 @@ from rich.console import Console
 
 from bakeoff.report import words
 from bakeoff.stats.outcomes import Bools
+from bakeoff.study.decide import Look, enough
 from bakeoff.study.events import SearchStage
-from bakeoff.study.search import Look, Search, enough
+from bakeoff.study.search import Search
 
 _MOST_NAMED = 3  # differences from the best that are named
 

@@ -14,6 +14,7 @@ from bakeoff.report.console.preview import show_enlargement, show_preview
 from bakeoff.runs.store import Store
 from bakeoff.study.analyse import so_far
 from bakeoff.study.events import SearchPlanned, SearchStage, StudyEnlarged, StudyPlanned
+from bakeoff.study.gather import read_row
 from bakeoff.study.spec import Spec
 
 _LINE_SECONDS = 5.0
@@ -132,7 +133,6 @@ class _Interim:
         return f"; so far {gains}" if gains else ""
 
     def _look(self, index: int) -> None:
-        record = self.spec.record(self.store, self.spec.rows[index])
+        record = read_row(self.store, self.spec.rows[index], [self.spec.levels[-1].view])
         if record and record.status == "done":
-            shown = self.spec.levels[-1].view
-            self.acc.update((index, view.acc["acc1"]) for view in record.views if view.name == shown)
+            self.acc.update((index, view.acc["acc1"]) for view in record.views)

@@ -1,0 +1,167 @@
+"""What the runs of a derivation say, and what follows from it (STATISTICS 6): everything but the running.
+
+Whatever is decided is a function of the request and of the runs that were made before the decision. So a derivation
+that was stopped goes on by deciding everything again, and ends in the same recipe.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from bakeoff.runs.store import RunRecord
+from bakeoff.stats import thompson
+from bakeoff.stats.noise import Noise, measure
+from bakeoff.stats.outcomes import Bools, Floats, Runs
+from bakeoff.stats.surrogate import Surface
+from bakeoff.study.gather import Searched, outcomes
+from bakeoff.study.preview import seconds_of, training_time
+from bakeoff.study.search import SHORTER, SPLIT, Search
+
+LEAST = 4  # runs of each recipe that a proof takes
+MOST_PROOF = 32  # runs of each recipe, beyond which a proof needs no more
+MOST_TRIED = 120  # configurations after the opening
+WANTED = 0.15  # points: half-width of the interval of the total gain
+OPTIMISM = 2.5  # the realised regret is up to so many times the expected one (STATISTICS 6.2)
+DOSES = 25  # runs that are kept for strengths
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """What the runs so far say, on the select split.
+
+    standing: of the training techniques. setting: (E,) of the evaluation techniques, the best with it. surface: the
+    model of all runs at that setting. allowed: (P, k) what may be chosen. noise: from run to run. spent: of the budget.
+    runs: how many results there are. ours: how many of them this derivation made. time: log-linear model of training
+    seconds, (k + 1,), None while unknown. evaluation: seconds that evaluating a run takes, in the mean.
+    """
+
+    standing: thompson.Standing
+    setting: Bools
+    surface: Surface
+    allowed: Bools
+    noise: Noise
+    spent: float
+    runs: Runs
+    ours: int
+    time: Floats | None
+    evaluation: float
+
+    @property
+    def reference(self) -> tuple[bool, ...]:
+        """(k + E,) levels of the best recipe so far."""
+        return (*self.standing.best.tolist(), *self.setting.tolist())
+
+    @property
+    def eps(self) -> float:
+        """Points that are worth searching for."""
+        return 0.05 if self.noise.sigma <= 0.15 else 0.1
+
+
+def look(asked: Search, seen: Searched, reference: Bools | None = None) -> Look:
+    """What the runs of a search and those of earlier studies say.
+
+    reference: (k + E,) of this recipe instead of the best, as was decided once.
+    """
+    own, records = seen.rows, seen.records
+    rows = (*own, *asked.prior, *asked.shorter)
+    runs = outcomes(asked.opening, rows, records, asked.k, SPLIT)
+    short = runs.block >= SHORTER
+    usual = len(own) + len(asked.prior)
+    time = training_time(np.array([row.levels for row in rows[:usual]], bool), records[:usual])
+    evaluated = [seconds for record in records[: len(own)] if record and (seconds := _evaluation(asked, record))]
+    evaluation = float(np.mean(evaluated)) if evaluated else 0.0
+    allowed = asked.allowed
+    if asked.slowest is not None and time is not None:
+        allowed = allowed[seconds_of(time, allowed) <= asked.slowest]
+    for levels in runs.lost:
+        allowed = allowed[(allowed != levels).any(axis=1)]  # what failed twice can't be chosen
+    best: Look | None = None
+    settings, k = asked.settings, allowed.shape[1]
+    if reference is not None:
+        settings, allowed = reference[None, k:], reference[None, :k]
+    for setting in settings:
+        views = runs.view_at(setting)
+        noise = measure(runs[np.flatnonzero(~short)], views)
+        surface = thompson.believe(runs, views, short if short.any() else None)
+        draw = np.random.default_rng([*b"look", asked.opening.design_seed, len(own)])
+        standing = thompson.stand(surface, allowed, draw)
+        if best is None or standing.value > best.standing.value:
+            spent = spent_on(asked, records[: len(own)])
+            best = Look(standing, setting, surface, allowed, noise, spent, runs, len(own), time, evaluation)
+    assert best is not None
+    return best
+
+
+def proposals(asked: Search, now: Look) -> Bools:
+    """(4, k) configurations to run next."""
+    draw = np.random.default_rng([*b"propose", asked.opening.design_seed, now.ours])
+    return thompson.propose(now.surface, now.allowed, draw)
+
+
+def enough(asked: Search, now: Look) -> str | None:
+    """Why the search should end now; None if it should go on."""
+    if OPTIMISM * now.standing.regret <= now.eps:
+        return f"no other recipe is expected to be better by more than {now.eps:g} points"
+    tried = now.ours - len(asked.opening.rows)
+    if tried >= MOST_TRIED:
+        return f"{tried} configurations were tried"
+    batch = thompson.BATCH * cost(asked, now, now.standing.best[None]).sum()
+    if now.spent + batch + proof_cost(asked, now, LEAST, 1) + strengths_cost(asked, now) > asked.budget:
+        return f"the rest of the budget is for {'the strengths and ' if asked.strengths else ''}the proof"
+    return None
+
+
+def strengths_cost(asked: Search, now: Look) -> float:
+    """Of the budget, what the first look at strengths takes, as many of them as there could be."""
+    if not asked.strengths:
+        return 0.0
+    return float(DOSES * cost(asked, now, now.standing.best[None]).sum())
+
+
+def proof(asked: Search, now: Look, spent: float) -> tuple[int, int]:
+    """Runs of the recipe, and of the recipe with each technique switched over, that the rest of the budget allows.
+
+    spent: of the budget, so far. Never fewer than four and one, and no more than show the total gain to within 0.15
+    points.
+    """
+    sigma = now.noise.sigma if math.isfinite(now.noise.sigma) else 1.0
+    wanted = min(MOST_PROOF, max(LEAST, math.ceil(2 * (1.96 * sigma / WANTED) ** 2)))
+    each = 1 if sigma <= 0.12 else 2 if sigma <= 0.2 else 4
+    chosen = (LEAST, 1)
+    for runs in range(LEAST, wanted + 1):
+        size = (runs, max(1, round(each * runs / wanted)))
+        if spent + proof_cost(asked, now, *size) <= asked.budget:
+            chosen = size
+    return chosen
+
+
+def proof_cost(asked: Search, now: Look, runs: int, each: int) -> float:
+    """Of the budget: the recipe, the baseline and the published recipe `runs` times, every toggle `each` times."""
+    best, k = now.standing.best, len(now.standing.best)
+    corners = np.stack([best, np.zeros(k, bool), np.ones(k, bool)])
+    toggled = best ^ np.eye(k, dtype=bool)
+    return float(runs * cost(asked, now, corners).sum() + each * cost(asked, now, toggled).sum())
+
+
+def cost(asked: Search, now: Look, levels: Bools) -> Floats:
+    """(P,) of the budget, for one run of each."""
+    if asked.unit == "runs" or now.time is None:
+        return np.ones(len(levels))
+    return (seconds_of(now.time, levels) + now.evaluation) / asked.opening.jobs
+
+
+def spent_on(asked: Search, records: Sequence[RunRecord | None]) -> float:
+    """Of the budget, on these runs; those that earlier studies made are free, where it is time."""
+    if asked.unit == "runs":
+        return float(len(records))
+    made = (record for record in records if record and record.finished >= asked.opening.created)
+    return float(sum(record.seconds + _evaluation(asked, record) for record in made)) / asked.opening.jobs
+
+
+def _evaluation(asked: Search, record: RunRecord) -> float:
+    """Seconds that evaluating a run took on both splits, from its views on the select split."""
+    splits = asked.opening.splits
+    both = (splits["select"] + splits["report"]) / splits["select"]
+    return both * sum(view.seconds for view in record.views if view.split == SPLIT)

@@ -1,0 +1,151 @@
+"""What the store says about a study, read once: all that is made of it afterwards reads no file."""
+
+import gc
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+
+from bakeoff.runs.store import RunRecord, Store
+from bakeoff.stats.outcomes import Hits, Runs
+from bakeoff.study import search
+from bakeoff.study.search import Search
+from bakeoff.study.spec import SPLIT, Row, Spec, study_names
+
+Records = list[RunRecord | None]
+
+
+@dataclass(frozen=True, eq=False)
+class Gathered:
+    """A study and the records of its runs, with their evaluations on the report split.
+
+    records: what stands for each row. searched: the same for the runs that led to a derived recipe. rival: of the
+    recipe as published. grown_from: earlier studies whose runs are some of these. derived: of a derivation, what the
+    select split says.
+    """
+
+    spec: Spec
+    records: Records
+    searched: Records
+    rival: Records
+    grown_from: tuple[str, ...]
+    derived: "Derived | None"
+
+
+@dataclass(frozen=True, eq=False)
+class Derived:
+    """What the store says about how a recipe was derived, on the select split.
+
+    search: the runs of the search. proof, swept: what stands for the rows of the proof, and for the runs at other
+    strengths.
+    """
+
+    asked: Search
+    search: "Searched"
+    proof: Records
+    swept: Records
+
+
+@dataclass(frozen=True, eq=False)
+class Searched:
+    """The runs of a search so far, all of which have come to an end, on the select split.
+
+    rows: the search's own, in the order in which they were made. records: what stands for each of them, then for the
+    runs that earlier studies left, then for shorter ones.
+    """
+
+    rows: tuple[Row, ...]
+    records: Records
+
+
+def gather(store: Store, spec: Spec) -> Gathered:
+    """Read everything that is known about a study."""
+    with _collector_paused():
+        return Gathered(
+            spec=spec,
+            records=read(store, spec, spec.rows),
+            searched=read(store, spec, spec.search),
+            rival=[store.read(row.runs[0], [spec.rival_view]) for row in spec.rival],
+            grown_from=_grown_from(store, spec),
+            derived=_derived(store, spec) if spec.design == "proof" else None,
+        )
+
+
+def searched(store: Store, asked: Search, rows: Sequence[Row]) -> Searched:
+    """Read the runs that a search has made so far, `rows`, and those that it began with."""
+    return Searched(tuple(rows), read(store, asked.opening, (*rows, *asked.prior, *asked.shorter), search.SPLIT))
+
+
+def read(store: Store, spec: Spec, rows: Sequence[Row], split: str = SPLIT) -> Records:
+    """What stands for each row, with its evaluations of the study's levels on a split."""
+    views = [level.view_of(split) for level in spec.levels]
+    return [read_row(store, row, views) for row in rows]
+
+
+def read_row(store: Store, row: Row, views: Sequence[str]) -> RunRecord | None:
+    """What stands for a row: its first try, or its second if the first failed; None if neither was begun."""
+    first = store.read(row.runs[0], views)
+    if first and first.status == "done":
+        return first
+    second = store.read(row.runs[1], views)
+    return second if second and second.ended else first
+
+
+def outcomes(
+    spec: Spec, rows: Sequence[Row], records: Sequence[RunRecord | None], k: int = 1, split: str = SPLIT
+) -> Runs:
+    """The results so far at Acc@k, given the record behind every row."""
+    names = [level.view_of(split) for level in spec.levels]
+    acc = np.full((len(records), len(names)), np.nan)
+    packed, images = np.zeros((len(records), len(names), 0), np.uint8), 0
+    for index, record in enumerate(records):
+        if record and record.status == "done":
+            known = {view.name: view for view in record.views}
+            there = [known[name] for name in names if name in known]
+            if len(there) == len(names):
+                if not images:
+                    images = there[0].n
+                    packed = np.zeros((len(records), len(names), -(-images // 8)), np.uint8)
+                acc[index] = [view.acc[f"acc{k}"] for view in there]
+                packed[index] = [view.packed_hits(k) for view in there]
+    levels = np.array([row.levels for row in rows], bool).reshape(len(rows), len(spec.training))
+    shape = (len(records), *(2,) * len(spec.evaluation))
+    return Runs.collect(levels, acc.reshape(shape), [row.block for row in rows], Hits(packed, images))
+
+
+def _grown_from(store: Store, spec: Spec) -> tuple[str, ...]:
+    """Earlier studies in the store whose runs are some of these; the first stage was planned, and isn't one."""
+    runs = {row.runs for row in spec.rows}
+    others = (Spec.load(store, name) for name in study_names(store) if name not in (spec.name, spec.first_stage))
+    return tuple(
+        other.name for other in others if other.created < spec.created and {row.runs for row in other.rows} < runs
+    )
+
+
+def _derived(store: Store, proof: Spec) -> Derived:
+    asked = Search.load(store, proof.name)
+    return Derived(
+        asked=asked,
+        search=searched(store, asked, asked.made(proof)),
+        proof=read(store, proof, proof.rows, search.SPLIT),
+        swept=read(store, proof, [dose.row for dose in proof.doses], search.SPLIT),
+    )
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Leave the garbage collector off: it looks at a million objects that all stay, again and again."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def reuse_of_report_split(store: Store, asked: Search) -> int:
+    """How many other recipes were proved on the same data: each looked at the report split."""
+    others = (Spec.load(store, name) for name in study_names(store) if name != asked.name)
+    return sum(spec.design == "proof" and spec.data_fingerprint == asked.opening.data_fingerprint for spec in others)
