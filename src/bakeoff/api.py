@@ -209,8 +209,8 @@ def open_study(name: str = "", *, reading: Reading = DEFAULT, store: Store | Pat
 
     reading: level of the intervals, and how small a gain isn't worth having.
     """
-    results = _store(store)
-    return analyse(gather(results, Spec.load(results, name)), reading)
+    kept = open_store(store)
+    return analyse(gather(kept, Spec.load(kept, name)), reading)
 
 
 def write_report(
@@ -226,9 +226,9 @@ def write_report(
     study: by name, or as `open_study` or `ablate` gave it. format: html, md or ipynb. output: the file to write (None:
     beside the study). Returns the file.
     """
-    results = _store(store)
-    found = study if isinstance(study, Results) else open_study(study, reading=reading, store=results)
-    return write(found, format, Path(output) if output else report_file(results, found.spec.name, format))
+    kept = open_store(store)
+    found = study if isinstance(study, Results) else open_study(study, reading=reading, store=kept)
+    return write(found, format, Path(output) if output else report_file(kept, found.spec.name, format))
 
 
 def hand_in(
@@ -289,10 +289,6 @@ def report_file(store: Store, study: str, format: Format = "html") -> Path:
 def recipe_file(store: Store, derivation: str) -> Path:
     """Where the recipe of a derivation is kept, for `recipe=` and `--recipe`."""
     return store.root / "studies" / derivation / "recipe.yaml"
-
-
-def _store(store: Store | Path | str | None) -> Store:
-    return store if isinstance(store, Store) else open_store(store)
 
 
 def _design(design: "Design | Kind", seeds: int | None) -> "Design":

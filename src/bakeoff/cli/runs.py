@@ -21,14 +21,14 @@ def list_(
     """All runs, oldest first."""
     from bakeoff.report.console import runs
 
-    results = open_store(store)
-    records = [record for run in results.ids() if (record := results.read(run))]
+    kept = open_store(store)
+    records = [record for run in kept.ids() if (record := kept.read(run))]
     if as_json:
         print_json([record.as_json() for record in records])
     elif records:
         runs.show_runs(consoles(False)[0], records)
     else:
-        consoles(False)[0].print(f"no runs in {results.root}; start with: bakeoff train --task digits")
+        consoles(False)[0].print(f"no runs in {kept.root}; start with: bakeoff train --task digits")
 
 
 @app.command("show")
@@ -43,13 +43,13 @@ def show(
     from bakeoff.plan import Plan
     from bakeoff.report.console import runs
 
-    results = open_store(store)
-    record = results.read(results.find(run))
+    kept = open_store(store)
+    record = kept.read(kept.find(run))
     assert record is not None
     if as_json:
         print_json(record.as_json())
     else:
         out, _ = consoles(False)
-        runs.show_record(out, record, results.folder(record.run_id))
+        runs.show_record(out, record, kept.folder(record.run_id))
         out.print()
         runs.show_plan(out, Plan.model_validate(record.plan), {}, {})

@@ -86,8 +86,8 @@ def evaluate(
         run, split=split, topk=options.numbers(topk, "--topk"), ema=ema, resize_px=resize, crop_px=crop, device=device,
         workers=workers, data=data, store=store,
     )  # fmt: skip
-    results = open_store(store)
-    record = results.read(results.find(run))
+    kept = open_store(store)
+    record = kept.read(kept.find(run))
     assert record is not None
     out, _ = consoles(as_json)
     if as_json:

@@ -53,7 +53,7 @@ def dosed(job: Job, knobs: Sequence[Knob], coded: Sequence[int]) -> Job:
     return job.of(recipe)
 
 
-def write_recipe(asked: Search, job: Job, now: Look, results: Store, proof: Results | None = None) -> Path:
+def write_recipe(asked: Search, job: Job, now: Look, store: Store, proof: Results | None = None) -> Path:
     """Keep the best recipe so far as a file for `--recipe`, with where it comes from."""
     recipe = recipe_of(job, asked.opening, now.reference)
     proved: Any = "none yet: what a search believes of its own choice is too good on average"
@@ -84,7 +84,7 @@ def write_recipe(asked: Search, job: Job, now: Look, results: Store, proof: Resu
             "proof": proved,
         },
     }
-    path = results.root / "studies" / asked.name / "recipe.yaml"
+    path = store.root / "studies" / asked.name / "recipe.yaml"
     write_text(path, yaml.safe_dump(data, sort_keys=False, width=120, allow_unicode=True, default_flow_style=None))
     return path
 

@@ -145,7 +145,7 @@ def _too_little(budget: float, least: float, unit: str) -> str:
     )
 
 
-def earlier(results: Store, job: Job, found: Factors, opening: Spec) -> tuple[tuple[Row, ...], tuple[Row, ...]]:
+def earlier(store: Store, job: Job, found: Factors, opening: Spec) -> tuple[tuple[Row, ...], tuple[Row, ...]]:
     """Runs of the store, outside the opening, that are configurations of the same candidates; and shorter ones.
 
     Of the shorter ones those of the length of which there are most; their seeds are marked (`study.SHORTER`).
@@ -155,8 +155,8 @@ def earlier(results: Store, job: Job, found: Factors, opening: Spec) -> tuple[tu
     lengths: dict[int, Factors] = {}
     prior: list[Row] = []
     shorter: dict[int, list[Row]] = {}
-    for run in sorted(results.ids()):
-        record = results.read(run)
+    for run in sorted(store.ids()):
+        record = store.read(run)
         if record is None or record.status != "done" or run in ours:
             continue
         if record.data_fingerprint != opening.data_fingerprint or not views <= {view.name for view in record.views}:

@@ -45,9 +45,9 @@ def run_search(asked: Search, job: Job, where: Workspace, observer: Observer) ->
     The observer is told of every batch before it is run, and of every run that ends. The best recipe so far is in
     `recipe.yaml` from the opening on.
     """
-    results = where.store
-    results.prepare()
-    asked = asked.save(results)
+    store = where.store
+    store.prepare()
+    asked = asked.save(store)
     job = job.without(list(asked.opening.not_applicable))
     found, fingerprint = factors(job), asked.opening.data_fingerprint
 
@@ -57,12 +57,12 @@ def run_search(asked: Search, job: Job, where: Workspace, observer: Observer) ->
 
         def run(stage: Stage, now: Look | None, runs: Sequence[tuple[Row, Job]]) -> None:
             observer(SearchStage(asked, stage, now, [row for row, _ in runs]))
-            run_rows(workers, runs, results, observer)
+            run_rows(workers, runs, store, observer)
 
         run("opening", None, [(row, job) for row in rows])
         while True:
-            now = decide.look(asked, searched(results, asked, rows))
-            write_recipe(asked, job, now, results)
+            now = decide.look(asked, searched(store, asked, rows))
+            write_recipe(asked, job, now, store)
             if why := decide.enough(asked, now):
                 observer(SearchStage(asked, "search", now, ()))
                 break
@@ -74,11 +74,11 @@ def run_search(asked: Search, job: Job, where: Workspace, observer: Observer) ->
             ]
             run("search", now, [(row, job) for row in batch])
             rows += batch
-        knobs, tried, spent = _strengths(asked, now, rows, job, results, run)
+        knobs, tried, spent = _strengths(asked, now, rows, job, store, run)
         tuned = dosed(job, knobs, [knob.chosen for knob in knobs])
         spec, rival = prove(asked, now, rows, tuned, spent)
-        spec = replace(spec, ended=why, knobs=knobs, doses=tried, touched=reuse_of_report_split(results, asked)).save(
-            results
+        spec = replace(spec, ended=why, knobs=knobs, doses=tried, touched=reuse_of_report_split(store, asked)).save(
+            store
         )
         run("proof", now, [*((row, tuned) for row in spec.rows), *((row, rival) for row in spec.rival)])
     return spec
@@ -89,7 +89,7 @@ def _strengths(
     now: Look,
     rows: Sequence[Row],
     job: Job,
-    results: Store,
+    store: Store,
     run: Callable[[Stage, Look, Sequence[tuple[Row, Job]]], None],
 ) -> tuple[tuple[Knob, ...], tuple[Dose, ...], float]:
     """Try other strengths of the recipe: the knobs with what was chosen, the runs, and what is spent of the budget."""
@@ -100,7 +100,7 @@ def _strengths(
     first = len(coded) * decide.cost(asked, now, now.standing.best[None]).sum()
     if now.spent + first + decide.proof_cost(asked, now, decide.LEAST, 1) > asked.budget:
         return (), (), now.spent
-    training, known = now.reference[: len(now.standing.best)], searched(results, asked, rows)
+    training, known = now.reference[: len(now.standing.best)], searched(store, asked, rows)
     tried: list[Dose] = []
     while True:
         batch: list[tuple[Dose, Job]] = []
@@ -111,7 +111,7 @@ def _strengths(
             batch.append((Dose(tuple(at), row), other))
         run("strengths", now, [(dose.row, other) for dose, other in batch])
         tried += [dose for dose, _ in batch]
-        swept = read(results, asked.opening, [dose.row for dose in tried], SPLIT)
+        swept = read(store, asked.opening, [dose.row for dose in tried], SPLIT)
         seen = doses.look(asked, known, now, knobs, tried, swept)
         if doses.enough(asked, now, seen, tried):
             chosen = zip(knobs, seen.best.tolist(), strict=True)

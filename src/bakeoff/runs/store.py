@@ -242,9 +242,9 @@ class Store:
             raise BakeoffError(f"run {run} is being trained by another process; wait for it") from None
 
 
-def open_store(root: Path | str | None = None) -> Store:
-    """The store in a folder; None: in $BAKEOFF_STORE, else in runs/ here."""
-    return Store(Path(root or os.environ.get("BAKEOFF_STORE") or "runs"))
+def open_store(root: Store | Path | str | None = None) -> Store:
+    """The store in a folder; None: in $BAKEOFF_STORE, else in runs/ here. An open one stays as it is."""
+    return root if isinstance(root, Store) else Store(Path(root or os.environ.get("BAKEOFF_STORE") or "runs"))
 
 
 def write_json(path: Path, data: Any) -> None:

@@ -41,9 +41,8 @@ class Workspace:
         threads: int | None = None,
     ) -> Self:
         """A workspace. store: None for $BAKEOFF_STORE, else runs/ here; data: None for $BAKEOFF_DATA, else a cache."""
-        results = store if isinstance(store, Store) else open_store(store)
         folder = Path(data or os.environ.get("BAKEOFF_DATA") or platformdirs.user_cache_path("bakeoff") / "data")
-        return cls(store=results, data=folder, device=device, workers=workers, jobs=jobs, threads=threads)
+        return cls(store=open_store(store), data=folder, device=device, workers=workers, jobs=jobs, threads=threads)
 
     def torch_device(self) -> "torch.device":
         """The device itself. Raises RequestError where there is none of that name."""
