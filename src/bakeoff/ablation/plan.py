@@ -22,10 +22,9 @@ from bakeoff.recipe import Recipe, compile_plan
 from bakeoff.recipes.request import Job
 from bakeoff.runs.store import run_id
 from bakeoff.runs.workspace import Workspace
+from bakeoff.study import seeds
 from bakeoff.study.spec import Level, Row, Spec
 from bakeoff.technique import Technique
-
-_SECOND_TRY = 1_000_000  # added to the seed of a run that failed
 
 
 @dataclass(frozen=True)
@@ -62,9 +61,9 @@ class Factors:
     def row(self, on_off: Sequence[bool], seed: int, fingerprint: str) -> Row:
         """A run of a design, with the ids of its two tries."""
         plan = self._compiled(self.recipe(on_off).techniques)
-        seeds = (seed, seed + _SECOND_TRY)
-        first, second = (run_id(plan, each, fingerprint, ENGINE_VERSION) for each in seeds)
-        return Row(tuple(on_off), seed, seeds, (first, second))
+        both = (seed, seed + seeds.SECOND_TRY)
+        first, second = (run_id(plan, each, fingerprint, ENGINE_VERSION) for each in both)
+        return Row(tuple(on_off), seed, both, (first, second))
 
     def _compiled(self, techniques: Iterable[Technique]) -> Plan:
         return compile_plan(self.job.task, Recipe("row", tuple(techniques)), self.job.compiled.base).plan

@@ -18,7 +18,7 @@ from bakeoff.runs.runner import SPLITS
 from bakeoff.runs.store import Store
 from bakeoff.runs.workspace import Workspace
 from bakeoff.stats import thompson as search
-from bakeoff.study import decide
+from bakeoff.study import decide, seeds
 from bakeoff.study import search as study
 from bakeoff.study.search import Objective, Search
 from bakeoff.study.spec import Row, Spec
@@ -148,7 +148,7 @@ def _too_little(budget: float, least: float, unit: str) -> str:
 def earlier(store: Store, job: Job, found: Factors, opening: Spec) -> tuple[tuple[Row, ...], tuple[Row, ...]]:
     """Runs of the store, outside the opening, that are configurations of the same candidates; and shorter ones.
 
-    Of the shorter ones those of the length of which there are most; their seeds are marked (`study.SHORTER`).
+    Of the shorter ones those of the length of which there are most; their seeds are marked (`seeds.SHORTER`).
     """
     ours = {run for row in opening.rows for run in row.runs}
     views = {level.view_of(split) for level in opening.levels for split in SPLITS}
@@ -173,6 +173,6 @@ def earlier(store: Store, job: Job, found: Factors, opening: Spec) -> tuple[tupl
         if share == 1:
             prior.append(Row(levels, seed, (seed, seed), (run, run)))
         else:
-            shorter.setdefault(length, []).append(Row(levels, seed + study.SHORTER, (seed, seed), (run, run)))
+            shorter.setdefault(length, []).append(Row(levels, seed + seeds.SHORTER, (seed, seed), (run, run)))
     most = max(shorter, key=lambda length: (len(shorter[length]), length), default=0)
     return tuple(prior), tuple(shorter.get(most, ()))

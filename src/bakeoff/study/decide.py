@@ -17,7 +17,8 @@ from bakeoff.stats.outcomes import Bools, Floats, Runs
 from bakeoff.stats.surrogate import Surface
 from bakeoff.study.gather import Searched, outcomes
 from bakeoff.study.preview import seconds_of, training_time
-from bakeoff.study.search import SHORTER, SPLIT, Search
+from bakeoff.study.search import SPLIT, Search
+from bakeoff.study.seeds import SHORTER
 
 LEAST = 4  # runs of each recipe that a proof takes
 MOST_PROOF = 32  # runs of each recipe, beyond which a proof needs no more

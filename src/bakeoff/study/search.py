@@ -15,7 +15,6 @@ from bakeoff.stats.outcomes import Bools
 from bakeoff.study.spec import Row, Spec, rows_from
 
 SPLIT = "select"  # all that is chosen is chosen here
-SHORTER = 10_000_000  # added to the seeds of runs of another length: they share none with others
 
 Objective = Literal["acc1", "acc5"]
 OBJECTIVES: tuple[Objective, ...] = ("acc1", "acc5")
