@@ -154,7 +154,7 @@ def evaluate(
         raise RequestError(f"{task.name} has no split '{split}'; there are: {', '.join(dataset.splits)}")
     if any(k < 1 for k in topk):
         raise RequestError(f"Acc@{min(topk)} makes no sense; --topk takes numbers from 1, such as 1,5")
-    plan = Plan.model_validate(record.plan)
+    plan = results.plan(record)
     crop = crop_px or plan.eval_view.crop_px
     resize = resize_px or max(crop, plan.eval_view.resize_px)
     if resize < crop:
@@ -173,7 +173,7 @@ def predict(
     record = _done(results, run)
     if absent := [str(path) for path in paths if not path.is_file()]:
         raise RequestError(f"no image file {', '.join(absent)}")
-    plan = Plan.model_validate(record.plan)
+    plan = results.plan(record)
     model = load_model(results, record, plan, chosen)
     mean, std = (torch.tensor(values, device=chosen) for values in (record.mean, record.std))
     for path in paths:

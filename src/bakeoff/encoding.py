@@ -33,8 +33,8 @@ _FIELDS_OF_0_1: Mapping[str, str] = {
     "DecayRule": "weight_decay norm bias",
     "Average": "half_life",
     "Precision": "dtype channels_last compile",
-    "Plan": "model examples_seen batch_size sampler image_ops mixers train_px eval_view interpolation loss optimizer lr "
-    "decay average precision",
+    "Plan": "model examples_seen batch_size sampler image_ops mixers train_px eval_view interpolation loss optimizer "
+    "lr decay average precision",
     "technique lr_optimizations": "batch_ratio lr_ratio warmup warmup_start",
     "technique trivialaugment": "strength bins",
     "technique long_training": "ratio",

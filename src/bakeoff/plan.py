@@ -27,7 +27,7 @@ class Model(Value):
     classes: Annotated[int, Field(ge=2)]
     channels: Literal[1, 3]
     px: Pixels  # side of the image that the network is built for
-    knobs: dict[str, int | float | bool | str] = {}
+    knobs: dict[str, int | float | bool | str] = Field(default={})
     sync_batchnorm: bool = False
 
 

@@ -19,7 +19,8 @@ from bakeoff.data.dataset import Dataset, Files
 from bakeoff.data.splits import save_splits
 from bakeoff.engine.evaluate import evaluate
 from bakeoff.engine.state import write_tensors
-from bakeoff.engine.train import ENGINE_VERSION, Diverged, Progress, train
+from bakeoff.engine.train import Diverged, Progress, train
+from bakeoff.engine.versions import ENGINE_VERSION, revisions
 from bakeoff.errors import BakeoffError
 from bakeoff.plan import Plan
 from bakeoff.runs.store import Losses, RunRecord, Store, View, run_id
@@ -50,7 +51,7 @@ def run_plan(
     """
     results.prepare()
     save_splits(results.root, task, dataset)
-    run = run_id(plan, seed, dataset.fingerprint, ENGINE_VERSION)
+    run = run_id(plan, seed, dataset.fingerprint)
     with results.locked(run):
         record = results.read(run)
         if record is None or not record.ended:
@@ -65,6 +66,7 @@ def run_plan(
                 seed=seed,
                 data_fingerprint=dataset.fingerprint,
                 engine_version=ENGINE_VERSION,
+                revisions=revisions(plan),
                 classes=dataset.classes,
                 mean=dataset.mean,
                 std=dataset.std,
