@@ -1,7 +1,8 @@
 """The Plan: everything that decides how one classifier is trained and evaluated, as plain data.
 
 A Plan has a few typed slots. Techniques change slots; the engine reads them; neither knows the other. Plans are
-immutable, survive a round trip through JSON, and are identified by a digest of that JSON.
+immutable, survive a round trip through JSON, and are identified by a digest of that JSON, in which a field that 0.1
+didn't have is absent at its default (bakeoff.encoding): a field may be added with a default, and all ids stay.
 """
 
 import hashlib
@@ -9,18 +10,14 @@ import json
 from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
+
+from bakeoff.encoding import Value
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[float, Field(gt=0.0)]
 Pixels = Annotated[int, Field(ge=1)]
 Interval = tuple[Positive, Positive]
-
-
-class Value(BaseModel):
-    """An immutable value with checked fields."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Model(Value):
@@ -30,7 +27,7 @@ class Model(Value):
     classes: Annotated[int, Field(ge=2)]
     channels: Literal[1, 3]
     px: Pixels  # side of the image that the network is built for
-    knobs: dict[str, int | float | bool | str] = {}
+    knobs: dict[str, int | float | bool | str] = Field(default={})
     sync_batchnorm: bool = False
 
 

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from bakeoff.plan import Plan, Value
+from bakeoff.encoding import Value
+from bakeoff.plan import Plan
 from bakeoff.task import Task
 
 
@@ -69,6 +70,11 @@ class Technique(Value):
     card: ClassVar[Card]
     zero: ClassVar[Mapping[str, Any] | None] = None
     strengths: ClassVar[tuple[str, tuple[float, float, float]] | None] = None
+
+    @classmethod
+    def encoded_as(cls) -> str:
+        """The name under which the knobs that 0.1 had are looked up."""
+        return f"technique {cls.name}"
 
     @abstractmethod
     def edit(self, base: Plan, task: Task) -> Mapping[str, Any]:

@@ -15,7 +15,6 @@ from typing import Any
 
 from bakeoff.ablation.design import Design
 from bakeoff.data.dataset import Dataset
-from bakeoff.engine.train import ENGINE_VERSION
 from bakeoff.errors import RequestError
 from bakeoff.plan import Plan
 from bakeoff.recipe import Recipe, compile_plan
@@ -62,7 +61,7 @@ class Factors:
         """A run of a design, with the ids of its two tries."""
         plan = self._compiled(self.recipe(on_off).techniques)
         both = (seed, seed + seeds.SECOND_TRY)
-        first, second = (run_id(plan, each, fingerprint, ENGINE_VERSION) for each in both)
+        first, second = (run_id(plan, each, fingerprint) for each in both)
         return Row(tuple(on_off), seed, both, (first, second))
 
     def _compiled(self, techniques: Iterable[Technique]) -> Plan:

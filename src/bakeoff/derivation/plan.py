@@ -3,13 +3,13 @@
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 from bakeoff.ablation.design import Budget, Factorial, Runs
 from bakeoff.ablation.plan import Factors, factors, plan_study, study_name
 from bakeoff.ablation.size import arranged, seconds_per_image
 from bakeoff.data.dataset import Dataset
-from bakeoff.engine.train import ENGINE_VERSION
+from bakeoff.engine.versions import ENGINE_VERSION, revisions
 from bakeoff.errors import RequestError
 from bakeoff.plan import Plan
 from bakeoff.recipe import Recipe
@@ -59,10 +59,9 @@ def plan_search(job: Job, options: SearchOptions, where: Workspace, dataset: Dat
         if name not in job.recipe:
             raise RequestError(f"technique '{name}' can't stay on (--always): it isn't among the candidates")
     (budget, unit), slowest, seed = options.budget, options.max_time, options.seed
-    wanted = [
-        options.objective, budget, unit, sorted(options.always), slowest, seed, job.recipe.as_json(), job.plan.digest
-    ]  # fmt: skip
-    name = study_name(job.task.name, "derive", [*wanted, dataset.fingerprint, ENGINE_VERSION])
+    wanted: list[Any] = [options.objective, budget, unit, sorted(options.always), slowest, seed, job.recipe.as_json()]
+    wanted += [job.plan.digest, dataset.fingerprint, ENGINE_VERSION, *revisions(job.plan).items()]
+    name = study_name(job.task.name, "derive", wanted)
     if name in study.searches(where.store):
         return Search.load(where.store, name)
     slow = {}

@@ -21,9 +21,6 @@ from bakeoff.engine.state import State
 from bakeoff.events import TrainingProgress
 from bakeoff.plan import Plan
 
-# Part of a run's identity: raised by every change after which the same plan and seed give other bits.
-ENGINE_VERSION = 1
-
 _LOOK_EVERY = 8  # steps between two looks at the loss: a look waits for the device
 _EXPLODED = 100.0  # a loss this many times that of guessing never came back in a run that we saw
 _CHECKPOINT_SECONDS = float(os.environ.get("BAKEOFF_CHECKPOINT_SECONDS", 30))  # tests write them sooner

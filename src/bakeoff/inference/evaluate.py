@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from bakeoff import tasks
 from bakeoff.errors import RequestError
-from bakeoff.plan import EvalView, Plan
+from bakeoff.plan import EvalView
 from bakeoff.runs.runner import evaluate_run
 from bakeoff.runs.store import RunRecord, Store, View
 from bakeoff.runs.workspace import Workspace
@@ -33,7 +33,7 @@ def evaluate(
         raise RequestError(f"{task.name} has no split '{split}'; there are: {', '.join(dataset.splits)}")
     if any(k < 1 for k in topk):
         raise RequestError(f"Acc@{min(topk)} makes no sense; --topk takes numbers from 1, such as 1,5")
-    plan = Plan.model_validate(record.plan)
+    plan = where.store.plan(record)
     crop = crop_px or plan.eval_view.crop_px
     resize = resize_px or max(crop, plan.eval_view.resize_px)
     if resize < crop:

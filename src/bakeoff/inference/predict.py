@@ -9,7 +9,6 @@ import torch
 from bakeoff.data import augment, images
 from bakeoff.errors import RequestError
 from bakeoff.inference.evaluate import done
-from bakeoff.plan import Plan
 from bakeoff.runs.runner import load_model
 from bakeoff.runs.workspace import Workspace
 
@@ -28,7 +27,7 @@ def predict(where: Workspace, run: str, paths: Sequence[Path], topk: int) -> Ite
     record = done(where.store, run)
     if absent := [str(path) for path in paths if not path.is_file()]:
         raise RequestError(f"no image file {', '.join(absent)}")
-    plan = Plan.model_validate(record.plan)
+    plan = where.store.plan(record)
     model = load_model(where.store, record, plan, device)
     mean, std = (torch.tensor(values, device=device) for values in (record.mean, record.std))
     for path in paths:

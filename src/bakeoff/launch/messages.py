@@ -4,7 +4,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter
 
-from bakeoff.plan import Plan, Value
+from bakeoff.encoding import Value
+from bakeoff.plan import Plan
 
 
 class Setup(Value):

@@ -90,7 +90,7 @@ def _override(base: Plan, overrides: dict[str, Any]) -> Plan:
         *parents, last = path.split(".")
         here = data
         for name in parents:
-            here[name] = here[name] or {}  # a slot that is empty so far
+            here[name] = here.get(name) or {}  # a slot that is empty so far
             here = here[name]
         here[last] = value
     try:

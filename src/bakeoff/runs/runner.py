@@ -19,7 +19,8 @@ from bakeoff.data.dataset import Dataset, Files
 from bakeoff.data.splits import save_splits
 from bakeoff.engine.evaluate import evaluate
 from bakeoff.engine.state import write_tensors
-from bakeoff.engine.train import ENGINE_VERSION, Diverged, train
+from bakeoff.engine.train import Diverged, train
+from bakeoff.engine.versions import ENGINE_VERSION, revisions
 from bakeoff.errors import BakeoffError
 from bakeoff.events import Observer, unobserved
 from bakeoff.plan import Plan
@@ -50,7 +51,7 @@ def run_plan(
     store, device = where.store, where.torch_device()
     store.prepare()
     save_splits(store.root, task, dataset)
-    run = run_id(plan, seed, dataset.fingerprint, ENGINE_VERSION)
+    run = run_id(plan, seed, dataset.fingerprint)
     with store.locked(run):
         record = store.read(run)
         if record is None or not record.ended:
@@ -65,6 +66,7 @@ def run_plan(
                 seed=seed,
                 data_fingerprint=dataset.fingerprint,
                 engine_version=ENGINE_VERSION,
+                revisions=revisions(plan),
                 classes=dataset.classes,
                 mean=dataset.mean,
                 std=dataset.std,

@@ -9,7 +9,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from bakeoff.plan import Plan, Value, leaves
+from bakeoff.encoding import Value
+from bakeoff.plan import Plan, leaves
 from bakeoff.report import words
 from bakeoff.runs.store import RunRecord, View
 
