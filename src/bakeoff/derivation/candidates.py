@@ -9,8 +9,9 @@ import yaml
 
 from bakeoff import techniques
 from bakeoff.api import Job
+from bakeoff.files import write_text
 from bakeoff.recipe import Recipe, compile_plan
-from bakeoff.runs.store import Store, write_text
+from bakeoff.runs.store import Store
 from bakeoff.stats import level_sweep as screening
 from bakeoff.stats.table import Effect
 from bakeoff.study import search as study

@@ -11,7 +11,6 @@ read from the weights, the average instead of the last weights or another infere
 """
 
 import hashlib
-import json
 import os
 import zlib
 from base64 import b64decode, b64encode
@@ -27,6 +26,7 @@ from filelock import FileLock, Timeout
 from pydantic_core import from_json
 
 from bakeoff.errors import BakeoffError, RequestError, unknown
+from bakeoff.files import tidy, write_json
 from bakeoff.plan import EvalView, Plan
 
 Status = Literal["done", "diverged", "crashed", "interrupted"]
@@ -232,11 +232,15 @@ class Store:
 
     @contextmanager
     def locked(self, run: str) -> Iterator[None]:
-        """Hold a run alone; a process that dies lets go. Raises BakeoffError if another process holds it."""
+        """Hold a run alone; a process that dies lets go, and what it hadn't written whole is removed.
+
+        Raises BakeoffError if another process holds the run.
+        """
         self.folder(run).mkdir(parents=True, exist_ok=True)
         lock = FileLock(self.folder(run) / "lock", timeout=2)
         try:
             with lock:
+                tidy(self.folder(run))
                 yield
         except Timeout:
             raise BakeoffError(f"run {run} is being trained by another process; wait for it") from None
@@ -245,21 +249,6 @@ class Store:
 def open_store(root: Path | str | None = None) -> Store:
     """The store in a folder; None: in $BAKEOFF_STORE, else in runs/ here."""
     return Store(Path(root or os.environ.get("BAKEOFF_STORE") or "runs"))
-
-
-def write_json(path: Path, data: Any) -> None:
-    """Write JSON in one piece: a reader sees the old file or the new one."""
-    write_text(path, json.dumps(data, indent=1))
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file in one piece."""
-    partial = path.with_suffix(f".partial-{os.getpid()}")
-    with open(partial, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(partial, path)
 
 
 def _load(path: str) -> dict[str, Any] | None:

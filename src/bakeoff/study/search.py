@@ -15,7 +15,8 @@ from typing import Any, Literal, Self
 import numpy as np
 
 from bakeoff.errors import unknown
-from bakeoff.runs.store import RunRecord, Store, write_json
+from bakeoff.files import write_json
+from bakeoff.runs.store import RunRecord, Store
 from bakeoff.stats import thompson as search
 from bakeoff.stats.noise import Noise, measure
 from bakeoff.stats.outcomes import Bools, Floats, Runs
