@@ -6,7 +6,7 @@ READY := .venv/.ready
 # One thread per test process: two such processes beat one with two threads.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
-.PHONY: demo test fast check lint format types bench notebooks readme cards docs examples clean
+.PHONY: demo test fast hidden check lint format types bench notebooks readme cards docs examples clean
 .DEFAULT_GOAL := test
 
 demo: $(READY)  ## what each technique buys on 200 handwritten digits: table and report, in a few minutes
@@ -17,6 +17,13 @@ test: $(READY)  ## every test
 
 fast: $(READY)  ## the tests that take under a minute together
 	$(PYTEST) -m "not slow"
+
+# Tests that look at data sets or execute the pages, which do.
+LOOK := grep -lE 'import .*\b(DATA|needs|examples)\b' tests/test_*.py
+
+hidden: $(READY)  ## what a machine without data sets can run: the fast tests, and the slow ones that look at data
+	BAKEOFF_DATA=$$(mktemp -d) $(PYTEST) -m "not slow"
+	BAKEOFF_DATA=$$(mktemp -d) $(PYTEST) -m slow $$($(LOOK))
 
 check: lint format types
 

@@ -17,6 +17,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from bakeoff.files import write_text
 from bench import analysis, augment, files, gpu, libraries, loop_overhead, mnist_to_99, page, throughput
 from bench.compare import ROOT, Ratio, machine
 
@@ -56,9 +57,7 @@ def keep(path: Path, about: dict[str, Any], seconds: dict[str, float], ratios: S
     """Write what there is so far, in one piece: what is stopped later keeps it."""
     results = [{**asdict(r), "ratio": r.ratio, "kept": r.kept} for r in ratios]
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(".part")
-    draft.write_text(json.dumps({"machine": about, "seconds": seconds, "results": results}, indent=2) + "\n")
-    os.replace(draft, path)
+    write_text(path, json.dumps({"machine": about, "seconds": seconds, "results": results}, indent=2) + "\n")
 
 
 def main(arguments: Sequence[str]) -> int:

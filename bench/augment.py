@@ -26,6 +26,7 @@ if not __package__:
 
 from bakeoff import plan
 from bakeoff.data import augment, mix
+from bakeoff.files import write_text
 from bakeoff.rng import Draws
 from bench.clock import own
 from bench.compare import Ratio, alternate, machine
@@ -145,7 +146,7 @@ def main() -> int:
         print(f"{ratio.name}: {told}, ratio {ratio.ratio:.1f} ({min(ratio.ratios):.1f} - {max(ratio.ratios):.1f})")
     if path:
         results: list[dict[str, Any]] = [{"name": r.name, "ratio": r.ratio, **r.detail} for r in ratios]
-        path.write_text(json.dumps({"machine": machine(), "results": results}, indent=2) + "\n")
+        write_text(path, json.dumps({"machine": machine(), "results": results}, indent=2) + "\n")
     return 0 if all(ratio.kept for ratio in ratios) else 1
 
 

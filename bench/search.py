@@ -30,6 +30,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from bakeoff.files import write_text
 from bakeoff.stats import thompson as search
 from bakeoff.stats.outcomes import Bools, Floats, Ints, Runs
 from bakeoff.stats.surrogate import features
@@ -251,7 +252,7 @@ def main(arguments: Sequence[str]) -> int:
     before = json.loads(path.read_text())["results"] if path.exists() else []
     kept = [line for line in before if (line["place"], line["method"]) not in new]  # parts can be measured one by one
     about = {"machine": machine(), "results": [*kept, *map(asdict, lines)]}
-    path.write_text(json.dumps(about, indent=2) + "\n")
+    write_text(path, json.dumps(about, indent=2) + "\n")
     print(f"kept in {path}")
     return 0
 

@@ -22,6 +22,7 @@ from bakeoff.data.dataset import Dataset, Files
 from bakeoff.data.folders import read_folders
 from bakeoff.data.prepare import Prepared, prepare
 from bakeoff.errors import BakeoffError, RequestError
+from bakeoff.files import write_bytes
 from tests.helpers import DATA, needs
 
 Usage = namedtuple("Usage", "total used free")
@@ -174,15 +175,14 @@ def test_an_interrupted_copy_goes_on_with_what_is_missing(photos: Path, monkeypa
     with pytest.raises(RequestError, match="begun from other images or with other options"):
         prepare(photos, output, px=120)
     written = []
-    write = preparing._write
 
-    def noted(path: Path, content: bytes) -> None:
+    def noted(path: Path, content: bytes, *, sync: bool) -> None:
         written.append(path)
-        write(path, content)
+        write_bytes(path, content, sync=sync)
 
-    monkeypatch.setattr(preparing, "_write", noted)
+    monkeypatch.setattr(preparing, "write_bytes", noted)
     made = prepare(photos, px=100)
-    assert len([path for path in written if path.name != preparing.FACTS]) == 24 - (len(begun) - 1)
+    assert len(written) == 24 - (len(begun) - 1)
     assert not draft.exists()
     assert made.images == 24
     whole = prepare(photos, photos.with_name("whole"), px=100)

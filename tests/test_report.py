@@ -355,6 +355,19 @@ def test_an_unknown_format_and_a_path_that_cannot_be_written(results: Results, t
         render.write(results, "md", tmp_path / "file" / "report.md")
 
 
+def test_a_report_that_can_t_be_written_whole_keeps_the_old_one(
+    written: Path, results: Results, tmp_path: Path
+) -> None:
+    *names, last = sorted(path.name for path in written.iterdir() if path.suffix in (".md", ".svg"))
+    for name in names:
+        (tmp_path / name).write_text("old")
+    (tmp_path / last).mkdir()  # in the way of a picture
+    with pytest.raises(RequestError, match="can't write the report"):
+        report.write(results, "md", tmp_path / "found.md")
+    assert sorted(os.listdir(tmp_path)) == [*names, last]
+    assert {(tmp_path / name).read_text() for name in names} == {"old"}
+
+
 def test_reporting_loads_no_torch() -> None:
     code = (
         "import sys, bakeoff.report.render.html, bakeoff.report.render.notebook, bakeoff.report.compose, "

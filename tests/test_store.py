@@ -11,7 +11,7 @@ from filelock import FileLock
 
 from bakeoff.errors import BakeoffError, RequestError
 from bakeoff.plan import Average, EvalView
-from bakeoff.runs.store import Losses, RunRecord, Store, View, run_id, write_json
+from bakeoff.runs.store import Losses, RunRecord, Store, View, run_id
 from tests.helpers import small_plan
 
 STUDIES = Path(__file__).parents[1] / "studies"
@@ -156,14 +156,6 @@ def test_a_run_is_held_by_one_process(tmp_path: Path) -> None:
         pass
     with store.locked("abc123"):
         pass
-
-
-def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
-    path = tmp_path / "x.json"
-    write_json(path, {"a": 1})
-    with pytest.raises(TypeError):
-        write_json(path, {"a": object()})
-    assert json.loads(path.read_text()) == {"a": 1}
 
 
 def test_a_store_that_cannot_be_written_is_a_wrong_request(tmp_path: Path) -> None:

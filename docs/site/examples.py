@@ -4,6 +4,9 @@ Three kinds of blocks are executed, page after page in one folder that holds cop
 `console` has commands after `$` and what they print; `python` has what it prints in a `text` block behind it; `sh` has
 commands that would take long, of which all is done but the training. A block under `<!-- varies -->` is executed, and
 what it prints isn't compared. Tables of options come from the command line itself.
+
+A command that trains on data that aren't here is left out, and the rest of its block with it, since that may use what
+the command would have made; their part of the page stays as it is.
 """
 
 import contextlib
@@ -46,13 +49,17 @@ DRY = {"train": ("--dry-run",), **dict.fromkeys(("ablate", "derive"), ("--plan-o
 
 @dataclass(frozen=True)
 class Example:
-    """A block of a page: as it stands there and as it came out."""
+    """A block of a page: as it stands there and as it came out.
+
+    left_out: the first command that couldn't be executed here, and why; empty where all were.
+    """
 
     page: Path
     kind: str
     before: str
     after: str
     varies: bool
+    left_out: str
 
 
 def written() -> list[Path]:
@@ -80,31 +87,47 @@ def execute(page: Path, folder: Path) -> tuple[str, list[Example]]:
 
     def made(match: re.Match[str]) -> str:
         body = RUN.sub(lambda run: renamed.get(run[0], run[0]), match["body"])
+        left_out = ""
         if match["kind"] == "python":
             printed = snippet(body, names, folder)
             said = f"\n```text\n{printed}```\n" if printed else ""
             after = f"{match['head']}{body}{match['foot']}{said}"
         else:
-            lines = []
-            for command in commands(body, match["kind"]):
-                if "mnist" in command and not data():
-                    continue
-                printed = shell(quick(command) if match["kind"] == "sh" else command, folder)
-                lines.append(f"$ {command}\n{printed}")
-            after = f"{match['head']}{body if match['kind'] == 'sh' else ''.join(lines)}{match['foot']}"
-            after += match["said"] or ""
+            said = ""
+            for command, shown in commands(body, match["kind"]):
+                left_out = left_out or obstacle(command)
+                if left_out:
+                    said += shown
+                elif match["kind"] == "sh":
+                    shell(quick(command), folder)
+                    said += shown
+                else:
+                    said += f"$ {command}\n{shell(command, folder)}"
+            after = f"{match['head']}{said}{match['foot']}{match['said'] or ''}"
         renamed.update(zip(RUN.findall(match["body"]), RUN.findall(after), strict=False))
-        examples.append(Example(page, match["kind"], match[0], after, bool(match["varies"])))
+        examples.append(Example(page, match["kind"], match[0], after, bool(match["varies"]), left_out))
         return after
 
     return BLOCK.sub(made, page.read_text("utf-8")), examples
 
 
-def commands(body: str, kind: str) -> list[str]:
-    """The commands of a block, without the comments behind them."""
+def commands(body: str, kind: str) -> Iterator[tuple[str, str]]:
+    """Each command of a block without the comment behind it, and its part of the block."""
     if kind == "console":
-        return [line.removeprefix("$ ") for line in body.splitlines() if line.startswith("$ ")]
-    return [command for line in body.splitlines() if (command := line.split("  #")[0].strip())]
+        for part in re.split(r"^(?=\$ )", body, flags=re.MULTILINE):
+            if part:
+                yield part.splitlines()[0].removeprefix("$ "), part
+    else:
+        for line in body.splitlines(keepends=True):
+            if command := line.split("  #")[0].strip():
+                yield command, line
+
+
+def obstacle(command: str) -> str:
+    """Why a command can't be executed here; empty where it can."""
+    words = shlex.split(command)
+    task = words[words.index("--task") + 1] if "--task" in words else ""
+    return f"{command}: no MNIST in {data_folder()} (set BAKEOFF_DATA)" if "mnist" in task and not data() else ""
 
 
 def quick(command: str) -> str:
@@ -133,10 +156,14 @@ def shell(command: str, folder: Path) -> str:
     return "".join(f"{line.rstrip()}\n" for line in out.getvalue().replace(str(folder), HOME).splitlines())
 
 
+def data_folder() -> Path:
+    """Where data sets are looked for."""
+    return Path(os.environ.get("BAKEOFF_DATA") or ROOT.parent / "shared" / "data").absolute()
+
+
 def data() -> dict[str, str]:
-    """Where MNIST is, if it's there: commands that want it are left out where it isn't."""
-    folder = Path(os.environ.get("BAKEOFF_DATA") or ROOT.parent / "shared" / "data").absolute()
-    return {"BAKEOFF_DATA": str(folder)} if (folder / "mnist").is_dir() else {}
+    """What tells a command where MNIST is, if it's there."""
+    return {"BAKEOFF_DATA": str(data_folder())} if (data_folder() / "mnist").is_dir() else {}
 
 
 def snippet(code: str, names: dict[str, object], folder: Path) -> str:

@@ -29,6 +29,7 @@ from bakeoff.data import images
 from bakeoff.data.folders import Folders, read_folders
 from bakeoff.data.scan import SMALL_PX
 from bakeoff.errors import BakeoffError, RequestError
+from bakeoff.files import tidy, write_bytes, write_json
 
 # Suffixes that a file may keep, and how Pillow writes it.
 FORMATS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
@@ -99,9 +100,9 @@ def prepare(
             begun = _facts(draft)
             if begun not in (None, facts):
                 raise RequestError(f"{draft} was begun from other images or with other options; remove it first")
-            _write(draft / FACTS, json.dumps(facts).encode())
+            write_json(draft / FACTS, facts)
             made = _copy(root, draft, output, names, px, format, skip_bad, report)
-            _write(draft / FACTS, json.dumps({**facts, "made": made.as_json()}, indent=1).encode())
+            write_json(draft / FACTS, {**facts, "made": made.as_json()})
         (draft / ".lock").unlink(missing_ok=True)
         os.replace(draft, output)
     except Timeout:
@@ -162,6 +163,7 @@ def _copy(
 ) -> Prepared:
     for folder in {(draft / copy).parent for copy in names.values()}:
         folder.mkdir(parents=True, exist_ok=True)
+        tidy(folder)
     skipped: dict[str, str] = {}
     before = after = 0
     for done, (name, size) in enumerate(_sizes(root, draft, names, px, format), 1):
@@ -187,7 +189,7 @@ def _sizes(
             return copy.stat().st_size
         content = _encode(root / name, px, format)
         if isinstance(content, bytes):
-            _write(copy, content)
+            write_bytes(copy, content, sync=False)  # each would wait for the disk, a million times
             return len(content)
         return content
 
@@ -231,12 +233,6 @@ def _check_room(draft: Path, root: Path, names: dict[str, str], px: int, format:
             f"the copy takes about {size(needed)} more, and {size(free)} are free at {draft.parent}, of which "
             f"{size(_SPARE)} stay so; take another place (--output), a smaller --px or --format jpeg"
         )
-
-
-def _write(path: Path, content: bytes) -> None:
-    draft = path.with_name(f".{path.name}.draft")
-    draft.write_bytes(content)
-    os.replace(draft, path)
 
 
 def size(count: float) -> str:

@@ -10,7 +10,6 @@ import os
 import zipfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from torch import Tensor
 
 from bakeoff.data import images
 from bakeoff.data.fingerprint import Moments, moments
+from bakeoff.files import replacing
 
 SMALL_PX = 96  # largest side of images that are kept in memory
 SMALL_BYTES = 4 * 2**30  # most that they may take together, as RGB
@@ -135,14 +135,10 @@ def _recall(path: Path) -> Scan | None:
 
 
 def _keep(path: Path, found: Scan) -> None:
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
     arrays = {name: value for name, value in vars(found).items() if value is not None}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with draft.open("wb") as file:
+        with replacing(path, sync=False) as file:
             np.savez(file, **arrays)
-        os.replace(draft, path)
     except OSError as error:  # a full or read-only disk: the next call looks again
         _log.info("can't keep what was read in %s: %s", path.parent, error.strerror)
-        with suppress(OSError):
-            draft.unlink()

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from bakeoff import rng
 from bakeoff.data.dataset import Dataset, Images
 from bakeoff.errors import BakeoffError, RequestError
+from bakeoff.files import write_json
 
 Indices = NDArray[np.int64]
 
@@ -92,9 +92,7 @@ def save_splits(store: Path, task: str, dataset: Dataset) -> Path:
         _verify(path, content)
         return path
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_text(json.dumps({"task": task, **content}, indent=2))
-    os.replace(draft, path)  # two processes at once write the same
+    write_json(path, {"task": task, **content})  # two processes at once write the same
     return path
 
 

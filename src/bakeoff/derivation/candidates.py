@@ -8,9 +8,10 @@ from typing import Any
 import yaml
 
 from bakeoff import techniques
+from bakeoff.files import write_text
 from bakeoff.recipe import Recipe
 from bakeoff.recipes.request import Job
-from bakeoff.runs.store import Store, write_text
+from bakeoff.runs.store import Store
 from bakeoff.stats import level_sweep as screening
 from bakeoff.stats.table import Effect
 from bakeoff.study import search as study

@@ -2,7 +2,6 @@
 
 import copy
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from bakeoff.files import write_bytes
 from bakeoff.plan import Plan
 
 
@@ -86,15 +86,6 @@ class State:
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any] | None = None) -> None:
-    """Write a safetensors file atomically: a reader sees the old file or the new one, whatever happens."""
+    """Write a safetensors file in one piece (`files.replacing`). meta: what else to keep, as JSON can hold it."""
     data = save({n: t.detach().cpu().contiguous() for n, t in tensors.items()}, {"meta": json.dumps(meta or {})})
-    partial = path.with_suffix(".partial")
-    try:
-        with open(partial, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    except OSError:
-        partial.unlink(missing_ok=True)
-        raise
+    write_bytes(path, data)

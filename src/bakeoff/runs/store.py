@@ -15,7 +15,6 @@ a default; whatever else changes raises FORMAT.
 """
 
 import hashlib
-import json
 import os
 import zlib
 from base64 import b64decode, b64encode
@@ -34,6 +33,7 @@ from pydantic_core import from_json
 from bakeoff.engine import versions
 from bakeoff.engine.versions import ENGINE_VERSION
 from bakeoff.errors import BakeoffError, RequestError, explain_validation, unknown
+from bakeoff.files import tidy, write_json
 from bakeoff.plan import EvalView, Plan
 
 FORMAT = 1  # of a store; raised by whatever an older version would misread
@@ -284,11 +284,15 @@ class Store:
 
     @contextmanager
     def locked(self, run: str) -> Iterator[None]:
-        """Hold a run alone; a process that dies lets go. Raises BakeoffError if another process holds it."""
+        """Hold a run alone; a process that dies lets go, and what it hadn't written whole is removed.
+
+        Raises BakeoffError if another process holds the run.
+        """
         self.folder(run).mkdir(parents=True, exist_ok=True)
         lock = FileLock(self.folder(run) / "lock", timeout=2)
         try:
             with lock:
+                tidy(self.folder(run))
                 yield
         except Timeout:
             raise BakeoffError(f"run {run} is being trained by another process; wait for it") from None
@@ -297,21 +301,6 @@ class Store:
 def open_store(root: Store | Path | str | None = None) -> Store:
     """The store in a folder; None: in $BAKEOFF_STORE, else in runs/ here. An open one stays as it is."""
     return root if isinstance(root, Store) else Store(Path(root or os.environ.get("BAKEOFF_STORE") or "runs"))
-
-
-def write_json(path: Path, data: Any) -> None:
-    """Write JSON in one piece: a reader sees the old file or the new one."""
-    write_text(path, json.dumps(data, indent=1))
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file in one piece."""
-    partial = path.with_suffix(f".partial-{os.getpid()}")
-    with open(partial, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(partial, path)
 
 
 def _load(path: str) -> dict[str, Any] | None:

@@ -9,7 +9,8 @@ from typing import Any, Literal, Self
 import numpy as np
 
 from bakeoff.errors import unknown
-from bakeoff.runs.store import Store, write_json
+from bakeoff.files import write_json
+from bakeoff.runs.store import Store
 from bakeoff.stats import thompson as search
 from bakeoff.stats.outcomes import Bools
 from bakeoff.study.spec import Row, Spec, rows_from

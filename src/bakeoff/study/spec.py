@@ -13,8 +13,9 @@ from typing import Any, Self
 import numpy as np
 
 from bakeoff.errors import RequestError, unknown
+from bakeoff.files import write_json
 from bakeoff.plan import EvalView, Plan
-from bakeoff.runs.store import Store, view_name, write_json
+from bakeoff.runs.store import Store, view_name
 from bakeoff.stats.outcomes import Bools
 from bakeoff.stats.power import Kind
 

@@ -1,0 +1,62 @@
+"""Writing files in one piece: whoever reads one, or kills the writer, finds the old file whole or the new one."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from itertools import count
+from pathlib import Path
+from typing import Any, BinaryIO
+
+_PARTIAL = ".partial-"  # begins the name of a file that isn't whole yet; hidden, so that nobody takes it for a result
+_counter = count()  # tells the files apart that one process is writing
+
+
+@contextmanager
+def replacing(path: Path, *, sync: bool = True) -> Iterator[BinaryIO]:
+    """A file that takes the place of `path`, and of what was there, when the block ends; if it fails nothing changes.
+
+    path: in a folder that exists; a link stays, and what it leads to is replaced. sync: wait until the disk has it, so
+    that it outlives a power cut as well as a kill.
+
+    Raises OSError where it can't be written, at once where that can be known.
+    """
+    if path.exists() and not path.is_file():  # a pipe or a terminal can't be replaced; a folder fails here
+        with open(path, "wb") as file:
+            yield file
+        return
+    path = Path(os.path.realpath(path))
+    partial = path.with_name(f"{_PARTIAL}{os.getpid()}-{next(_counter)}")
+    try:
+        with open(partial, "wb") as file:
+            yield file
+            file.flush()
+            if sync:
+                os.fsync(file.fileno())
+        os.replace(partial, path)
+    except BaseException:
+        with suppress(OSError):
+            partial.unlink()
+        raise
+
+
+def write_bytes(path: Path, data: bytes, *, sync: bool = True) -> None:
+    """Write a file in one piece; see `replacing`."""
+    with replacing(path, sync=sync) as file:
+        file.write(data)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file of UTF-8 text in one piece; see `replacing`."""
+    write_bytes(path, text.encode())
+
+
+def write_json(path: Path, data: Any) -> None:
+    """Write JSON in one piece; see `replacing`. Raises TypeError for what JSON can't hold."""
+    write_text(path, json.dumps(data, indent=1))
+
+
+def tidy(folder: Path) -> None:
+    """Remove what killed processes left of files in a folder that no other process writes to now."""
+    for partial in folder.glob(f"{_PARTIAL}*"):
+        partial.unlink(missing_ok=True)
