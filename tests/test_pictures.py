@@ -23,6 +23,7 @@ from bakeoff.errors import RequestError
 from bakeoff.tasks.imagenet import IMAGENET
 from bakeoff.teach import pictures
 from bakeoff.teach.pictures.subject import checked, digits, photographs, plans, subject
+from bakeoff.teach.pictures.training import rates
 from bakeoff.technique import Technique
 from bakeoff.techniques.step_schedule import StepSchedule
 
@@ -206,17 +207,14 @@ def test_every_technique_has_a_picture_without_one_of_its_own(name: str, monkeyp
         changed & {"sampler", "image_ops", "mixers", "train_px", "interpolation"}
     )
     assert any(title.startswith("evaluation, ") for title in told) == bool(changed & {"eval_view", "interpolation"})
-    assert ("learning rate" in told) == (name in {*SCHEDULES, *OTHER_RATE})
+    other_rate = not np.array_equal(rates(base), rates(plan))
+    assert ("learning rate" in told) == (other_rate or techniques.get(name).slots == ("lr",))
     without_runs = {"sampler", "image_ops", "mixers", "train_px", "interpolation", "eval_view", "lr"}
     assert any(title.startswith("training loss") for title in told) == bool(changed - without_runs)
     for axes in figure.axes:
-        if axes.get_title(loc="left") == "learning rate" and name != "step_schedule":  # it's the baseline's own
+        if axes.get_title(loc="left") == "learning rate":
             baseline, technique = axes.get_lines()
-            assert not np.array_equal(y_of(baseline), y_of(technique))
-
-
-SCHEDULES = ("lr_optimizations", "step_schedule", "exponential_schedule")
-OTHER_RATE = ("adam", "adamw", "rmsprop")  # theirs is relative to SGD's
+            assert np.array_equal(y_of(baseline), y_of(technique)) != other_rate
 
 
 def test_the_picture_of_an_operation_marks_what_it_changed(monkeypatch: pytest.MonkeyPatch) -> None:
