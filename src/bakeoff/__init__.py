@@ -8,33 +8,65 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bakeoff.ablation.run import ablate
-    from bakeoff.api import evaluate, plan_job, predict, train
+    from bakeoff.api import data_folder, evaluate, open_study, plan_job, predict, train
     from bakeoff.derivation.run import derive
     from bakeoff.errors import BakeoffError, RequestError
     from bakeoff.plan import Plan
-    from bakeoff.runs.store import RunRecord, Store, View
+    from bakeoff.report.chart import effects_chart
+    from bakeoff.report.display import headline, paragraphs, section
+    from bakeoff.runs.runner import load_model
+    from bakeoff.runs.store import RunRecord, Store, View, open_store
+    from bakeoff.stats.table import Reading
+    from bakeoff.teach.cards import card
+    from bakeoff.teach.narrative import narrative
+    from bakeoff.teach.pick import pick
+    from bakeoff.teach.pictures import figure
+    from bakeoff.techniques.published import blog_rows
 
 _HOMES = {
     "bakeoff.ablation.run": ("ablate",),
-    "bakeoff.api": ("evaluate", "plan_job", "predict", "train"),
+    "bakeoff.api": ("data_folder", "evaluate", "open_study", "plan_job", "predict", "train"),
     "bakeoff.derivation.run": ("derive",),
     "bakeoff.errors": ("BakeoffError", "RequestError"),
     "bakeoff.plan": ("Plan",),
-    "bakeoff.runs.store": ("RunRecord", "Store", "View"),
+    "bakeoff.report.chart": ("effects_chart",),
+    "bakeoff.report.display": ("headline", "paragraphs", "section"),
+    "bakeoff.runs.runner": ("load_model",),
+    "bakeoff.runs.store": ("RunRecord", "Store", "View", "open_store"),
+    "bakeoff.stats.table": ("Reading",),
+    "bakeoff.teach.cards": ("card",),
+    "bakeoff.teach.narrative": ("narrative",),
+    "bakeoff.teach.pick": ("pick",),
+    "bakeoff.teach.pictures": ("figure",),
+    "bakeoff.techniques.published": ("blog_rows",),
 }
 
 __all__ = [
     "BakeoffError",
     "Plan",
+    "Reading",
     "RequestError",
     "RunRecord",
     "Store",
     "View",
     "ablate",
+    "blog_rows",
+    "card",
+    "data_folder",
     "derive",
+    "effects_chart",
     "evaluate",
+    "figure",
+    "headline",
+    "load_model",
+    "narrative",
+    "open_store",
+    "open_study",
+    "paragraphs",
+    "pick",
     "plan_job",
     "predict",
+    "section",
     "train",
 ]
 

@@ -20,6 +20,9 @@ from bakeoff.plan import EvalView, Plan
 from bakeoff.recipe import Compiled, Recipe, compile_plan
 from bakeoff.runs.runner import evaluate_run, load_model, run_plan
 from bakeoff.runs.store import RunRecord, Store, View, open_store
+from bakeoff.stats.table import DEFAULT, Reading
+from bakeoff.study.analyse import Results, analyse
+from bakeoff.study.spec import Spec
 from bakeoff.task import Task
 
 
@@ -183,6 +186,12 @@ def predict(
             probability = model(shown).float().softmax(1)[0]
         best = probability.topk(min(topk, len(record.classes)))
         yield path, [(record.classes[i], p) for p, i in zip(best.values.tolist(), best.indices.tolist(), strict=True)]
+
+
+def open_study(name: str = "", *, reading: Reading = DEFAULT, store: Path | str | None = None) -> Results:
+    """A study of the store as it stands, by name; "": the only one. RequestError if there is none."""
+    kept = open_store(store)
+    return analyse(kept, Spec.load(kept, name), reading)
 
 
 def _done(results: Store, run: str) -> RunRecord:
