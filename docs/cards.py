@@ -1,7 +1,13 @@
-"""Write the pages of docs/cards from the cards: `make cards`. `tests/test_cards.py` sees that they are up to date."""
+"""Write the pages and pictures of docs/cards from the techniques: `make cards`, the one command after one is added.
+
+`python docs/cards.py [NAME ...]` writes all pages, and the pictures of these techniques or of all. What belongs to a
+technique that is no more is deleted. The navigation of the site follows the list of techniques by itself, and
+tests/test_cards.py sees that all of it is up to date.
+"""
 
 import inspect
 import re
+import sys
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
@@ -120,10 +126,10 @@ def post(name: str) -> list[str]:
 
 
 def equation(name: str, plain: str) -> list[str]:
-    """The equation as LaTeX; as it is where there is none yet."""
-    if name not in EQUATIONS:
+    """The equation as LaTeX where equations.yaml has it, else as the card has it."""
+    written = EQUATIONS.get(name)
+    if written is None:
         return [f"```text\n{plain}\n```"]
-    written = EQUATIONS[name]
     where = [f"Here {written['where']}"] if "where" in written else []
     return [*(f"$$\n{line}\n$$" for line in written["tex"]), *where]
 
@@ -193,11 +199,20 @@ def shrink(path: Path) -> None:
     small.save(path, optimize=True)
 
 
-if __name__ == "__main__":
+def write(names: Sequence[str]) -> None:
+    """Write all pages, and the pictures of some techniques; delete what isn't theirs."""
     FOLDER.mkdir(exist_ok=True)
-    for file, text in pages().items():
+    made = pages()
+    for path in FOLDER.iterdir():
+        if path.name not in made and path.name not in {f"{name}.png" for name in techniques.NAMES}:
+            path.unlink()
+    for file, text in made.items():
         (FOLDER / file).write_text(text, "utf-8")
-    for name in techniques.NAMES:
+    for name in names:
         path = FOLDER / f"{name}.png"
         pictures.write(name, path)
         shrink(path)
+
+
+if __name__ == "__main__":
+    write(sys.argv[1:] or techniques.NAMES)

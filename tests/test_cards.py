@@ -147,7 +147,7 @@ def test_json_says_what_the_card_says() -> None:
     listed = json.loads(json.dumps(cards.list_json()))
     assert [item["name"] for item in listed] == list(techniques.NAMES)
     for item in listed:
-        card = json.loads(json.dumps(cards.card_json(item["name"])))
+        card = json.loads(json.dumps(cards.card(item["name"])))
         assert card["post"] == item["post"]
         assert {knob["name"]: knob["default"] for knob in card["knobs"]} == item["knobs"]
         assert ("torchvision-2021" in card["recipes"]) == (item["post"] is not None)
@@ -156,7 +156,7 @@ def test_json_says_what_the_card_says() -> None:
 
 
 def test_an_unknown_name_is_refused_with_the_nearest() -> None:
-    for ask in (published.claims, published.papers, cards.card_json):
+    for ask in (published.claims, published.papers, cards.card):
         with pytest.raises(RequestError, match="did you mean mixup"):
             ask("mixpu")
 

@@ -7,7 +7,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from bakeoff import techniques
+from bakeoff import recipes
 from bakeoff.cli import main
 from bakeoff.report import words
 from bakeoff.runs.store import Store
@@ -20,7 +20,7 @@ from tests.studies import write_study
 
 pytestmark = pytest.mark.slow  # together
 
-TWELVE = techniques.NAMES[:12]
+TWELVE = tuple(technique.name for technique in recipes.get("torchvision-2021").techniques)
 ERROR = new_output("error", ename="ValueError", evalue="no such thing", traceback=[])
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bakeoff import techniques
+from bakeoff import recipes, techniques
 from bakeoff.errors import RequestError
 from bakeoff.report import words
 from bakeoff.runs.store import Store
@@ -17,7 +17,7 @@ from tests.studies import write_study
 
 KEPT = Path(__file__).parents[1] / "studies"
 SMALL = ("label_smoothing", "mixup", "cutmix", "fixres")
-TWELVE = techniques.NAMES[:12]
+TWELVE = tuple(technique.name for technique in recipes.get("torchvision-2021").techniques)
 
 
 def study(path: Path, **what) -> Results:

@@ -20,8 +20,10 @@ from bakeoff import plan as slots
 from bakeoff import techniques
 from bakeoff.cli import main
 from bakeoff.errors import RequestError
+from bakeoff.tasks.imagenet import IMAGENET
 from bakeoff.teach import pictures
-from bakeoff.teach.pictures.subject import checked, digits, photographs, subject
+from bakeoff.teach.pictures.subject import checked, digits, photographs, plans, subject
+from bakeoff.teach.pictures.training import rates
 from bakeoff.technique import Technique
 from bakeoff.techniques.step_schedule import StepSchedule
 
@@ -67,6 +69,10 @@ def different(axes: Axes) -> int:
 def test_every_technique_has_a_picture_with_nothing_cut_off(name: str) -> None:
     figure = drawn(name)
     assert len(figure.get_suptitle()) > len(techniques.get(name).card.title)
+    nothing_is_cut_off(figure)
+
+
+def nothing_is_cut_off(figure: Figure) -> None:
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     page = np.asarray(canvas.buffer_rgba())[:, :, :3]
@@ -187,23 +193,65 @@ def test_few_images_make_noisy_statistics() -> None:
     assert spreads[-1] < 0.5 * spreads[0]
 
 
-def test_a_technique_of_one_s_own_has_the_picture_of_its_slot() -> None:
-    class Mine(StepSchedule):
-        name = "mine"
+@EVERY
+def test_every_technique_has_a_picture_without_one_of_its_own(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a technique from anywhere gets: the baseline beside it, in what it changes."""
+    monkeypatch.delitem(pictures.DRAWN, name, raising=False)
+    figure = pictures.figure(techniques.get(name))
+    nothing_is_cut_off(figure)
+    assert figure.get_suptitle().replace("\n", " ").endswith("without and with it")
+    base, plan = plans(IMAGENET, techniques.get(name))
+    changed = set(slots.diff(base, plan))
+    told = [axes.get_title(loc="left") for axes in figure.axes]
+    assert any(title.startswith("training, ") for title in told) == bool(
+        changed & {"sampler", "image_ops", "mixers", "train_px", "interpolation"}
+    )
+    assert any(title.startswith("evaluation, ") for title in told) == bool(changed & {"eval_view", "interpolation"})
+    other_rate = not np.array_equal(rates(base), rates(plan))
+    assert ("learning rate" in told) == (other_rate or techniques.get(name).slots == ("lr",))
+    without_runs = {"sampler", "image_ops", "mixers", "train_px", "interpolation", "eval_view", "lr"}
+    assert any(title.startswith("training loss") for title in told) == bool(changed - without_runs)
+    for axes in figure.axes:
+        if axes.get_title(loc="left") == "learning rate":
+            baseline, technique = axes.get_lines()
+            assert np.array_equal(y_of(baseline), y_of(technique)) != other_rate
 
-    figure = pictures.picture_of(Mine)
-    assert "learning rate" in figure.axes[0].get_ylabel()
 
-    class Other(Technique):
-        name = "other"
+def test_the_picture_of_an_operation_marks_what_it_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(pictures.DRAWN, "random_erasing")
+    figure = pictures.figure("random_erasing")
+    without, with_ = (shown(axes) for axes in figure.axes[:2])
+    apart = [not np.array_equal(a, b) for a, b in zip(without, with_, strict=True)]
+    assert len(figure.axes[1].patches) == sum(apart) > 0
+    assert figure.axes[1].get_title(loc="left") == f"training, Random erasing: {sum(apart)} of 12 images differ"
+
+
+def test_two_runs_of_a_technique_that_changes_nothing_are_one() -> None:
+    class Same(Technique):
+        name = "same"
         slots = ("precision",)
         card = StepSchedule.card
 
         def edit(self, base, task):
-            return {"precision": slots.Precision(dtype="bf16")}
+            return {"precision": base.precision}
 
-    with pytest.raises(RequestError, match="no picture of 'other'"):
-        pictures.picture_of(Other)
+    (axes,) = pictures.figure(Same).axes
+    baseline, technique = axes.get_lines()
+    assert np.array_equal(y_of(baseline), y_of(technique))
+    assert y_of(baseline)[-1] < 0.1 * y_of(baseline)[0]  # it learned
+
+
+def test_a_run_that_explodes_is_said_to() -> None:
+    class Hot(Technique):
+        name = "hot"
+        slots = ("optimizer",)
+        card = StepSchedule.card
+
+        def edit(self, base, task):
+            return {"optimizer": slots.SGD(lr_ratio=1e6)}
+
+    labels = [text.get_text() for text in pictures.figure(Hot).findobj(Text) if isinstance(text, Text)]
+    assert "Step schedule: the loss exploded" in labels
 
 
 def test_images_of_one_s_own() -> None:

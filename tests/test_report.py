@@ -6,7 +6,6 @@ import os
 import re
 import subprocess
 import sys
-import types
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -18,7 +17,7 @@ from matplotlib.patches import Rectangle
 from rich.console import Console
 
 from bakeoff.errors import RequestError
-from bakeoff.report import chart, render, words
+from bakeoff.report import chart, display, render, words
 from bakeoff.report.compose import page
 from bakeoff.report.console import study as terminal
 from bakeoff.report.page import Picture, Table, Text
@@ -181,22 +180,34 @@ def _tables(text: str) -> Iterator[list[str]]:
 def test_notebook_is_valid_and_runs_again(written: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     notebook = json.loads((written / "found.ipynb").read_text())
     nbformat.validate(notebook)
-    display = types.ModuleType("IPython.display")
-    vars(display)["Markdown"] = str
-    monkeypatch.setitem(sys.modules, "IPython", types.ModuleType("IPython"))
-    monkeypatch.setitem(sys.modules, "IPython.display", display)
     monkeypatch.setenv("BAKEOFF_STORE", str(store.root))
     names: dict[str, object] = {}
     cells = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    assert [line for line in cells[0]["source"].splitlines() if "import" in line] == ["import bakeoff as bo"]
     exec(cells[0]["source"], names)
-    assert len(cells) > 12
+    assert len(cells) == 15
+    shown: list[dict[str, str]] = []
+    monkeypatch.setattr("IPython.display.display", lambda output, raw: shown.append(output))
     for cell in cells[1:]:
-        (output,) = cell["outputs"]
-        if "text/markdown" in output["data"]:
-            assert eval(cell["source"], names) == output["data"]["text/markdown"]
-        else:
-            assert output["data"]["image/png"].startswith("iVBOR")
-            assert eval(cell["source"], names).axes
+        shown.clear()
+        eval(cell["source"], names)._ipython_display_()
+        assert shown == [output["data"] for output in cell["outputs"]]
+
+
+def test_notebook_keeps_how_results_were_read(store: Store, tmp_path: Path) -> None:
+    wide = analyse(store, Spec.load(store, "digits"), Reading(delta=0.75))
+    text = render.write(wide, "ipynb", tmp_path / "found.ipynb").read_text()
+    assert re.search(r"open_study\(.{1,9}digits.{1,9}, reading=bo\.Reading\(.*delta=0\.75", text)
+
+
+def test_parts_of_a_report_in_a_notebook(results: Results) -> None:
+    (chart_, caption) = display.section(results, "chart").outputs()
+    assert chart_["image/png"].startswith("iVBOR")
+    assert caption["text/markdown"].startswith("Filled bars")
+    assert "Helps:" in display.headline(results).outputs()[0]["text/plain"].replace("*", "")
+    assert display.paragraphs("a_b", "c").outputs() == [{"text/markdown": "a\\_b\n\nc", "text/plain": "a\\_b\n\nc"}]
+    with pytest.raises(RequestError, match="did you mean effects"):
+        display.section(results, "efects")
 
 
 @pytest.mark.parametrize("design", ["factorial", "leave-one-out", "add-one", "ladder"])

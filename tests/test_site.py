@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import tomllib
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -9,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from PIL import Image
 
+from bakeoff import techniques
 from docs.site import build, examples
 
 README = (build.ROOT / "README.md").read_text("utf-8")
@@ -89,6 +91,9 @@ def test_a_link_to_nothing_is_an_error(tmp_path: Path) -> None:
 
 def test_every_page_is_in_the_navigation() -> None:
     assert set(examples.written()) == set(examples.PAGES.rglob("*.md"))
+    told = build.configuration()
+    assert tomllib.loads(told)
+    assert re.findall(r'"cards/(\w+)\.md"', told) == ["index", *techniques.NAMES]
 
 
 @pytest.mark.parametrize("page", examples.written(), ids=lambda page: page.relative_to(examples.PAGES).as_posix())

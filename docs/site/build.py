@@ -127,11 +127,20 @@ def drawn(name: str) -> str:
     return f'<figure class="picture"><div>{inline(figure, name)}</div><figcaption>{told}</figcaption></figure>'
 
 
+def configuration() -> str:
+    """zensical.toml with a card for each technique in its navigation."""
+    from bakeoff import techniques
+
+    first = '"cards/index.md"'
+    cards = ", ".join([first, *(f'"cards/{name}.md"' for name in techniques.NAMES)])
+    return (HERE / "zensical.toml").read_text("utf-8").replace(first, cards)
+
+
 def build(folder: Path) -> Path:
     """Build the site in a folder and return where it is. Raises CalledProcessError; warnings are errors."""
     shutil.rmtree(folder / "docs", ignore_errors=True)
     stage(folder / "docs")
-    shutil.copy(HERE / "zensical.toml", folder)
+    (folder / "zensical.toml").write_text(configuration(), "utf-8")
     subprocess.run([sys.executable, "-m", "zensical", "build", "--strict", "--clean"], cwd=folder, check=True)
     site = folder / "site"
     for path in site.rglob("*.html"):

@@ -14,6 +14,8 @@ if _typing.TYPE_CHECKING:
         derive,
         evaluate,
         hand_in,
+        load_data,
+        load_model,
         open_study,
         plan_ablation,
         plan_derivation,
@@ -28,32 +30,46 @@ if _typing.TYPE_CHECKING:
     from bakeoff.plan import Plan, diff
     from bakeoff.recipe import Recipe
     from bakeoff.recipes.request import Job, Request
+    from bakeoff.report.chart import effects_chart
+    from bakeoff.report.display import headline, paragraphs, section
     from bakeoff.runs.store import RunRecord, Store, View, open_store
     from bakeoff.runs.workspace import Workspace
     from bakeoff.stats.table import Effect, Reading
     from bakeoff.study.analyse import Results
     from bakeoff.task import Task
+    from bakeoff.teach.cards import card
+    from bakeoff.teach.narrative import narrative
+    from bakeoff.teach.pick import pick
+    from bakeoff.teach.pictures import figure
     from bakeoff.technique import Card, Technique
+    from bakeoff.techniques.published import blog_rows
 
     __version__: str
 
 _HOMES = {
     "ablation.design": ("AddOne", "Budget", "Factorial", "HalfWidth", "Ladder", "LeaveOneOut", "Runs", "Seeds"),
     "api": (
-        "ablate", "check_data", "derive", "evaluate", "hand_in", "open_study", "plan_ablation", "plan_derivation",
-        "plan_job", "predict", "prepare_data", "train", "write_report",
+        "ablate", "check_data", "derive", "evaluate", "hand_in", "load_data", "load_model", "open_study", "plan_ablation",
+        "plan_derivation", "plan_job", "predict", "prepare_data", "train", "write_report",
     ),
     "errors": ("BakeoffError", "RequestError"),
     "events": ("Event",),
     "plan": ("Plan", "diff"),
     "recipe": ("Recipe",),
     "recipes.request": ("Job", "Request"),
+    "report.chart": ("effects_chart",),
+    "report.display": ("headline", "paragraphs", "section"),
     "runs.store": ("RunRecord", "Store", "View", "open_store"),
     "runs.workspace": ("Workspace",),
     "stats.table": ("Effect", "Reading"),
     "study.analyse": ("Results",),
     "task": ("Task",),
+    "teach.cards": ("card",),
+    "teach.narrative": ("narrative",),
+    "teach.pick": ("pick",),
+    "teach.pictures": ("figure",),
     "technique": ("Card", "Technique"),
+    "techniques.published": ("blog_rows",),
 }  # fmt: skip
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -85,18 +101,29 @@ __all__ = [
     "Workspace",
     "__version__",
     "ablate",
+    "blog_rows",
+    "card",
     "check_data",
     "derive",
     "diff",
+    "effects_chart",
     "evaluate",
+    "figure",
     "hand_in",
+    "headline",
+    "load_data",
+    "load_model",
+    "narrative",
     "open_store",
     "open_study",
+    "paragraphs",
+    "pick",
     "plan_ablation",
     "plan_derivation",
     "plan_job",
     "predict",
     "prepare_data",
+    "section",
     "train",
     "write_report",
 ]

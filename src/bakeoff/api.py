@@ -30,8 +30,11 @@ from bakeoff.study.gather import gather
 from bakeoff.study.spec import Spec
 
 if TYPE_CHECKING:
+    from torch.nn import Module
+
     from bakeoff.ablation.design import Design
     from bakeoff.data.check import Report as DataReport
+    from bakeoff.data.dataset import Dataset
     from bakeoff.data.prepare import Prepared
     from bakeoff.derivation.plan import SearchOptions
     from bakeoff.inference.predict import Prediction
@@ -247,6 +250,24 @@ def hand_in(
     from bakeoff.teach import handin
 
     return handin.hand_in(Path(notebook), open_study(study, store=store), Path(output), technique)
+
+
+def load_model(run: str, **place: Unpack[Where]) -> "Module":
+    """The trained network of a run, ready for inference: (N, channels, px, px) normalised images -> (N, classes)."""
+    from bakeoff.inference.evaluate import done
+    from bakeoff.runs import runner
+
+    where = _where(place)
+    record = done(where.store, run)
+    return runner.load_model(where.store, record, where.store.plan(record), where.torch_device())
+
+
+def load_data(task: str = "digits", *, skip_bad: bool = False, data: Path | str | None = None) -> "Dataset":
+    """A task's images and labels in their splits. data: the folder of data sets."""
+    from bakeoff import tasks
+
+    folder = Workspace.open(data=data).data
+    return tasks.get(task, folder, skip_bad=skip_bad).load(folder)
 
 
 def check_data(task: str = "digits", *, skip_bad: bool = False, data: Path | str | None = None) -> "DataReport":

@@ -33,7 +33,7 @@ def show(
     """The card of a technique: what it does, who claims what for it, and whether that was checked."""
     from bakeoff.teach import cards, console
 
-    card = cards.card_json(name)
+    card = cards.card(name)
     out, _ = consoles(as_json)
     if file and not plot:
         raise RequestError(f"'{file}' is a file to draw to, which takes --plot")

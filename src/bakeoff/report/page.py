@@ -78,13 +78,12 @@ class Table:
 
 @dataclass(frozen=True)
 class Picture:
-    """A chart. draw: True for a narrow page. alt: what it shows, in words. code: what draws it from `results`."""
+    """A chart. draw: True for a narrow page. alt: what it shows, in words."""
 
     name: str
     draw: Callable[[bool], Figure]
     alt: str
     caption: Text
-    code: str
 
 
 Block = Text | Bullets | Code | Table | Picture

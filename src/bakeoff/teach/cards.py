@@ -25,17 +25,17 @@ def list_json() -> list[dict[str, Any]]:
     ]
 
 
-def card_json(name: str) -> dict[str, Any]:
-    """The whole card of a technique. RequestError if there is none of that name."""
+def card(name: str) -> dict[str, Any]:
+    """The whole card of a technique as plain data. RequestError if there is none of that name."""
     technique = techniques.get(name)
-    card = technique.card
+    told = technique.card
     return {
         "name": name,
-        "title": card.title,
-        "what": card.what,
-        "why": card.why,
-        "equation": card.equation,
-        "scaling": card.scaling,
+        "title": told.title,
+        "what": told.what,
+        "why": told.why,
+        "equation": told.equation,
+        "scaling": told.scaling,
         "slots": list(technique.slots),
         "recipes": _recipes(name),
         "knobs": [
@@ -43,7 +43,7 @@ def card_json(name: str) -> dict[str, Any]:
             for knob, field in technique.model_fields.items()
         ],
         "zero": None if technique.zero is None else dict(technique.zero),
-        "interacts": dict(card.interacts),
+        "interacts": dict(told.interacts),
         "papers": [asdict(paper) for paper in published.papers(name)],
         "post": _asdict(published.increment(name)),
         "not_adopted": _asdict(published.finding(name)),

@@ -4,6 +4,7 @@ Every number comes from the cards or from a study, and each says which. What the
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from bakeoff import techniques
 from bakeoff.plan import Plan
@@ -24,7 +25,9 @@ _UNCHECKED = "NOT CHECKED"  # before every number that nobody looked up
 
 @dataclass(frozen=True)
 class Narrative:
-    """The answers to QUESTIONS, paragraph by paragraph; `why` are the reasons that belong to the third."""
+    """The answers to `questions`, paragraph by paragraph; `why` are the reasons that belong to the third."""
+
+    questions: ClassVar = QUESTIONS
 
     technique: str
     title: str

@@ -99,9 +99,7 @@ def stacked(results: Results) -> Section | None:
     alt = "Steps from the baseline to the recipe, in one order: " + "; ".join(
         f"{words.title(step.technique)} {words.signed(step.after - step.before)}" for step in found
     )
-    picture = Picture(
-        "stacked", lambda narrow: chart.waterfall(results, narrow=narrow), alt, caption, "chart.waterfall(results)"
-    )
+    picture = Picture("stacked", lambda narrow: chart.waterfall(results, narrow=narrow), alt, caption)
     return Section("stacked", "Stacked, in one order", (picture,))
 
 

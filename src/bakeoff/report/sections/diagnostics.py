@@ -68,7 +68,6 @@ def learning(results: Results) -> Section | None:
         lambda narrow: chart.curves(results, narrow=narrow),
         "Training loss of the baseline's and the recipe's runs, falling as more images are seen.",
         caption,
-        "chart.curves(results)",
     )
     return Section("curves", "Learning curves", (picture,))
 
@@ -87,9 +86,7 @@ def classes(results: Results) -> Section | None:
     )
     shown = chart.shown_classes(changes)
     alt = "Accuracy of each class: " + "; ".join(f"{c.name} {words.signed(c.gain, 1)} points" for c in shown)
-    picture = Picture(
-        "classes", lambda narrow: chart.per_class(results, narrow=narrow), alt, caption, "chart.per_class(results)"
-    )
+    picture = Picture("classes", lambda narrow: chart.per_class(results, narrow=narrow), alt, caption)
     body = tuple(
         (
             Cell(change.name),

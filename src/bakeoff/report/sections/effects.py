@@ -121,6 +121,5 @@ def yours_beside_the_post(results: Results) -> Section:
         lambda narrow: chart.effects_chart(results, narrow=narrow),
         alt,
         caption,
-        "chart.effects_chart(results)",
     )
     return Section("chart", "Yours beside the post's", (picture,))

@@ -43,8 +43,9 @@ def _showings(count: int, seed: int, first: int = 0) -> Draws:
     return Draws(seed, torch.stack([torch.zeros_like(place), place, torch.zeros_like(place)], dim=1))
 
 
-def trivial(it: Subject, op: slots.TrivialAugment) -> Figure:
+def trivial(it: Subject) -> Figure:
     """Every operation over its range, then what a batch gets."""
+    op: slots.TrivialAugment = it.plan.op("policy")
     top = op.bins - 1
     signed, unsigned = (-1.0, -0.5, 0.5, 1.0), (1 / 3, 2 / 3, 1.0)
 
@@ -61,8 +62,9 @@ def trivial(it: Subject, op: slots.TrivialAugment) -> Figure:
     return _catalogue(it, title, strip)
 
 
-def rand(it: Subject, op: slots.RandAugment) -> Figure:
+def rand(it: Subject) -> Figure:
     """Every operation at the plan's strength and at larger ones, then what a batch gets."""
+    op: slots.RandAugment = it.plan.op("policy")
     top = op.bins - 1
     larger = ((op.magnitude + top) // 2, top)
 
@@ -96,8 +98,9 @@ def _catalogue(it: Subject, title: str, strip: Callable[[Tensor, Kind], Strip], 
     return figure
 
 
-def auto(it: Subject, op: slots.AutoAugment) -> Figure:
+def auto(it: Subject) -> Figure:
     """All pairs of the policy with both operations done, then what a batch gets."""
+    op: slots.AutoAugment = it.plan.op("policy")
     kinds = policy._sub_policies(op, *it.thumbs.shape[2:])[0]
     count = len(kinds)
     sides = generator(it.seed, "sides").uniform(size=(count, 2)).tolist()
@@ -125,8 +128,9 @@ def _name(kind: Kind) -> str:
     return kind.name.lower().replace("_", " ")
 
 
-def erasing(it: Subject, op: slots.RandomErasing) -> Figure:
+def erasing(it: Subject) -> Figure:
     """Rectangles as they are drawn; how often one is; how much it hides."""
+    op: slots.RandomErasing = it.plan.op("erase")
     every = op.model_copy(update={"p": 1.0})
     mean = it.thumbs.float().mean((0, 2, 3))[:, None, None] / 255
 

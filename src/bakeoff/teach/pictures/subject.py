@@ -12,6 +12,7 @@ from bakeoff.data import augment
 from bakeoff.errors import RequestError
 from bakeoff.plan import Plan
 from bakeoff.recipe import Recipe, compile_plan
+from bakeoff.task import Task
 from bakeoff.tasks.imagenet import IMAGENET
 from bakeoff.tasks.mnist import MNIST
 from bakeoff.technique import Technique
@@ -24,18 +25,32 @@ _THUMB = 160  # px: what is enough for a tile
 class Subject:
     """A technique as the post has it, on ImageNet, and what to show it on.
 
-    name, title: of the technique. base, plan: without and with it. images: (N, C, H, W) uint8. names: of the first
-    two images. credit: who took the photographs.
+    base, plan: without and with it. images: (N, C, H, W) uint8. names: of the first two images. credit: who took the
+    photographs.
     """
 
-    name: str
-    title: str
+    technique: type[Technique]
     base: Plan
     plan: Plan
     images: Tensor
     names: tuple[str, ...]
     seed: int
     credit: str = ""
+
+    @property
+    def name(self) -> str:
+        """Of the technique."""
+        return self.technique.name
+
+    @property
+    def title(self) -> str:
+        """Of its card."""
+        return self.technique.card.title
+
+    @property
+    def label(self) -> str:
+        """What a line of it is called: the title, or the name where that is too long."""
+        return self.title if len(self.title) < 25 else self.name
 
     @property
     def thumbs(self) -> Tensor:
@@ -56,12 +71,18 @@ def subject(technique: type[Technique], images: ArrayLike | None, seed: int) -> 
     shown = photographs() if images is None else checked(images)
     gray = shown.shape[1] == 1
     task = replace(IMAGENET, channels=shown.shape[1], limits=MNIST.limits if gray else IMAGENET.limits)
-    compiled = compile_plan(task, Recipe(technique.name, (technique(),)))
+    base, plan = plans(task, technique)
     names = ("temple", "flower") if images is None else ("first", "second")
-    return Subject(
-        technique.name, technique.card.title, compiled.base, compiled.plan, shown, names, seed,
-        "" if images is not None else CREDIT,
-    )  # fmt: skip
+    return Subject(technique, base, plan, shown, names, seed, "" if images is not None else CREDIT)
+
+
+def plans(task: Task, technique: type[Technique], base: Plan | None = None) -> tuple[Plan, Plan]:
+    """A task's plan without and with a technique at its defaults; twice the same where the task rules it out.
+
+    base: to start from; the task's own when None.
+    """
+    compiled = compile_plan(task, Recipe(technique.name, (technique(),)), base)
+    return compiled.base, compiled.plan
 
 
 def photographs() -> Tensor:

@@ -21,8 +21,8 @@ from bakeoff.teach.pictures.subject import Subject, digits
 _POINTS = 1500
 
 
-def _rates(plan: Plan, start: float = 0.0, end: float = 1.0) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Share of training done and learning rate, at points of a part of it."""
+def rates(plan: Plan, start: float = 0.0, end: float = 1.0) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Share of training done and learning rate, at points of a part of it. start, end: shares of training."""
     steps = np.unique(np.linspace(start * plan.steps, end * plan.steps - 1, _POINTS).astype(int))
     return steps / plan.steps, np.array(
         [plan.peak_lr * lr_factor(plan.lr, step, plan.steps) for step in steps.tolist()]
@@ -34,14 +34,14 @@ def schedule(it: Subject) -> Figure:
     figure = canvas(f"{it.title}: the learning rate over training", 5.6)
     top, bottom = figure.subplots(2, 1)
     warm = it.plan.lr.warmup
-    lines = ((it.base, WITHOUT, "baseline", "--"), (it.plan, WITH, it.title if len(it.title) < 25 else it.name, "-"))
+    lines = ((it.base, WITHOUT, "baseline", "--"), (it.plan, WITH, it.label, "-"))
     for plan, colour, name, dash in lines:
         over = 3 if plan is it.base else 2  # where both are one, both are seen
-        done, rate = _rates(plan)
+        done, rate = rates(plan)
         label = f"{name}: batches of {plan.batch_size:,}" if it.base.batch_size != it.plan.batch_size else name
         top.plot(100 * done, rate, dash, color=colour, lw=2.5, zorder=over, label=label)
         if warm:
-            done, rate = _rates(plan, 0, 3 * warm)
+            done, rate = rates(plan, 0, 3 * warm)
         bottom.plot(100 * done, rate, dash, color=colour, lw=2.5, zorder=over)
     if warm:
         bottom.set_title(f"its start: warm-up over {100 * warm:.2g} % of training")
@@ -64,7 +64,7 @@ def length(it: Subject) -> Figure:
     figure = canvas(f"{it.title}: the same schedule over {ratio:.1f} times as many images", 3.6)
     ax = figure.subplots()
     for plan, colour, dash, name in ((it.base, WITHOUT, "--", "baseline"), (it.plan, WITH, "-", "long")):
-        done, rate = _rates(plan)
+        done, rate = rates(plan)
         epochs = plan.examples_seen / IMAGENET.train_examples
         ax.plot(
             epochs * done,
