@@ -132,7 +132,7 @@ def test_the_same_command_runs_nothing_twice(store: Path, capsys: pytest.Capture
 def test_python_gives_the_same(store: Path) -> None:
     before = len(list(store.glob("*/run.json")))
     results = bo.derive(
-        "digits", "baseline", include=("mixup", "label_smoothing", "random_erasing", "ema"), model="softmax",
+        "digits", "baseline", with_=("mixup", "label_smoothing", "random_erasing", "ema"), model="softmax",
         length=0.02, runs=45, strengths=False, store=store,
     )  # fmt: skip
     assert results.spec.rows == proof_of(store).rows

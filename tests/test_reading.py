@@ -8,17 +8,14 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from bakeoff.launch.local import Cell, Outcome
-from bakeoff.report.console.progress import study_progress
+from bakeoff.events import RunEnded
+from bakeoff.report.console.observer import Terminal
 from bakeoff.runs.store import RunRecord, Store
 from bakeoff.study.analyse import analyse, so_far
+from bakeoff.study.events import StudyPlanned
 from bakeoff.study.spec import Spec
 from bench.analysis import build
 from tests.studies import write_study
-
-
-def outcome(spec: Spec, index: int) -> Outcome:
-    return Outcome(Cell(index, spec.rows[index].runs[0], spec.task, [], [], 0, 1.0), "done", "", 1.0)
 
 
 def gains(spec: Spec, records: list[RunRecord | None]) -> dict[str, float]:
@@ -85,11 +82,12 @@ def test_progress_looks_at_the_run_that_ended_and_at_no_other(tmp_path: Path, mo
 
     monkeypatch.setattr(Store, "read", reading)
     text = io.StringIO()
-    with study_progress(Console(file=text, width=200), store, spec) as show:
+    with Terminal(Console(file=text, width=200)) as show:
+        show(StudyPlanned(spec, (), None, store))
         assert set(there) <= set(read)
         read.clear()
         whole.folder(last).rename(store.folder(last))
-        show(outcome(spec, len(spec.rows) - 1), 3)
+        show(RunEnded(last, "done", "", 1.0, left=3))
         assert read == [last]
     expected = ", ".join(f"{name} {gain:+.2f}" for name, gain in list(gains(spec, spec.records(store)).items())[:3])
     assert f"1 done, 3 left, 0.0 s; so far {expected}" in text.getvalue()

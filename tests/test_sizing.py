@@ -10,11 +10,14 @@ import numpy as np
 import pytest
 
 from bakeoff.ablation import size as sizing
-from bakeoff.api import Job, plan_job
+from bakeoff.ablation.design import Factorial, HalfWidth
+from bakeoff.api import plan_job
 from bakeoff.cli import main
 from bakeoff.errors import RequestError
 from bakeoff.report.sections.summary import notices
+from bakeoff.recipes.request import Job
 from bakeoff.runs.store import Store
+from bakeoff.runs.workspace import Workspace
 from bakeoff.stats import power
 from bakeoff.stats.intervals import t_quantile
 from bakeoff.study.analyse import Results, analyse
@@ -36,17 +39,17 @@ def width(found: Results) -> float:
     return max(effect.high - effect.gain_pp for effect in found.main[: len(found.spec.training)])
 
 
-def request(job: Job, store: Path) -> dict[str, object]:
-    return {"seeds": None, "runs": None, "dataset": job.task.load(store), "store": store, "device": "cpu"}
+def enlarged(first: Results, points: float, job: Job, store: Path) -> Spec | None:
+    where = Workspace.open(store=store, device="cpu")
+    return sizing.enlarged(first, job, Factorial(HalfWidth(points)), where, job.task.load(store))
 
 
 def test_a_study_grows_until_its_intervals_are_as_narrow_as_asked_for(first: Results, tmp_path: Path) -> None:
     job, now = plan_job("digits", "torchvision-2021"), width(first)
-    asked = request(job, tmp_path)
-    assert sizing.enlarged(first, 1.001 * now, job, **asked) is None
+    assert enlarged(first, 1.001 * now, job, tmp_path) is None
     sizes = []
     for share in (0.99, 0.5, 0.25):
-        larger = sizing.enlarged(first, share * now, job, **asked)
+        larger = enlarged(first, share * now, job, tmp_path)
         assert larger is not None
         sizes.append(len(larger.rows))
         assert (sizes[-1] - 6) % 24 == 0
@@ -57,13 +60,13 @@ def test_a_study_grows_until_its_intervals_are_as_narrow_as_asked_for(first: Res
 def test_a_width_that_no_study_has_is_refused_and_the_first_runs_are_named(first: Results, tmp_path: Path) -> None:
     job = plan_job("digits", "torchvision-2021")
     with pytest.raises(RequestError, match=rf"966 at most.*bakeoff report {first.spec.name}`"):
-        sizing.enlarged(first, width(first) / 10, job, **request(job, tmp_path))
+        enlarged(first, width(first) / 10, job, tmp_path)
 
 
 def test_where_nothing_can_be_estimated_nothing_is_added(first: Results, tmp_path: Path) -> None:
     job = plan_job("digits", "torchvision-2021")
     lost = replace(first, main=[replace(effect, se=math.nan) for effect in first.main])
-    assert sizing.enlarged(lost, 0.01, job, **request(job, tmp_path)) is None
+    assert enlarged(lost, 0.01, job, tmp_path) is None
 
 
 def test_the_size_for_a_width_is_among_the_prospects(tmp_path: Path) -> None:
@@ -72,10 +75,12 @@ def test_the_size_for_a_width_is_among_the_prospects(tmp_path: Path) -> None:
     dataset = plan_job("digits").task.load(tmp_path)  # only its sizes count here
     spec = replace(write_study(Store(tmp_path), runs=48), device="cpu", jobs=1, threads=1)
     wanted = power.half_width("factorial", 54, job.task.noise_pp, 10) / 2.3
-    known = {choice.runs: choice.half_width for choice in sizing.prospects(spec, job, dataset, wanted)}
+    where = Workspace.open(store=tmp_path, device="cpu")
+    shown = [sizing.preview(spec, job, Factorial(size), where, dataset) for size in (HalfWidth(wanted), None)]
+    known = {choice.runs: choice.half_width for choice in shown[0]}
     enough = [runs for runs in known if known[runs] <= wanted]
     assert enough
-    assert known.keys() - {choice.runs for choice in sizing.prospects(spec, job, dataset)} <= {min(enough)}
+    assert known.keys() - {choice.runs for choice in shown[1]} <= {min(enough)}
 
 
 def test_pooling_both_stages_costs_hardly_any_coverage() -> None:
