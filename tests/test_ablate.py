@@ -186,7 +186,7 @@ def test_plan_only_runs_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[st
         (("ablate", "--half-width", "0"), "--half-width takes points above 0"),
         (("ablate", "--jobs", "many"), "--jobs takes"),
         (("report", "digits"), "no studies in"),
-        (("report", "--format", "pdf"), "no studies in"),
+        (("report", "--format", "pdf"), "there are: html, md, ipynb"),
     ],
 )
 def test_wrong_requests(tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments, says: str) -> None:
