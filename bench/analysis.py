@@ -36,7 +36,7 @@ Evaluation = tuple[View, dict[int, npt.NDArray[np.bool_]]]
 
 EFFECTS = """
 import json, sys
-from bakeoff.store import open_store
+from bakeoff.runs.store import open_store
 from bakeoff.study.analyse import analyse
 from bakeoff.study.spec import Spec
 store = open_store(sys.argv[1])

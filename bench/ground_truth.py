@@ -23,11 +23,13 @@ from rich.console import Console
 from rich.table import Table
 
 from bakeoff import api
-from bakeoff.ablation import plan as layout
+from bakeoff.ablation.design import CORNERS
+from bakeoff.ablation.plan import factors
 from bakeoff.engine.versions import ENGINE_VERSION
-from bakeoff.launch.local import Cell, Crew
-from bakeoff.recipe import Recipe
-from bakeoff.runs.store import open_store, run_id, view_name
+from bakeoff.launch.local import Trial, WorkerPool
+from bakeoff.launch.messages import TrainRun
+from bakeoff.runs.store import run_id, view_name
+from bakeoff.runs.workspace import Workspace
 from bakeoff.stats import designs, effects, noise
 from bakeoff.stats.outcomes import Runs
 from bench.compare import ROOT
@@ -49,32 +51,30 @@ Floats = npt.NDArray[np.float64]
 def make(store: Path, jobs: int) -> None:
     """Train every combination with every seed, and keep the table."""
     job = api.plan_job(**REQUEST)
-    found, results = layout.factors(job), open_store(store)
-    results.prepare()
-    dataset = job.task.load(api.data_folder())
+    found, where = factors(job), Workspace.open(store=store)
+    where.store.prepare()
+    dataset = job.task.load(where.data)
     combinations = list(itertools.product((False, True), repeat=len(found.training)))
-    cells = []
-    for row, (seed, levels) in enumerate(itertools.product(range(SEEDS), combinations)):
-        plans = layout.row_plans(job, found, levels)
-        run = run_id(plans[0], seed, dataset.fingerprint)
-        techniques = tuple(t for t, on in zip(found.training, levels, strict=True) if on)
-        recipe = Recipe("row", techniques + found.evaluation).as_json()
-        cost = float(plans[0].examples_seen)
-        cells.append(Cell(row, run, job.task.name, recipe, [p.model_dump(mode="json") for p in plans], seed, cost))
+    trials = []
+    for seed, levels in itertools.product(range(SEEDS), combinations):
+        plans = tuple(found.plans(levels))
+        run = run_id(plans[0], seed, dataset.fingerprint, ENGINE_VERSION)
+        work = TrainRun(task=job.task.name, recipe=found.recipe(levels).as_json(), plans=plans, seed=seed)
+        trials.append(Trial(run, work, cost=float(plans[0].examples_seen)))
 
     kept = [view_name(split, ema, job.plan.eval_view) for split in SPLITS for ema in (False, True)]
 
-    def values(cell: Cell) -> list[float] | None:
-        record = results.read(cell.run)
+    def values(trial: Trial) -> list[float] | None:
+        record = where.store.read(trial.run)
         known = {view.name: view.acc["acc1"] for view in record.views} if record else {}
         return [known[name] for name in kept] if known.keys() >= set(kept) else None
 
-    left = [cell for cell in cells if values(cell) is None]
-    with Crew(store=store, data=api.data_folder(), device="cpu", jobs=jobs, threads=1) as crew:
-        for done, outcome in enumerate(crew.launch(left), start=1):
-            if done % 50 == 0 or outcome.status != "done":
-                print(f"{done} of {len(left)}: {outcome.status} {outcome.reason}", flush=True)
-    acc = np.array([values(cell) for cell in cells], np.float32).reshape(SEEDS, len(combinations), len(SPLITS), 2)
+    left = [trial for trial in trials if values(trial) is None]
+    with WorkerPool(where, device="cpu", jobs=jobs, threads=1) as pool:
+        for done, (_, answer) in enumerate(pool.launch(left), start=1):
+            if done % 50 == 0 or answer.status != "done":
+                print(f"{done} of {len(left)}: {answer.status} {answer.reason}", flush=True)
+    acc = np.array([values(trial) for trial in trials], np.float32).reshape(SEEDS, len(combinations), len(SPLITS), 2)
     about = {
         "techniques": [technique.name for technique in found.training],
         "request": REQUEST,
@@ -164,7 +164,7 @@ def measure(times: int = 400) -> list[dict[str, float | str]]:
         return effects.modelled(runs, numbers, on, found)
 
     def fold_and_corners(seed: int) -> designs.Design:
-        return designs.factorial(k, 48, corners=layout.CORNERS, seed=seed)
+        return designs.factorial(k, 48, corners=CORNERS, seed=seed)
 
     rows: list[dict[str, float | str]] = []
     for effect, real, name, draw, estimate, repeats in (

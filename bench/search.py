@@ -34,7 +34,8 @@ from bakeoff.files import write_text
 from bakeoff.stats import thompson as search
 from bakeoff.stats.outcomes import Bools, Floats, Ints, Runs
 from bakeoff.stats.surrogate import features
-from bakeoff.study.search import LEAST, SHORTER
+from bakeoff.study.decide import LEAST
+from bakeoff.study.seeds import SHORTER
 from bench import ground_truth
 from bench.compare import ROOT, machine
 from bench.peers import search as peers

@@ -27,8 +27,10 @@ from torch.func import functional_call, stack_module_state, vmap
 
 from bakeoff import api, models
 from bakeoff.engine.optim import bare_step
-from bakeoff.launch.local import Cell, Crew
+from bakeoff.launch.local import Trial, WorkerPool
+from bakeoff.launch.messages import TrainRun
 from bakeoff.plan import Model
+from bakeoff.runs.workspace import Workspace
 from bench.clock import own
 from bench.compare import Ratio, alternate
 
@@ -79,22 +81,22 @@ def measure(data: Path) -> list[Ratio]:
 def _study(task: str, model: str, length: float, data: Path) -> Ratio:
     without = ("fixres",) if model == "mlp" else ()  # its layers are of one size
     job = api.plan_job(task, "torchvision-2021", without=without, model=model, length=length, data=data)
-    plans = [plan.model_dump(mode="json") for plan in (job.compiled.base, job.plan)]
+    plans = (job.compiled.base, job.plan)
     cores = os.cpu_count() or 1
 
     def runs_per_hour(jobs: int, threads: int) -> float:
         with (
             tempfile.TemporaryDirectory() as store,
-            Crew(store=Path(store), data=data, device="cpu", jobs=jobs, threads=threads) as crew,
+            WorkerPool(Workspace.open(store=store, data=data), device="cpu", jobs=jobs, threads=threads) as pool,
         ):
 
             def run(seeds: Sequence[int]) -> None:
-                cells = [
-                    Cell(0, "", job.task.name, [], [plan], seed, float(plan["examples_seen"]))
+                trials = [
+                    Trial("", TrainRun(task=job.task.name, recipe=[], plans=(plan,), seed=seed), plan.examples_seen)
                     for plan, seed in itertools.product(plans, seeds)
                 ]
-                for outcome in crew.launch(cells):
-                    assert outcome.status == "done", outcome.reason
+                for _, answer in pool.launch(trials):
+                    assert answer.status == "done", answer.reason
 
             run(range(100, 100 + jobs))  # every process has started
             start = time.perf_counter()

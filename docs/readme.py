@@ -12,6 +12,7 @@ from bakeoff.report.rows import rows
 from bakeoff.report.sections.summary import headline
 from bakeoff.runs.store import Store
 from bakeoff.study.analyse import Results, analyse
+from bakeoff.study.gather import gather
 from bakeoff.study.spec import Spec
 
 ROOT = Path(__file__).parents[1]
@@ -24,7 +25,7 @@ BLOCK = re.compile(r"(<!-- study: [^>]*-->\n).*(<!-- end of study -->)", re.DOTA
 def results() -> Results:
     """The study that the README shows."""
     store = Store(STUDY)
-    return analyse(store, Spec.load(store, ""))
+    return analyse(gather(store, Spec.load(store, "")))
 
 
 def block(found: Results) -> str:

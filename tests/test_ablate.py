@@ -10,11 +10,16 @@ import numpy as np
 import pytest
 
 from bakeoff.ablation import plan as layout
+from bakeoff.ablation.design import Design, Factorial, Runs
 from bakeoff.api import plan_job
 from bakeoff.cli import main
 from bakeoff.launch.local import Worker
+from bakeoff.launch.messages import Setup, TrainRun
+from bakeoff.launch.worker import Handler
 from bakeoff.runs.store import open_store
+from bakeoff.runs.workspace import Workspace
 from bakeoff.study.analyse import analyse
+from bakeoff.study.gather import gather, read
 from bakeoff.study.spec import Spec
 from tests.helpers import DATA, needs
 
@@ -27,14 +32,19 @@ def job(task: str = "digits", **request):
     return plan_job(task, "torchvision-2021", **request)
 
 
+def planned(store: Path, design: Design, task: str = "digits") -> Spec:
+    asked, where = job(task), Workspace.open(store=store, data=DATA, device="cpu")
+    return layout.plan_study(asked, design, where, asked.task.load(where.data))
+
+
 def test_what_changes_no_weights_is_read_from_every_run() -> None:
     found = layout.factors(job("mnist-5k"))
     assert [t.name for t in found.evaluation] == ["ema", "inference_resize"]
     assert len(found.training) == 10
-    assert found.not_applicable == {}
+    assert found.job.compiled.skipped == {}
     digits = layout.factors(job())
     assert [t.name for t in digits.evaluation] == ["ema"]
-    assert set(digits.not_applicable) == {"inference_resize"}
+    assert set(digits.job.compiled.skipped) == {"inference_resize"}
 
 
 def test_an_average_of_another_half_life_takes_runs_of_its_own() -> None:
@@ -43,17 +53,17 @@ def test_an_average_of_another_half_life_takes_runs_of_its_own() -> None:
 
 
 def test_a_study_is_a_function_of_its_request(tmp_path: Path) -> None:
-    specs = [layout.plan_study(job(), store=tmp_path / name, device="cpu") for name in "ab"]
+    specs = [planned(tmp_path / name, Factorial()) for name in "ab"]
     assert specs[0].rows == specs[1].rows
     assert specs[0].name == specs[1].name
     assert len(specs[0].rows) == 54  # two blocks of 24, three more pairs of all on and all off
-    other = layout.plan_study(job(), store=tmp_path / "a", device="cpu", design_seed=1)
+    other = planned(tmp_path / "a", Factorial(seed=1))
     assert other.rows != specs[0].rows
     assert len({run for row in specs[0].rows for run in row.runs}) == 2 * len(specs[0].rows)
 
 
 def test_a_larger_study_begins_with_the_smaller_one_s_runs(tmp_path: Path) -> None:
-    small, large = (layout.plan_study(job(), runs=runs, store=tmp_path, device="cpu") for runs in (24, 48))
+    small, large = (planned(tmp_path, Factorial(Runs(runs))) for runs in (24, 48))
     shared = {row.runs for row in small.rows} & {row.runs for row in large.rows}
     assert len(shared) >= 24
 
@@ -108,8 +118,8 @@ def test_effects_are_those_of_the_runs(store: Path) -> None:
     """The averaged effect by hand, over the fold pairs and both kinds of weights."""
     results = open_store(store)
     spec = Spec.load(results, "digits")
-    found = analyse(results, spec)
-    records = spec.records(results)
+    found = analyse(gather(results, spec))
+    records = read(results, spec, spec.rows)
     acc = {}
     for row, record in zip(spec.rows, records, strict=True):
         assert record is not None
@@ -177,7 +187,7 @@ def test_plan_only_runs_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[st
         (("ablate", "--half-width", "0"), "--half-width takes points above 0"),
         (("ablate", "--jobs", "many"), "--jobs takes"),
         (("report", "digits"), "no studies in"),
-        (("report", "--format", "pdf"), "no studies in"),
+        (("report", "--format", "pdf"), "there are: html, md, ipynb"),
     ],
 )
 def test_wrong_requests(tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments, says: str) -> None:
@@ -188,16 +198,23 @@ def test_wrong_requests(tmp_path: Path, capsys: pytest.CaptureFixture[str], argu
     assert says in err
 
 
-def test_a_worker_that_is_killed_is_a_crash_with_a_reason() -> None:
-    worker = Worker(threads=1)
+def test_a_worker_that_is_killed_is_a_crash_with_a_reason(tmp_path: Path) -> None:
+    worker = Worker(Setup(store=str(tmp_path), data=".", device="cpu"), threads=1)
     process = worker._process = worker._start()
     process.send_signal(signal.SIGKILL)
     process.wait()
     worker._process = process
-    answer = worker.ask({"task": "no such task", "data": "."})  # a new process answers
+    answer = worker.ask(TrainRun(task="no such task", recipe=[], plans=(job().plan,), seed=0))  # a new process answers
     worker.stop()
-    assert answer["status"] == "crashed"
-    assert "KeyError" in answer["reason"] or "no such task" in answer["reason"]
+    assert answer.status == "crashed"
+    assert "no such task" in answer.reason
+
+
+@pytest.mark.parametrize("line", ["{", "{}", '{"kind": "train", "task": "digits"}', '{"kind": "dance"}'])
+def test_a_message_that_is_broken_is_answered(tmp_path: Path, line: str) -> None:
+    answer = Handler(Setup(store=str(tmp_path), data=".", device="cpu")).answer(line)
+    assert answer.status == "crashed"
+    assert answer.reason.startswith("ValidationError: ")
 
 
 @pytest.mark.slow
@@ -228,5 +245,5 @@ def test_killing_a_study_at_twenty_moments_ends_in_the_same_table(store: Path, t
 
 @needs("mnist", "MNIST")
 def test_two_evaluation_techniques_have_four_levels(tmp_path: Path) -> None:
-    spec = layout.plan_study(job("mnist-5k"), data=DATA, store=tmp_path, device="cpu")
+    spec = planned(tmp_path, Factorial(), "mnist-5k")
     assert [(level.ema, level.resize_px) for level in spec.levels] == [(False, 28), (False, 29), (True, 28), (True, 29)]

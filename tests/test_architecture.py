@@ -9,7 +9,7 @@ import pytest
 import bakeoff
 
 SOURCE = Path(bakeoff.__file__).parent
-VOCABULARY = ("errors", "files", "rng", "plan", "task", "technique", "recipe", "registry")
+VOCABULARY = ("errors", "events", "files", "rng", "plan", "task", "technique", "recipe", "registry")
 
 # From the ground up: a room imports from those below it only, and from the vocabulary. What each is for stands in its
 # package's docstring.
@@ -25,7 +25,20 @@ FLOORS = (
     ("cli", "testing"),
 )
 ROOMS = [room for floor in FLOORS for room in floor]
-LIGHT = ("plan", "task", "technique", "recipe", "registry", "files", "errors", "runs.store", "study", "report", "cli")
+LIGHT = (
+    "events",
+    "plan",
+    "task",
+    "technique",
+    "recipe",
+    "registry",
+    "files",
+    "errors",
+    "runs.store",
+    "study",
+    "report",
+    "cli",
+)
 MODULES = {
     ".".join(path.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__"): path
     for path in SOURCE.rglob("*.py")

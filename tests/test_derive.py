@@ -16,8 +16,9 @@ from bakeoff import api, recipes
 from bakeoff.ablation import size as sizing
 from bakeoff.cli import main
 from bakeoff.runs.store import open_store
-from bakeoff.study import search as derive
+from bakeoff.study import decide
 from bakeoff.study.analyse import analyse
+from bakeoff.study.gather import gather, read, searched
 from bakeoff.study.search import Search
 from bakeoff.study.spec import Spec
 
@@ -49,10 +50,10 @@ def test_what_is_proved_was_not_searched_with(store: Path) -> None:
     assert len(spec.rows) + len(spec.search) <= 45
     recipe, baseline = spec.recipe_levels[:3], np.zeros(3, bool)
     counts = [int((spec.matrix == levels).all(axis=1).sum()) for levels in (recipe, baseline)]
-    assert min(counts) >= derive.LEAST
+    assert min(counts) >= decide.LEAST
     for toggled in recipe ^ np.eye(3, dtype=bool):
         assert (spec.matrix == toggled).all(axis=1).any()
-    assert len(spec.rival) >= derive.LEAST
+    assert len(spec.rival) >= decide.LEAST
 
 
 @pytest.mark.slow
@@ -65,20 +66,21 @@ def test_the_report_split_has_no_part_in_the_search(store: Path, tmp_path: Path)
         path.write_text(json.dumps(view))
     spec = proof_of(store)
     asked = Search.load(open_store(store), spec.name)
-    looks = [derive.look(asked, open_store(root), asked.made(spec)) for root in (store, tmp_path / "copy")]
+    both = [searched(open_store(root), asked, asked.made(spec)) for root in (store, tmp_path / "copy")]
+    looks = [decide.look(asked, seen) for seen in both]
     assert looks[0].reference == looks[1].reference == spec.reference
     assert looks[0].standing.value == looks[1].standing.value
-    assert np.array_equal(derive.proposals(asked, looks[0]), derive.proposals(asked, looks[1]))
+    assert np.array_equal(decide.proposals(asked, looks[0]), decide.proposals(asked, looks[1]))
 
 
 @pytest.mark.slow
 def test_the_gain_is_of_the_fresh_runs_alone(store: Path) -> None:
     results = open_store(store)
     spec = proof_of(store)
-    found = analyse(results, spec)
+    found = analyse(gather(results, spec))
     index = spec.levels.index(spec.level_at(spec.recipe_levels))
     acc: dict[tuple[bool, ...], list[float]] = {}
-    for row, record in zip(spec.rows, spec.records(results), strict=True):
+    for row, record in zip(spec.rows, read(results, spec, spec.rows), strict=True):
         assert record is not None
         for at in (0, index):
             views = {view.name: view for view in record.views}
@@ -88,7 +90,7 @@ def test_the_gain_is_of_the_fresh_runs_alone(store: Path) -> None:
     assert found.total.gain_pp == pytest.approx(recipe - baseline)
     assert found.over_rival is not None
     assert found.found is not None
-    assert len(found.found.fresh) >= derive.LEAST
+    assert len(found.found.fresh) >= decide.LEAST
     assert {effect.technique for effect in found.main} == {"mixup", "label_smoothing", "random_erasing", "ema"}
 
 
@@ -132,7 +134,7 @@ def test_the_same_command_runs_nothing_twice(store: Path, capsys: pytest.Capture
 def test_python_gives_the_same(store: Path) -> None:
     before = len(list(store.glob("*/run.json")))
     results = bo.derive(
-        "digits", "baseline", include=("mixup", "label_smoothing", "random_erasing", "ema"), model="softmax",
+        "digits", "baseline", with_=("mixup", "label_smoothing", "random_erasing", "ema"), model="softmax",
         length=0.02, runs=45, strengths=False, store=store,
     )  # fmt: skip
     assert results.spec.rows == proof_of(store).rows
@@ -220,9 +222,10 @@ def test_what_fails_twice_is_never_chosen(store: Path) -> None:
     results = open_store(store)
     asked = Search.load(results, spec.name)
     rows = asked.made(spec)
-    best = derive.look(asked, results, rows).standing.best
+    best = decide.look(asked, searched(results, asked, rows)).standing.best
     failed = [replace(row, runs=("0" * 12, "1" * 12)) if np.array_equal(row.levels, best) else row for row in rows]
-    now = derive.look(replace(asked, prior=()), results, failed)
+    without = replace(asked, prior=())
+    now = decide.look(without, searched(results, without, failed))
     assert not (now.allowed == best).all(axis=1).any()
     assert not np.array_equal(now.standing.best, best)
 
@@ -285,6 +288,6 @@ def test_a_budget_in_time_counts_training_and_evaluation(store: Path) -> None:
         both["train"] += record.seconds
         both["evaluate"] += sum(view.seconds for view in record.views)
     assert min(both.values()) > 0
-    spent = derive.look(asked, results, rows).spent * asked.opening.jobs
+    spent = decide.look(asked, searched(results, asked, rows)).spent * asked.opening.jobs
     assert both["train"] < spent
     assert spent == pytest.approx(both["train"] + both["evaluate"], rel=0.3)  # report's time is taken from select's

@@ -15,7 +15,7 @@ from bakeoff.stats.linear import Combination, fit
 from bakeoff.stats.outcomes import Floats, Hits, Runs
 from bakeoff.stats.table import Effect, Estimate, Reading
 from bakeoff.stats.table import table as tabulate
-from tests.worlds import NAMES, OFF, ON, K, classified, measured, structured, unstructured
+from tests.worlds import NAMES, OFF, ON, K, classified, measured, scattered, structured, unstructured
 
 Simulated = tuple[list[Effect], Floats, Runs]
 
@@ -59,7 +59,7 @@ def test_t2_the_other_estimands_are_exact_too() -> None:
     assert [effect.technique for effect in steps] == [NAMES[j] for j in order]
     total = effects.total(ladder, ON, OFF)
     assert total.gain_pp == pytest.approx(gains(steps).sum(), abs=1e-11)
-    five = effects.averaged(measured(unstructured(draw, triple=0), designs.resolution_five(K), 0, draw), NAMES)
+    five = effects.averaged(measured(unstructured(draw, triple=0), scattered(128, draw), 0, draw), NAMES)
     assert {effect.method for effect in five} == {"design"}
 
 

@@ -16,6 +16,7 @@ from bakeoff.engine.evaluate import evaluate, expected_calibration_error
 from bakeoff.engine.memory import bytes_needed
 from bakeoff.engine.train import Diverged, train
 from bakeoff.errors import BakeoffError
+from bakeoff.events import TrainingProgress
 from bakeoff.models import build
 from tests.helpers import small_data, small_plan
 
@@ -77,7 +78,7 @@ def test_resume_is_bit_equal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ex
     monkeypatch.setattr(engine, "_CHECKPOINT_SECONDS", -1.0)
     looks = 0
 
-    def die(progress: engine.Progress) -> None:
+    def die(progress: TrainingProgress) -> None:
         nonlocal looks
         looks += 1
         if looks > stop:

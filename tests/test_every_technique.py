@@ -10,6 +10,7 @@ from safetensors.torch import load_file
 import bakeoff.engine.train as engine
 from bakeoff import tasks, techniques
 from bakeoff.data.dataset import Dataset
+from bakeoff.events import TrainingProgress
 from bakeoff.plan import Plan
 from bakeoff.recipe import Conflict, Recipe, compile_plan
 
@@ -55,7 +56,7 @@ def test_same_bits_again_and_after_a_kill(
     monkeypatch.setattr(engine, "_REPORT_SECONDS", -1.0)
     monkeypatch.setattr(engine, "_CHECKPOINT_SECONDS", -1.0)
 
-    def save_then_die(progress: engine.Progress) -> None:
+    def save_then_die(progress: TrainingProgress) -> None:
         if (tmp_path / "parts").exists():
             raise RuntimeError("killed")
 

@@ -11,10 +11,13 @@ import torch
 
 from bakeoff.ablation import plan as layout
 from bakeoff.ablation import size as sizing
-from bakeoff.api import Job, plan_job
+from bakeoff.ablation.design import Factorial, Runs
+from bakeoff.api import plan_job
 from bakeoff.data.dataset import Dataset
 from bakeoff.launch.parallel import Arrangement, arrange, speeds
+from bakeoff.recipes.request import Job
 from bakeoff.runs.store import open_store
+from bakeoff.runs.workspace import Workspace
 from bakeoff.study.spec import Spec
 
 
@@ -55,13 +58,16 @@ def softmax() -> Job:
 
 
 @pytest.mark.slow
-def test_real_processes_are_timed_and_one_that_fails_or_hangs_has_no_speed(monkeypatch: pytest.MonkeyPatch) -> None:
-    plan = softmax().plan.model_dump(mode="json")
-    with speeds("digits", [plan], data=Path(), device="cpu", most=2, seconds=0.2) as speed:
+def test_real_processes_are_timed_and_one_that_fails_or_hangs_has_no_speed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, where = softmax(), Workspace.open(store=tmp_path, data=Path(), device="cpu")
+    with speeds(job.task, [job.plan], where, most=2, seconds=0.2) as speed:
         assert 100 < speed(2, 1) < 1e8
         monkeypatch.setattr("bakeoff.launch.parallel.wait", lambda futures, timeout: wait(futures, timeout and 0.0))
         assert speed(1, 2) == 0.0
-    with speeds("digits", [{}], data=Path(), device="cpu", most=1) as speed:
+    unknown = job.plan.model_copy(update={"model": job.plan.model.model_copy(update={"name": "no such network"})})
+    with speeds(job.task, [unknown], where, most=1) as speed:
         assert speed(1, 1) == 0.0
 
 
@@ -77,8 +83,9 @@ def test_a_timing_leaves_the_threads_of_this_process_as_they_were() -> None:
 
 
 def arranged(store: Path, dataset: Dataset, jobs: int | None = None, threads: int | None = None) -> Spec:
-    spec = layout.plan_study(softmax(), device="cpu", jobs=jobs, threads=threads, runs=24, dataset=dataset, store=store)
-    return sizing.arranged(spec, softmax(), jobs=jobs, threads=threads, dataset=dataset, store=store)
+    where = Workspace.open(store=store, device="cpu", jobs=jobs, threads=threads)
+    spec = layout.plan_study(softmax(), Factorial(Runs(24)), where, dataset)
+    return sizing.arranged(spec, softmax(), where, dataset)
 
 
 def test_a_study_is_timed_once_and_only_where_it_pays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

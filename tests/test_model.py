@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bakeoff.stats import augment, designs, effects, interactions, noise
+from bakeoff.stats import designs, effects, interactions, noise
 from bakeoff.stats import surrogate as model
 from bakeoff.stats.outcomes import Bools, Floats, Ints
-from tests.worlds import NAMES, ON, K, additive, measured, structured, unstructured
+from tests.worlds import NAMES, ON, K, additive, measured, scattered, structured, unstructured
 
 
 def hybrid(k: int, seed: int) -> designs.Design:
@@ -22,18 +22,22 @@ def hybrid(k: int, seed: int) -> designs.Design:
     return designs.Design("toggles", levels, np.concatenate([block.block, 100 + np.arange(28)]), seed)
 
 
+def near(count: int, draw: np.random.Generator) -> designs.Design:
+    """What a search leaves: random configurations that differ from the recipe in a technique or two or three."""
+    return designs.Design("toggles", ON ^ (draw.random((count, K)) < 0.15), np.arange(count), 0)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["hybrid", "a-optimal"])
+@pytest.mark.parametrize("kind", ["hybrid", "near"])
 def test_t13_the_model_covers_and_beats_leave_one_out(kind: str) -> None:
     """Coverage on average over the three kinds of worlds; the error in each."""
     draw, inside = np.random.default_rng(13), []
-    near = augment.augment_near(ON, model.Scales(0.12, 0.18, 0.03), 52)
     rows = model.features(ON[None]) - model.features(ON ^ np.eye(K, dtype=bool))
     for make in (structured, unstructured, additive):
         errors = []
         for seed in range(25):
             world = make(draw)
-            design = hybrid(K, seed) if kind == "hybrid" else designs.Design("toggles", near, np.arange(52), seed)
+            design = hybrid(K, seed) if kind == "hybrid" else near(52, draw)
             runs = measured(world, design, 0.12, draw)
             belief = model.fit(runs.levels, runs.acc[:, 0], sigma=0.12, df=math.inf).coefficients(rows)
             errors.append(belief.mean - world.beside(ON))
@@ -115,7 +119,7 @@ def test_posterior_draws_have_the_posterior_moments() -> None:
 def test_interactions_are_named_with_their_sign() -> None:
     draw = np.random.default_rng(17)
     world = structured(draw)
-    runs = measured(world, designs.resolution_five(K), 0.05, draw)
+    runs = measured(world, scattered(128, draw), 0.05, draw)
     found = interactions.interactions(runs, NAMES, effects.surface(runs, noise.measure(runs), np.ones(1)))
     truth = dict(zip(model.terms(K), 4 * world.coefficients, strict=True))
     signs = [np.sign(truth[NAMES.index(p.first), NAMES.index(p.second)]) == np.sign(p.gain_pp) for p in found]

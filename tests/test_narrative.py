@@ -10,6 +10,7 @@ from bakeoff.errors import RequestError
 from bakeoff.report import words
 from bakeoff.runs.store import Store
 from bakeoff.study.analyse import Results, analyse
+from bakeoff.study.gather import gather
 from bakeoff.study.spec import Spec
 from bakeoff.teach.narrative import QUESTIONS, narrative
 from bakeoff.techniques import published
@@ -22,7 +23,7 @@ TWELVE = tuple(technique.name for technique in recipes.get("torchvision-2021").t
 
 def study(path: Path, **what) -> Results:
     store = Store(path)
-    return analyse(store, write_study(store, **{"training": SMALL, "images": 120, "runs": 16, **what}))
+    return analyse(gather(store, write_study(store, **{"training": SMALL, "images": 120, "runs": 16, **what})))
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +140,7 @@ def test_a_length_that_all_runs_share_is_said_once(results, tmp_path):
 @pytest.mark.parametrize("kept", ["digits", "mnist-5k"])
 def test_the_kept_studies_have_a_narrative_of_all_twelve(kept):
     store = Store(KEPT / kept)
-    found = analyse(store, Spec.load(store, ""))
+    found = analyse(gather(store, Spec.load(store, "")))
     for name in TWELVE:
         story = narrative(name, found)
         assert "nan" not in story.text

@@ -8,17 +8,15 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from bakeoff.launch.local import Cell, Outcome
-from bakeoff.report.console.progress import study_progress
+from bakeoff.events import RunEnded
+from bakeoff.report.console.observer import Terminal
 from bakeoff.runs.store import RunRecord, Store
 from bakeoff.study.analyse import analyse, so_far
+from bakeoff.study.events import StudyPlanned
+from bakeoff.study.gather import gather, outcomes, read
 from bakeoff.study.spec import Spec
 from bench.analysis import build
 from tests.studies import write_study
-
-
-def outcome(spec: Spec, index: int) -> Outcome:
-    return Outcome(Cell(index, spec.rows[index].runs[0], spec.task, [], [], 0, 1.0), "done", "", 1.0)
 
 
 def gains(spec: Spec, records: list[RunRecord | None]) -> dict[str, float]:
@@ -30,9 +28,9 @@ def gains(spec: Spec, records: list[RunRecord | None]) -> dict[str, float]:
 def test_correctness_is_what_was_written(tmp_path: Path) -> None:
     store = Store(tmp_path)
     spec = write_study(store, images=397)  # the last byte is not full
-    records = spec.records(store)
+    records = read(store, spec, spec.rows)
     for k in (1, 5):
-        runs = spec.collect(records, store, k)
+        runs = outcomes(spec, spec.rows, records, k)
         assert runs.hits is not None
         assert runs.hits.n == 397
         counts = np.unpackbits(runs.hits.packed, axis=-1, count=397).sum(axis=-1)
@@ -43,7 +41,7 @@ def test_correctness_is_what_was_written(tmp_path: Path) -> None:
 def test_the_second_try_stands_for_the_first_that_failed(tmp_path: Path) -> None:
     store = Store(tmp_path)
     spec = write_study(store, failed={0: "diverged", 1: "crashed"}, missing={2})
-    first, second, third, fourth = spec.records(store)[:4]
+    first, second, third, fourth = read(store, spec, spec.rows)[:4]
     assert first is not None
     assert first.run_id == spec.rows[0].runs[1]
     assert second is not None
@@ -51,7 +49,7 @@ def test_the_second_try_stands_for_the_first_that_failed(tmp_path: Path) -> None
     assert third is None
     assert fourth is not None
     assert fourth.run_id == spec.rows[3].runs[0]
-    runs = spec.collect(spec.records(store), store)
+    runs = outcomes(spec, spec.rows, read(store, spec, spec.rows))
     assert (len(runs), len(runs.lost)) == (len(spec.rows) - 3, 3)
 
 
@@ -60,12 +58,10 @@ def test_only_the_views_of_the_levels_are_read(tmp_path: Path) -> None:
     spec = write_study(store)
     for row in spec.rows:  # an evaluation that isn't the study's, and that nothing may touch
         (store.folder(row.runs[0]) / "views" / "test-raw-8-8.json").write_text("{")
-    report = spec.records(store)
+    report = read(store, spec, spec.rows)
     assert all(record and [v.name for v in record.views] == [level.view for level in spec.levels] for record in report)
-    assert all(record and record.views == () for record in spec.records(store, "select"))
-    assert len(spec.collect(report, store, split="select")) == 0
-    from_files = spec.collect(spec.records(store, "select"), store)  # what the records lack is read
-    np.testing.assert_array_equal(from_files.acc, spec.collect(report, store).acc)
+    assert all(record and record.views == () for record in read(store, spec, spec.rows, "select"))
+    assert len(outcomes(spec, spec.rows, report, split="select")) == 0
 
 
 def test_progress_looks_at_the_run_that_ended_and_at_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,22 +72,24 @@ def test_progress_looks_at_the_run_that_ended_and_at_no_other(tmp_path: Path, mo
     for run in there:
         store.root.mkdir(exist_ok=True)
         (whole.folder(run)).rename(store.folder(run))
-    read: list[str] = []
+    opened: list[str] = []
     inner = Store.read
 
     def reading(self: Store, run: str, views: Iterable[str] | None = None) -> RunRecord | None:
-        read.append(run)
+        opened.append(run)
         return inner(self, run, views)
 
     monkeypatch.setattr(Store, "read", reading)
     text = io.StringIO()
-    with study_progress(Console(file=text, width=200), store, spec) as show:
-        assert set(there) <= set(read)
-        read.clear()
+    with Terminal(Console(file=text, width=200)) as show:
+        show(StudyPlanned(spec, (), None, store))
+        assert set(there) <= set(opened)
+        opened.clear()
         whole.folder(last).rename(store.folder(last))
-        show(outcome(spec, len(spec.rows) - 1), 3)
-        assert read == [last]
-    expected = ", ".join(f"{name} {gain:+.2f}" for name, gain in list(gains(spec, spec.records(store)).items())[:3])
+        show(RunEnded(last, "done", "", 1.0, left=3))
+        assert opened == [last]
+    largest = list(gains(spec, read(store, spec, spec.rows)).items())[:3]
+    expected = ", ".join(f"{name} {gain:+.2f}" for name, gain in largest)
     assert f"1 done, 3 left, 0.0 s; so far {expected}" in text.getvalue()
 
 
@@ -104,7 +102,7 @@ def test_gains_so_far_need_runs_enough(tmp_path: Path) -> None:
 
 def test_the_store_that_is_timed_is_a_study_like_any_other(tmp_path: Path) -> None:
     spec = build(tmp_path, 72, 100)
-    found = analyse(Store(tmp_path), spec)
+    found = analyse(gather(Store(tmp_path), spec))
     assert len(found.runs) == len(spec.rows) == 78
     assert found.runs.hits is not None
     assert found.runs.hits.n == 100

@@ -27,6 +27,7 @@ from bakeoff.report.stacked import steps
 from bakeoff.runs.store import Store
 from bakeoff.stats.table import Reading
 from bakeoff.study.analyse import Results, analyse
+from bakeoff.study.gather import gather
 from bakeoff.study.spec import Spec
 from tests.documents import Document
 from tests.studies import TRAINING, write_study
@@ -36,7 +37,7 @@ def results_of(root: Path, **what: Any) -> Results:
     """Of a small study."""
     store = Store(root)
     small = {"training": TRAINING[:4], "evaluation": ("ema",), "images": 120, "runs": 16}
-    return analyse(store, write_study(store, **{**small, **what}))
+    return analyse(gather(store, write_study(store, **{**small, **what})))
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +50,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
 
 @pytest.fixture(scope="module")
 def results(store: Store) -> Results:
-    return analyse(store, Spec.load(store, "digits"))
+    return analyse(gather(store, Spec.load(store, "digits")))
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +116,7 @@ def test_headline_sorts_every_technique_once(results: Results) -> None:
 
 
 def test_what_is_not_worth_having_is_what_was_asked(store: Store) -> None:
-    wide = analyse(store, Spec.load(store, "digits"), Reading(delta=0.75))
+    wide = analyse(gather(store, Spec.load(store, "digits")), Reading(delta=0.75))
     (text,) = (t.plain for t in page(wide).sections[0].blocks if isinstance(t, Text) and "Verdict" in t.plain)
     assert "within \u00b10.75 points" in text
 
@@ -142,7 +143,7 @@ def test_sections_stand_in_the_order_of_interest(html: str) -> None:
 
 
 def test_same_results_same_bytes(written: Path, store: Store, tmp_path: Path) -> None:
-    again = analyse(store, Spec.load(store, "digits"))
+    again = analyse(gather(store, Spec.load(store, "digits")))
     for format in render.FORMATS:
         render.write(again, format, tmp_path / f"found.{format}")
     assert {path.name for path in tmp_path.iterdir()} == {path.name for path in written.iterdir()}
@@ -195,7 +196,7 @@ def test_notebook_is_valid_and_runs_again(written: Path, store: Store, monkeypat
 
 
 def test_notebook_keeps_how_results_were_read(store: Store, tmp_path: Path) -> None:
-    wide = analyse(store, Spec.load(store, "digits"), Reading(delta=0.75))
+    wide = analyse(gather(store, Spec.load(store, "digits")), Reading(delta=0.75))
     text = render.write(wide, "ipynb", tmp_path / "found.ipynb").read_text()
     assert re.search(r"open_study\(.{1,9}digits.{1,9}, reading=bo\.Reading\(.*delta=0\.75", text)
 
@@ -374,7 +375,7 @@ def test_a_report_that_can_t_be_written_whole_keeps_the_old_one(
         (tmp_path / name).write_text("old")
     (tmp_path / last).mkdir()  # in the way of a picture
     with pytest.raises(RequestError, match="can't write the report"):
-        report.write(results, "md", tmp_path / "found.md")
+        render.write(results, "md", tmp_path / "found.md")
     assert sorted(os.listdir(tmp_path)) == [*names, last]
     assert {(tmp_path / name).read_text() for name in names} == {"old"}
 

@@ -12,8 +12,9 @@ from bakeoff.stats import surrogate as model
 from bakeoff.stats import thompson as search
 from bakeoff.stats.outcomes import Bools, Floats, Ints, Runs
 from bakeoff.stats.surrogate import LogError
-from bakeoff.study import search as derive
-from bakeoff.study.search import LEAST, OPTIMISM, WANTED
+from bakeoff.study import decide
+from bakeoff.study.decide import LEAST, OPTIMISM, WANTED
+from bakeoff.study.search import Search
 from bench.peers.search import Train
 from bench.search import bakeoff, ladder, standings
 from tests.worlds import ALL, OFF, K, structured, unstructured
@@ -153,7 +154,7 @@ def test_a_proof_is_as_large_as_it_needs_and_the_budget_allows(sigma: float, run
     now = SimpleNamespace(noise=SimpleNamespace(sigma=sigma), standing=SimpleNamespace(best=~OFF), time=None)
     for left in range(0, 200, 3):
         asked = SimpleNamespace(unit="runs", budget=30 + left)
-        size = derive.proof(cast(derive.Search, asked), cast(derive.Look, now), 30)
+        size = decide.proof(cast(Search, asked), cast(decide.Look, now), 30)
         cost = 3 * size[0] + K * size[1]
         assert cost <= left or size == (LEAST, 1)
         assert cost <= 3 * runs + K * each

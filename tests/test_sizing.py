@@ -10,14 +10,18 @@ import numpy as np
 import pytest
 
 from bakeoff.ablation import size as sizing
-from bakeoff.api import Job, plan_job
+from bakeoff.ablation.design import Factorial, HalfWidth
+from bakeoff.api import plan_job
 from bakeoff.cli import main
 from bakeoff.errors import RequestError
+from bakeoff.recipes.request import Job
 from bakeoff.report.sections.summary import notices
 from bakeoff.runs.store import Store
+from bakeoff.runs.workspace import Workspace
 from bakeoff.stats import power
 from bakeoff.stats.intervals import t_quantile
 from bakeoff.study.analyse import Results, analyse
+from bakeoff.study.gather import gather
 from bakeoff.study.spec import Spec
 from tests.studies import write_study
 
@@ -28,7 +32,7 @@ QUICK = ("--task", "digits", "--model", "softmax", "--without", "fixres,long_tra
 def first(tmp_path: Path) -> Results:
     """A study of 54 runs."""
     store = Store(tmp_path)
-    return analyse(store, write_study(store, runs=48))
+    return analyse(gather(store, write_study(store, runs=48)))
 
 
 def width(found: Results) -> float:
@@ -36,17 +40,17 @@ def width(found: Results) -> float:
     return max(effect.high - effect.gain_pp for effect in found.main[: len(found.spec.training)])
 
 
-def request(job: Job, store: Path) -> dict[str, object]:
-    return {"seeds": None, "runs": None, "dataset": job.task.load(store), "store": store, "device": "cpu"}
+def enlarged(first: Results, points: float, job: Job, store: Path) -> Spec | None:
+    where = Workspace.open(store=store, device="cpu")
+    return sizing.enlarged(first, job, Factorial(HalfWidth(points)), where, job.task.load(store))
 
 
 def test_a_study_grows_until_its_intervals_are_as_narrow_as_asked_for(first: Results, tmp_path: Path) -> None:
     job, now = plan_job("digits", "torchvision-2021"), width(first)
-    asked = request(job, tmp_path)
-    assert sizing.enlarged(first, 1.001 * now, job, **asked) is None
+    assert enlarged(first, 1.001 * now, job, tmp_path) is None
     sizes = []
     for share in (0.99, 0.5, 0.25):
-        larger = sizing.enlarged(first, share * now, job, **asked)
+        larger = enlarged(first, share * now, job, tmp_path)
         assert larger is not None
         sizes.append(len(larger.rows))
         assert (sizes[-1] - 6) % 24 == 0
@@ -57,13 +61,13 @@ def test_a_study_grows_until_its_intervals_are_as_narrow_as_asked_for(first: Res
 def test_a_width_that_no_study_has_is_refused_and_the_first_runs_are_named(first: Results, tmp_path: Path) -> None:
     job = plan_job("digits", "torchvision-2021")
     with pytest.raises(RequestError, match=rf"966 at most.*bakeoff report {first.spec.name}`"):
-        sizing.enlarged(first, width(first) / 10, job, **request(job, tmp_path))
+        enlarged(first, width(first) / 10, job, tmp_path)
 
 
 def test_where_nothing_can_be_estimated_nothing_is_added(first: Results, tmp_path: Path) -> None:
     job = plan_job("digits", "torchvision-2021")
     lost = replace(first, main=[replace(effect, se=math.nan) for effect in first.main])
-    assert sizing.enlarged(lost, 0.01, job, **request(job, tmp_path)) is None
+    assert enlarged(lost, 0.01, job, tmp_path) is None
 
 
 def test_the_size_for_a_width_is_among_the_prospects(tmp_path: Path) -> None:
@@ -72,10 +76,12 @@ def test_the_size_for_a_width_is_among_the_prospects(tmp_path: Path) -> None:
     dataset = plan_job("digits").task.load(tmp_path)  # only its sizes count here
     spec = replace(write_study(Store(tmp_path), runs=48), device="cpu", jobs=1, threads=1)
     wanted = power.half_width("factorial", 54, job.task.noise_pp, 10) / 2.3
-    known = {choice.runs: choice.half_width for choice in sizing.prospects(spec, job, dataset, wanted)}
+    where = Workspace.open(store=tmp_path, device="cpu")
+    shown = [sizing.preview(spec, job, Factorial(size), where, dataset) for size in (HalfWidth(wanted), None)]
+    known = {choice.runs: choice.half_width for choice in shown[0]}
     enough = [runs for runs in known if known[runs] <= wanted]
     assert enough
-    assert known.keys() - {choice.runs for choice in sizing.prospects(spec, job, dataset)} <= {min(enough)}
+    assert known.keys() - {choice.runs for choice in shown[1]} <= {min(enough)}
 
 
 def test_pooling_both_stages_costs_hardly_any_coverage() -> None:
@@ -125,9 +131,9 @@ def test_a_study_that_goes_on_from_another_holds_however_often_one_looks(tmp_pat
     store = Store(tmp_path)
     spec = write_study(store, runs=48, name="large", created="2026-01-03")
     write_study(store, runs=24, name="later", created="2026-01-04")
-    alone = analyse(store, spec)
+    alone = analyse(gather(store, spec))
     write_study(store, runs=24, name="small", created="2026-01-02")
-    grown = analyse(store, spec)
+    grown = analyse(gather(store, spec))
     assert (alone.grown_from, grown.grown_from) == ((), ("small",))
     for narrow, wide in zip(alone.main, grown.main, strict=True):
         assert wide.unplanned
@@ -135,11 +141,11 @@ def test_a_study_that_goes_on_from_another_holds_however_often_one_looks(tmp_pat
         assert narrow.gain_pp == wide.gain_pp
         assert 1.2 < (wide.high - wide.low) / (narrow.high - narrow.low) < 3
     assert "The study goes on from small." in " ".join(text.plain for text in notices(grown))
-    planned = analyse(store, replace(spec, first_stage="small"))
+    planned = analyse(gather(store, replace(spec, first_stage="small")))
     assert planned.main == alone.main
-    assert analyse(store, Spec.load(store, "small")).main[0].unplanned is False
+    assert analyse(gather(store, Spec.load(store, "small"))).main[0].unplanned is False
 
 
 def test_a_study_that_is_looked_at_before_its_end_holds_however_often_one_looks(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    assert all(effect.unplanned for effect in analyse(store, write_study(store, runs=48, missing={3, 7})).main)
+    assert all(effect.unplanned for effect in analyse(gather(store, write_study(store, runs=48, missing={3, 7}))).main)

@@ -77,6 +77,11 @@ def structured(draw: np.random.Generator) -> World:
     return World(coefficients)
 
 
+def scattered(count: int, draw: np.random.Generator) -> Design:
+    """Runs of random configurations, each with a seed of its own: no two are compared, and no effects are separate."""
+    return Design("toggles", draw.random((count, K)) < 0.5, np.arange(count), 0)
+
+
 def measured(
     world: World, design: Design, sigma: float, draw: np.random.Generator, *, rho: float = 0.0, heavy: bool = False
 ) -> runs.Runs:

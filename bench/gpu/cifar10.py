@@ -25,7 +25,7 @@ import torch
 from bakeoff import api
 from bakeoff.data.dataset import Dataset
 from bakeoff.runs.runner import run_plan
-from bakeoff.runs.store import open_store
+from bakeoff.runs.workspace import Workspace
 from bench.clock import wall
 from bench.compare import Ratio
 from bench.gpu.rates import A100_BYTES, A100_FLOPS, Rates
@@ -136,16 +136,10 @@ class _Trainer:
         job = api.plan_job(
             f"folder:{self._root}", with_=TECHNIQUES, settings=settings, model=self._sizes.model, data=self._root
         )
+        where = Workspace.open(store=self._store, data=self._root, device=str(self._device))
         start = wall(self._device)
         record = run_plan(
-            job.task.name,
-            job.plan,
-            job.recipe.as_json(),
-            seed,
-            self._dataset,
-            open_store(self._store),
-            self._device,
-            also=(),
+            job.task.name, job.plan, job.recipe.as_json(), seed, self._dataset, where, extra_evaluations=()
         )
         everything = wall(self._device) - start
         if record.status != "done":

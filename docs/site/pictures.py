@@ -24,6 +24,7 @@ from bakeoff.runs.store import Store
 from bakeoff.stats import designs, effects, thompson
 from bakeoff.stats.outcomes import Runs
 from bakeoff.study.analyse import analyse
+from bakeoff.study.gather import gather
 from bakeoff.study.spec import Spec
 from bench import ground_truth
 
@@ -49,7 +50,7 @@ def at(levels: npt.ArrayLike) -> Any:
 def answer() -> Picture:
     """The kept study's chart, and its answer in a sentence."""
     store = Store(ground_truth.TABLE.with_name("digits"))
-    found = analyse(store, Spec.load(store, ""))
+    found = analyse(gather(store, Spec.load(store, "")))
     told = " ".join(markdown.words(text) for text in headline(found, rows(found)))
     return effects_chart(found), f"{told} From `{found.spec.command}`, {len(found.runs)} runs."
 

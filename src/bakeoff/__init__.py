@@ -49,8 +49,8 @@ if _typing.TYPE_CHECKING:
 _HOMES = {
     "ablation.design": ("AddOne", "Budget", "Factorial", "HalfWidth", "Ladder", "LeaveOneOut", "Runs", "Seeds"),
     "api": (
-        "ablate", "check_data", "derive", "evaluate", "hand_in", "load_data", "load_model", "open_study", "plan_ablation",
-        "plan_derivation", "plan_job", "predict", "prepare_data", "train", "write_report",
+        "ablate", "check_data", "derive", "evaluate", "hand_in", "load_data", "load_model", "open_study",
+        "plan_ablation", "plan_derivation", "plan_job", "predict", "prepare_data", "train", "write_report",
     ),
     "errors": ("BakeoffError", "RequestError"),
     "events": ("Event",),

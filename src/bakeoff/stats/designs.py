@@ -17,7 +17,7 @@ from bakeoff.stats import hadamard
 
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
-Kind = Literal["factorial", "resolution-v", "leave-one-out", "add-one", "toggles", "ladder"]
+Kind = Literal["factorial", "leave-one-out", "add-one", "toggles", "ladder"]
 
 LEAST_SEEDS = 6  # one seed for everything would make the conclusions conditional on that seed
 
@@ -74,18 +74,6 @@ def factorial(k: int, runs: int | None = None, *, corners: int = 0, seed: int = 
         blocks.append(np.tile(block, 2)[shuffle])
         following += len(rows)
     return Design("factorial", np.concatenate(levels), np.concatenate(blocks).astype(np.int64), seed)
-
-
-def resolution_five(k: int, *, seed: int = 0, first_block: int = 0) -> Design:
-    """128 runs in which all two-technique interactions are clear of each other: Nordstrom-Robinson, k up to 15.
-
-    Every run has a seed of its own.
-    """
-    if not 1 <= k <= 15:
-        raise RequestError(f"the 128-run design of resolution V takes up to 15 training techniques, not {k}")
-    draw = _generator("resolution-v", seed, k)
-    levels = hadamard.nordstrom_robinson()[:, draw.permutation(15)[:k]] > 0
-    return _shuffled("resolution-v", levels, first_block + np.arange(128), seed, draw)
 
 
 def toggles(

@@ -1,7 +1,7 @@
-"""Orthogonal arrays: Hadamard matrices and the Nordstrom-Robinson code.
+"""Orthogonal arrays: Hadamard and conference matrices.
 
 Constructions after Hedayat, Sloane & Stufken, Orthogonal Arrays (Springer 1999),
-https://doi.org/10.1007/978-1-4612-1478-6, chapters 5 and 7.
+https://doi.org/10.1007/978-1-4612-1478-6, chapter 7.
 """
 
 from functools import cache
@@ -53,22 +53,6 @@ def conference(order: int) -> Signs:
     """
     prime = next(number for number in range(max(order, 4) - 1, 4 * order + 8) if number > 2 and _prime(number))
     return _bordered(prime, 1 if prime % 4 == 1 else -1).astype(np.int8)
-
-
-def nordstrom_robinson() -> Signs:
-    """(128, 15) of -1 and +1, an orthogonal array of strength 4 (a two-level design of resolution V).
-
-    The octacode over the integers modulo 4, Gray-mapped to the Nordstrom-Robinson code of length 16 (Forney, Sloane &
-    Trott 1993), shortened once: the words that start with 0, without that letter.
-    """
-    generator = np.zeros((4, 8), int)
-    for row in range(4):  # cyclic shifts of 3 + x + 2x^2 + x^3, extended by a letter that makes each row sum to 0
-        generator[row, row : row + 4] = [3, 1, 2, 1]
-        generator[row, 7] = -generator[row].sum() % 4
-    messages = np.stack(np.meshgrid(*[np.arange(4)] * 4, indexing="ij"), axis=-1).reshape(-1, 4)
-    words = messages @ generator % 4
-    bits = np.stack([words // 2, (words + 1) // 2 % 2], axis=-1).reshape(256, 16)  # Gray: 0 1 2 3 -> 00 01 11 10
-    return (1 - 2 * bits[bits[:, 0] == 0, 1:]).astype(np.int8)
 
 
 def _prime(number: int) -> bool:
