@@ -25,7 +25,20 @@ FLOORS = (
     ("cli", "testing"),
 )
 ROOMS = [room for floor in FLOORS for room in floor]
-LIGHT = ("events", "plan", "task", "technique", "recipe", "registry", "files", "errors", "runs.store", "study", "report", "cli")
+LIGHT = (
+    "events",
+    "plan",
+    "task",
+    "technique",
+    "recipe",
+    "registry",
+    "files",
+    "errors",
+    "runs.store",
+    "study",
+    "report",
+    "cli",
+)
 MODULES = {
     ".".join(path.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__"): path
     for path in SOURCE.rglob("*.py")

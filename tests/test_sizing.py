@@ -14,8 +14,8 @@ from bakeoff.ablation.design import Factorial, HalfWidth
 from bakeoff.api import plan_job
 from bakeoff.cli import main
 from bakeoff.errors import RequestError
-from bakeoff.report.sections.summary import notices
 from bakeoff.recipes.request import Job
+from bakeoff.report.sections.summary import notices
 from bakeoff.runs.store import Store
 from bakeoff.runs.workspace import Workspace
 from bakeoff.stats import power
