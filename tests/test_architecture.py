@@ -25,20 +25,7 @@ FLOORS = (
     ("cli", "testing"),
 )
 ROOMS = [room for floor in FLOORS for room in floor]
-LIGHT = (
-    "events",
-    "plan",
-    "task",
-    "technique",
-    "recipe",
-    "registry",
-    "files",
-    "errors",
-    "runs.store",
-    "study",
-    "report",
-    "cli",
-)
+LIGHT = (*(name for name in VOCABULARY if name != "rng"), "runs.store", "study", "report", "cli")  # rng makes tensors
 MODULES = {
     ".".join(path.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__"): path
     for path in SOURCE.rglob("*.py")

@@ -15,7 +15,7 @@ from bakeoff.stats.linear import Combination, fit
 from bakeoff.stats.outcomes import Floats, Hits, Runs
 from bakeoff.stats.table import Effect, Estimate, Reading
 from bakeoff.stats.table import table as tabulate
-from tests.worlds import NAMES, OFF, ON, K, classified, measured, scattered, structured, unstructured
+from tests.worlds import NAMES, OFF, ON, K, classified, measured, pack, scattered, structured, unstructured
 
 Simulated = tuple[list[Effect], Floats, Runs]
 
@@ -173,7 +173,7 @@ def test_t21_the_analysis_does_not_depend_on_which_run_ended_first() -> None:
     acc = 100 * hits.mean(axis=-1)
     orders = [np.arange(48), draw.permutation(48)]
     tables = [
-        effects.averaged(Runs.collect(design.levels[o], acc[o], design.block[o], Hits.pack(hits[o])), [*NAMES, "ema"])
+        effects.averaged(Runs.collect(design.levels[o], acc[o], design.block[o], pack(hits[o])), [*NAMES, "ema"])
         for o in orders
     ]
     assert tables[0] == tables[1]
@@ -256,7 +256,7 @@ def test_saturated_designs_have_intervals_all_the_same() -> None:
     chance = draw.uniform(0.5, 1, 1000)
     for design, most in ((designs.factorial(K), 1.25), (designs.factorial(K, corners=1), 3)):
         hits = classified(chance, 0.0, draw, len(design))
-        runs = Runs.collect(design.levels, 100 * hits.mean(axis=-1), design.block, Hits.pack(hits))
+        runs = Runs.collect(design.levels, 100 * hits.mean(axis=-1), design.block, pack(hits))
         sigma = 100 * math.sqrt((chance * (1 - chance)).mean() / 1000)
         table = effects.averaged(runs, NAMES)
         assert 0.8 < table[0].se / (2 * sigma / math.sqrt(24)) < most
@@ -354,4 +354,4 @@ def test_shapes_that_dont_fit_are_refused() -> None:
     with pytest.raises(RequestError, match="acc \\(N, 2"):
         Runs.collect(np.ones((3, 2)), np.ones((3, 3)), np.arange(3))
     with pytest.raises(RequestError, match="hits cover"):
-        Runs.collect(np.ones((3, 2)), np.ones(3), np.arange(3), Hits.pack(np.ones((2, 5), bool)))
+        Runs.collect(np.ones((3, 2)), np.ones(3), np.arange(3), pack(np.ones((2, 5), bool)))

@@ -7,8 +7,8 @@ import pytest
 from scipy import stats
 
 from bakeoff.stats import designs, effects, noise
-from bakeoff.stats.outcomes import Floats, Hits, Runs
-from tests.worlds import K, classified
+from bakeoff.stats.outcomes import Floats, Runs
+from tests.worlds import K, classified, pack
 
 
 def two_configurations(draw: np.random.Generator, replicates: int, sigma_d: float, gain: float, n: int) -> Runs:
@@ -17,7 +17,7 @@ def two_configurations(draw: np.random.Generator, replicates: int, sigma_d: floa
     on = off + gain / 100 + draw.normal(0, 0.075, n).clip(-0.09, 0.09)
     hits = np.concatenate([classified(chance, sigma_d, draw, replicates) for chance in (off, on)])
     levels = np.repeat([[False], [True]], replicates, axis=0)
-    return Runs.collect(levels, 100 * hits.mean(axis=1), np.arange(2 * replicates), Hits.pack(hits))
+    return Runs.collect(levels, 100 * hits.mean(axis=1), np.arange(2 * replicates), pack(hits))
 
 
 @pytest.mark.slow
@@ -60,7 +60,7 @@ def test_t7_population_intervals_of_a_factorial_cover() -> None:
         gains = np.array([0.4, -0.2, 0.0, 0.1]) / 100 + draw.normal(0, 0.05, (1000, 4))
         chance = 0.7 + (design.levels - 0.5) @ gains.T
         hits = draw.random(chance.shape, dtype=np.float32) < chance + draw.normal(0, 0.003, (len(design), 1))
-        runs = Runs.collect(design.levels, 100 * hits.mean(axis=1), design.block, Hits.pack(hits))
+        runs = Runs.collect(design.levels, 100 * hits.mean(axis=1), design.block, pack(hits))
         for effect, true in zip(effects.averaged(runs, list("abcd")), (0.4, -0.2, 0.0, 0.1), strict=True):
             inside.append(effect.population_low <= true <= effect.population_high)
             conditional.append(effect.low <= true <= effect.high)
@@ -82,7 +82,7 @@ def test_t8_mcnemar_on_single_runs_is_caught() -> None:
 def replicates(chance: Floats, sigma_d: float, draw: np.random.Generator, count: int) -> noise.Noise:
     hits = classified(chance, sigma_d, draw, count)
     levels = np.zeros((count, 2), bool)
-    return noise.measure(Runs.collect(levels, 100 * hits.mean(axis=1), np.arange(count), Hits.pack(hits)))
+    return noise.measure(Runs.collect(levels, 100 * hits.mean(axis=1), np.arange(count), pack(hits)))
 
 
 def test_t14_churn_of_one_pair() -> None:
@@ -97,7 +97,7 @@ def test_t14_churn_of_one_pair() -> None:
 def test_churn_of_a_pair_is_the_share_of_images_that_changed() -> None:
     draw = np.random.default_rng(1)
     hits = draw.random((2, 999)) < 0.8
-    runs = Runs.collect(np.zeros((2, 1)), 100 * hits.mean(axis=1), [0, 1], Hits.pack(hits))
+    runs = Runs.collect(np.zeros((2, 1)), 100 * hits.mean(axis=1), [0, 1], pack(hits))
     assert noise.measure(runs).churn ** 2 == pytest.approx(1e4 * (hits[0] != hits[1]).mean() / (2 * 999), rel=1e-5)
 
 
@@ -119,7 +119,7 @@ def test_halves_of_the_images_agree_with_the_replicates() -> None:
     design = designs.factorial(K, 400)
     chance = draw.uniform(0.6, 0.9, 3000)
     hits = classified(chance, 0.8, draw, 400)
-    runs = Runs.collect(design.levels, 100 * hits.mean(axis=1), design.block, Hits.pack(hits))
+    runs = Runs.collect(design.levels, 100 * hits.mean(axis=1), design.block, pack(hits))
     found = noise.measure(runs)
     churn = 100 * math.sqrt((chance * (1 - chance)).mean() / 3000)
     residual_only = noise.measure(only_first(runs))
@@ -172,7 +172,7 @@ def test_few_degrees_of_freedom_lean_on_the_churn() -> None:
 def test_sums_of_bits_are_those_of_unpacked_hits() -> None:
     draw = np.random.default_rng(3)
     hits = draw.random((7, 2, 2, 21)) < 0.8  # the last byte is not full
-    runs = Runs.collect(np.zeros((7, 1)), 100 * hits.mean(axis=-1), np.arange(7), Hits.pack(hits))
+    runs = Runs.collect(np.zeros((7, 1)), 100 * hits.mean(axis=-1), np.arange(7), pack(hits))
     assert runs.hits is not None
     plain = np.unpackbits(runs.hits.packed, axis=-1, count=21).astype(float)
     rows = np.array([5, 0, 3])
@@ -205,7 +205,7 @@ def test_churn_of_more_runs_than_a_byte_counts() -> None:
     draw = np.random.default_rng(5)
     hits = draw.random((600, 2, 2, 21)) < 0.8
     levels = np.repeat([[False], [True]], 300, axis=0)
-    runs = Runs.collect(levels, 100 * hits.mean(axis=-1), np.arange(600), Hits.pack(hits))
+    runs = Runs.collect(levels, 100 * hits.mean(axis=-1), np.arange(600), pack(hits))
     for views in (runs.view_average(), runs.view_at(np.array([True, False]))):
         z = np.einsum("nvi,v->ni", hits.reshape(600, 4, 21), views)
         churn = 100**2 * np.mean([z[:300].var(axis=0, ddof=1), z[300:].var(axis=0, ddof=1)], axis=0).sum() / 21**2

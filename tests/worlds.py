@@ -77,6 +77,12 @@ def structured(draw: np.random.Generator) -> World:
     return World(coefficients)
 
 
+def pack(hits: Bools) -> runs.Hits:
+    """From (N, n) or (N, 2, ..., 2, n) bool."""
+    packed = np.packbits(hits, axis=-1)
+    return runs.Hits(packed.reshape(len(hits), -1, packed.shape[-1]), hits.shape[-1])
+
+
 def scattered(count: int, draw: np.random.Generator) -> Design:
     """Runs of random configurations, each with a seed of its own: no two are compared, and no effects are separate."""
     return Design("toggles", draw.random((count, K)) < 0.5, np.arange(count), 0)

@@ -3,9 +3,10 @@
 Every function takes what is asked for, as keywords or as one `Request`, and where it happens, as keywords or as one
 `Workspace`:
 
-- what: `task` (a name or "folder:PATH"), `recipe` (a name or a file), `with_` and `without` (techniques to add and to
-  leave out), `settings` ("technique.knob=value" or "slot=value"), `model` (a network by name), `length` (multiple of
-  the training length), `skip_bad` (go on without images that can't be read);
+- what: `task` (a name or "folder:PATH"), `recipe` (a name or a file; None: baseline to train, torchvision-2021 to
+  measure and to search), `with_` and `without` (techniques to add and to leave out), `settings`
+  ("technique.knob=value" or "slot=value"), `model` (a network by name), `length` (multiple of the training length),
+  `skip_bad` (go on without images that can't be read);
 - where: `store` (folder of results), `data` (folder of data sets), `device`, `workers` (processes that decode files),
   `jobs` and `threads` (processes of a study, and threads of each).
 
@@ -44,6 +45,9 @@ if TYPE_CHECKING:
     from bakeoff.teach.handin import HandIn
 
 
+BASELINE, PUBLISHED = "baseline", "torchvision-2021"  # the recipe that is trained, and that is measured and searched
+
+
 class Where(TypedDict, total=False):
     """Where it happens: a workspace, or what `Workspace.open` takes."""
 
@@ -79,14 +83,14 @@ class Sought(Asked, total=False):
     seed: int
 
 
-def plan_job(task: str | Request = "digits", recipe: str = "baseline", **asked: Unpack[Asked]) -> Job:
+def plan_job(task: str | Request = "digits", recipe: str | None = None, **asked: Unpack[Asked]) -> Job:
     """Understand a request and compile its plan; nothing is trained. `job.plan` is the plan."""
-    return _understood(task, recipe, asked)[0]
+    return _understood(task, recipe, asked, BASELINE)[0]
 
 
 def train(
     task: str | Request = "digits",
-    recipe: str = "baseline",
+    recipe: str | None = None,
     *,
     seed: int = 0,
     observer: Observer = unobserved,
@@ -95,7 +99,7 @@ def train(
     """Train a classifier, or go on with it, or return it if the store has it."""
     from bakeoff.runs.runner import run_plan
 
-    job, where = _understood(task, recipe, asked)
+    job, where = _understood(task, recipe, asked, BASELINE)
     for technique, reason in job.compiled.skipped.items():
         observer(TechniqueSkipped(technique, reason))
     where.torch_device()
@@ -134,7 +138,7 @@ def predict(run: str, images: Sequence[Path | str], *, topk: int = 5, **place: U
 
 def ablate(
     task: str | Request = "digits",
-    recipe: str = "torchvision-2021",
+    recipe: str | None = None,
     *,
     design: "Design | Kind" = "factorial",
     seeds: int | None = None,
@@ -150,7 +154,7 @@ def ablate(
     """
     from bakeoff.ablation import run
 
-    job, where = _understood(task, recipe, asked)
+    job, where = _understood(task, recipe, asked, PUBLISHED)
     found = run.ablate(job, _design(design, seeds), where, reading, observer)
     write(found, "html", report_file(where.store, found.spec.name))
     return found
@@ -158,7 +162,7 @@ def ablate(
 
 def plan_ablation(
     task: str | Request = "digits",
-    recipe: str = "torchvision-2021",
+    recipe: str | None = None,
     *,
     design: "Design | Kind" = "factorial",
     seeds: int | None = None,
@@ -167,13 +171,13 @@ def plan_ablation(
     """What `ablate` would run, how long that takes and what it can tell; arguments as there. Nothing is run."""
     from bakeoff.ablation import run
 
-    job, where = _understood(task, recipe, asked)
+    job, where = _understood(task, recipe, asked, PUBLISHED)
     return run.plan(job, _design(design, seeds), where, job.task.load(where.data))
 
 
 def derive(
     task: str | Request = "digits",
-    recipe: str = "torchvision-2021",
+    recipe: str | None = None,
     *,
     reading: Reading = DEFAULT,
     observer: Observer = unobserved,
@@ -188,22 +192,22 @@ def derive(
     """
     from bakeoff.derivation import run
 
-    options = _search(asked)
-    job, where = _understood(task, recipe, asked)
+    options, rest = _search(asked)
+    job, where = _understood(task, recipe, rest, PUBLISHED)
     found = run.derive(job, options, where, reading, observer)
     write(found, "html", report_file(where.store, found.spec.name))
     return found
 
 
 def plan_derivation(
-    task: str | Request = "digits", recipe: str = "torchvision-2021", **asked: Unpack[Sought]
+    task: str | Request = "digits", recipe: str | None = None, **asked: Unpack[Sought]
 ) -> "SearchPlanned":
     """What `derive` would begin with; arguments as there. Nothing is run."""
     from bakeoff.derivation.plan import plan_search
     from bakeoff.study.events import SearchPlanned
 
-    options = _search(asked)
-    job, where = _understood(task, recipe, asked)
+    options, rest = _search(asked)
+    job, where = _understood(task, recipe, rest, PUBLISHED)
     return SearchPlanned(plan_search(job, options, where, job.task.load(where.data)))
 
 
@@ -322,26 +326,29 @@ def _design(design: "Design | Kind", seeds: int | None) -> "Design":
     return design
 
 
-def _search(asked: Sought) -> "SearchOptions":
+def _search(asked: Sought) -> "tuple[SearchOptions, Asked]":
+    """How to search, and what else is asked for."""
     from bakeoff.ablation.design import Budget, Runs
     from bakeoff.derivation.plan import SearchOptions
 
     budget, runs = asked.get("budget"), asked.get("runs")
     if (budget is None) == (runs is None):
         raise RequestError("a derivation needs a budget: time (budget='1h'), or runs (runs=80)")
-    options = {name: value for name, value in asked.items() if name in {field.name for field in fields(SearchOptions)}}
-    return SearchOptions(size=Runs(runs) if runs is not None else Budget(budget or ""), **cast(Any, options))
+    names = {field.name for field in fields(SearchOptions)}
+    options = {name: value for name, value in asked.items() if name in names}
+    rest = {name: value for name, value in asked.items() if name not in {*names, "budget", "runs"}}
+    size = Runs(runs) if runs is not None else Budget(budget or "")
+    return SearchOptions(size=size, **cast(Any, options)), cast(Asked, rest)
 
 
-def _understood(task: str | Request, recipe: str, asked: Asked) -> tuple[Job, Workspace]:
-    """The job that is asked for, and where it happens."""
+def _understood(task: str | Request, recipe: str | None, asked: Asked, usual: str) -> tuple[Job, Workspace]:
+    """The job that is asked for, and where it happens. usual: the recipe where neither says one."""
     where = _where(cast(Where, {name: value for name, value in asked.items() if name in Where.__annotations__}))
-    own = Asked.__annotations__.keys() - Where.__annotations__.keys()
-    what = {name: value for name, value in asked.items() if name in own}
+    what: dict[str, Any] = {name: value for name, value in asked.items() if name not in Where.__annotations__}
     if not isinstance(task, Request):
-        task = Request(task=task, recipe=recipe, **cast(Any, what))
-    elif what:
-        raise RequestError(f"{', '.join(what)} is said beside a request, which says it too; say it there")
+        return understand(Request(task=task, recipe=recipe or usual, **what), where.data), where
+    if beside := [*(["recipe"] if recipe is not None else []), *what]:
+        raise RequestError(f"{', '.join(beside)} is said beside a request, which says it too; say it there")
     return understand(task, where.data), where
 
 

@@ -28,12 +28,6 @@ class Hits:
     packed: npt.NDArray[np.uint8]
     n: int
 
-    @classmethod
-    def pack(cls, hits: Bools) -> Self:
-        """From (N, n) or (N, 2, ..., 2, n) bool."""
-        packed = np.packbits(hits, axis=-1)
-        return cls(packed.reshape(len(hits), -1, packed.shape[-1]), hits.shape[-1])
-
     def __getitem__(self, rows: Ints) -> "Hits":
         return Hits(self.packed[rows], self.n)
 
