@@ -11,7 +11,7 @@ import platformdirs
 import torch
 from pydantic import ValidationError
 
-from bakeoff import recipes, tasks
+from bakeoff import models, recipes, tasks, techniques
 from bakeoff.data import augment, images
 from bakeoff.engine import device as devices
 from bakeoff.engine.train import Progress
@@ -62,10 +62,10 @@ def plan_job(
         raise RequestError(f"length {length} isn't a positive number; it is a multiple of the recipe's training length")
     resolved = tasks.get(task, data_folder(data), skip_bad=skip_bad)
     chosen, overrides = recipes.build(recipe, with_, without, settings)
-    base = _override(resolved.base_plan(model), overrides)
+    base = _override(resolved.base_plan(models.name_of(model) if model else None), overrides)
     base = base.model_copy(update={"examples_seen": max(1, round(base.examples_seen * length))})
     compiled = compile_plan(resolved, chosen, base)
-    for name in with_:
+    for name in (techniques.get(spec).name for spec in with_):
         if name in compiled.skipped:
             raise RequestError(f"technique '{name}' can't be used on {resolved.name}: {compiled.skipped[name]}")
     return Job(resolved, chosen, compiled)

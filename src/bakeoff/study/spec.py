@@ -170,9 +170,10 @@ class Spec:
             for plan in (spec.base_plan, spec.recipe_plan):
                 Plan.model_validate(plan)
         except (KeyError, TypeError, ValueError) as error:
+            why = str(error).splitlines()[0]
             raise RequestError(
                 f"study {found[0]} in {store.root} was written by a version of bakeoff whose form this one "
-                f"doesn't read ({str(error).splitlines()[0]}): read it with that version, or choose another store (--store)"
+                f"doesn't read ({why}): read it with that version, or choose another store (--store)"
             ) from None
         return spec
 
