@@ -32,7 +32,7 @@ _BY_SLOT = {
     "examples_seen": training.length,
     "decay": training.decay,
     "average": training.average,
-    "loss": training.smoothing,
+    "loss.label_smoothing": training.smoothing,
     "optimizer": optimizers.paths,
 }
 
