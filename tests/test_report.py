@@ -383,7 +383,8 @@ def test_a_report_that_can_t_be_written_whole_keeps_the_old_one(
 def test_reporting_loads_no_torch() -> None:
     code = (
         "import sys, bakeoff.report.render.html, bakeoff.report.render.notebook, bakeoff.report.compose, "
-        "bakeoff.report.console.study; print(sorted({'torch', 'torchvision', 'bakeoff.engine.train'} & set(sys.modules)))"
+        "bakeoff.report.console.study; "
+        "print(sorted({'torch', 'torchvision', 'bakeoff.engine.train'} & set(sys.modules)))"
     )
     paths = os.pathsep.join(path for path in sys.path if path)
     env = {**os.environ, "PYTHONPATH": paths}

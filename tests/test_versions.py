@@ -12,7 +12,8 @@ from bakeoff import api
 from bakeoff.engine import versions
 from bakeoff.engine.versions import REVISIONS, parts, revisions
 from bakeoff.errors import RequestError
-from bakeoff.plan import Loss, PadCrop, Plan, RandomErasing, Schedule, TrivialAugment
+from bakeoff.parts import ImageOp, LossTerm, Mixer
+from bakeoff.plan import Loss, Model, PadCrop, Plan, Precision, RandomErasing, Schedule, TrivialAugment
 from bakeoff.runs.store import Store, run_id
 from bakeoff.study.spec import Spec, study_names
 from tests.helpers import small_plan
@@ -47,12 +48,14 @@ def test_a_revised_part_changes_the_ids_of_the_runs_that_use_it_and_of_no_others
 def test_every_revision_is_of_a_part_that_a_plan_can_have() -> None:
     """A typo would change nothing, and old results would pass for new ones."""
     heads = {"model", "sampler", "interpolation", "optimizer", "lr", "precision", "image_ops", "mixers", "loss"}
+    kinds = {f"{root.slot}.{kind}" for root in (ImageOp, Mixer, LossTerm) for kind in root.kinds}
     schema = json.dumps(Plan.model_json_schema())
     for name, revision in REVISIONS.items():
         head, _, tail = name.partition(".")
         assert head in heads
         assert revision > 1
-        assert head == "model" or tail in (*Loss.model_fields, *Schedule.model_fields, "whole") or f'"{tail}"' in schema
+        fields = (*Loss.model_fields, *Schedule.model_fields, *Model.model_fields, *Precision.model_fields, "whole")
+        assert name in kinds or head == "model" or tail in fields or f'"{tail}"' in schema
 
 
 def test_a_store_of_a_later_format_is_refused(tmp_path: Path) -> None:

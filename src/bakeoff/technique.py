@@ -55,6 +55,8 @@ class Card:
     scaling: str
     interacts: dict[str, str] = field(default_factory=dict)  # technique -> how
     published: str | None = None  # id in published.yaml, if it differs from the technique's name
+    papers: tuple[Paper, ...] = ()  # those of a technique that published.yaml doesn't know, the one to cite first
+    claims: tuple[Claim, ...] = ()  # and what they measured
 
 
 class Technique(Value):
@@ -78,7 +80,10 @@ class Technique(Value):
 
     @abstractmethod
     def edit(self, base: Plan, task: Task) -> Mapping[str, Any]:
-        """New slot values, computed from the task's base plan; for a collection slot, the one item to add."""
+        """New values of slots, or of fields in slots ("loss.label_smoothing"), computed from the task's base plan.
+
+        For a collection (image_ops, mixers, loss.terms), the one item to add.
+        """
 
     def obstacle(self, base: Plan, task: Task) -> str | None:
         """Why the technique can't be applied to this task and model; None if it can."""

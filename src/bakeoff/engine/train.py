@@ -15,6 +15,7 @@ from bakeoff.data import loader, mix
 from bakeoff.data.dataset import Dataset
 from bakeoff.engine.device import autocast
 from bakeoff.engine.interrupt import interruptible
+from bakeoff.engine.loss import training_loss
 from bakeoff.engine.memory import check_memory
 from bakeoff.engine.optim import bare_step, build_optimizer, lr_factor
 from bakeoff.engine.state import State
@@ -95,7 +96,7 @@ def train(
             seed_network(drop_key + step)  # for what the network itself draws: dropout, stochastic depth
             with autocast(plan.precision, device):
                 logits = forward(images).float()
-            loss = F.cross_entropy(logits, targets, label_smoothing=plan.loss.label_smoothing)
+            loss = training_loss(logits, targets, plan.loss)
             loss.backward(one)
             update()
             state.average.update(step + 1)

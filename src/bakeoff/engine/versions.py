@@ -29,8 +29,7 @@ def parts(plan: Plan) -> frozenset[str]:
         f"optimizer.{plan.optimizer.kind}",
         f"lr.{plan.lr.shape}",
         f"precision.{plan.precision.dtype}",
-        *(f"image_ops.{op.kind}" for op in plan.image_ops),
-        *(f"mixers.{mixer.kind}" for mixer in plan.mixers),
+        *(f"{part.slot}.{part.kind}" for part in plan.parts),
     }
     uses = {
         "image_ops.whole": plan.op("crop") is None,

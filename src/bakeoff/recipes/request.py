@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from pydantic import ValidationError
 
-from bakeoff import recipes, tasks
+from bakeoff import models, recipes, tasks, techniques
 from bakeoff.errors import RequestError, explain_validation
 from bakeoff.plan import Plan
 from bakeoff.recipe import Compiled, Recipe, compile_plan
@@ -74,10 +74,11 @@ def understand(request: Request, data: Path) -> Job:
         )
     task = tasks.get(request.task, data, skip_bad=request.skip_bad)
     chosen, overrides = recipes.build(request.recipe, request.with_, request.without, request.settings)
-    base = _override(task.base_plan(request.model), overrides)
+    model = None if request.model is None else models.name_of(request.model)
+    base = _override(task.base_plan(model), overrides)
     base = base.model_copy(update={"examples_seen": max(1, round(base.examples_seen * request.length))})
     compiled = compile_plan(task, chosen, base)
-    for name in request.with_:
+    for name in (techniques.get(spec).name for spec in request.with_):
         if name in compiled.skipped:
             raise RequestError(f"technique '{name}' can't be used on {task.name}: {compiled.skipped[name]}")
     return Job(request, task, chosen, compiled)

@@ -14,14 +14,14 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from bakeoff import models
+from bakeoff import models, techniques
 from bakeoff.data.dataset import Dataset, Files
 from bakeoff.data.splits import save_splits
 from bakeoff.engine.evaluate import evaluate
 from bakeoff.engine.state import write_tensors
 from bakeoff.engine.train import Diverged, train
 from bakeoff.engine.versions import ENGINE_VERSION, revisions
-from bakeoff.errors import BakeoffError
+from bakeoff.errors import BakeoffError, RequestError
 from bakeoff.events import Observer, unobserved
 from bakeoff.plan import Plan
 from bakeoff.runs.store import Losses, RunRecord, Store, View, run_id
@@ -48,6 +48,7 @@ def run_plan(
 
     Raises BakeoffError when the work fails; a run that diverges comes back with that status.
     """
+    check_sources(plan)
     store, device = where.store, where.torch_device()
     store.prepare()
     save_splits(store.root, task, dataset)
@@ -88,6 +89,16 @@ def run_plan(
     final = store.read(run)
     assert final is not None
     return final.for_plan(plan, recipe)
+
+
+def check_sources(plan: Plan) -> None:
+    """Raise RequestError for a plan with a part from outside that isn't known here, or that was edited since."""
+    plan.check_known()
+    for name, digest in plan.sources.items():
+        head, _, rest = name.partition(".")
+        found = models.REGISTRY.origin(rest) if head == "model" else techniques.REGISTRY.origin(name)
+        if found is not None and found.digest != digest:
+            raise RequestError(f"'{name}' ({found.where}) was changed since the plan was made; start again with it")
 
 
 def evaluate_run(
