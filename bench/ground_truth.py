@@ -24,7 +24,7 @@ from rich.table import Table
 
 from bakeoff import api
 from bakeoff.ablation import plan as layout
-from bakeoff.engine.train import ENGINE_VERSION
+from bakeoff.engine.versions import ENGINE_VERSION
 from bakeoff.launch.local import Cell, Crew
 from bakeoff.recipe import Recipe
 from bakeoff.runs.store import open_store, run_id, view_name
@@ -56,7 +56,7 @@ def make(store: Path, jobs: int) -> None:
     cells = []
     for row, (seed, levels) in enumerate(itertools.product(range(SEEDS), combinations)):
         plans = layout.row_plans(job, found, levels)
-        run = run_id(plans[0], seed, dataset.fingerprint, ENGINE_VERSION)
+        run = run_id(plans[0], seed, dataset.fingerprint)
         techniques = tuple(t for t, on in zip(found.training, levels, strict=True) if on)
         recipe = Recipe("row", techniques + found.evaluation).as_json()
         cost = float(plans[0].examples_seen)

@@ -22,6 +22,7 @@ from bakeoff import plan
 from bakeoff.data import augment, loader, mix
 from bakeoff.engine.evaluate import evaluate
 from bakeoff.engine.train import train
+from bakeoff.parts import ImageOp
 from bakeoff.rng import Draws
 from tests.helpers import draws, pictures, small_data, small_plan
 
@@ -114,7 +115,7 @@ def pretended() -> Iterator[None]:
         torch.__future__.set_overwrite_module_params_on_conversion(before)
 
 
-OPS: list[tuple[plan.ImageOp, ...]] = [
+OPS: list[tuple[ImageOp, ...]] = [
     (),
     (plan.PadCrop(),),
     (plan.ResizedCrop(),),
@@ -128,7 +129,7 @@ OPS: list[tuple[plan.ImageOp, ...]] = [
 
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("ops", OPS, ids=lambda ops: ops[-1].kind if ops else "none")
-def test_image_operations(ops: tuple[plan.ImageOp, ...], channels: int) -> None:
+def test_image_operations(ops: tuple[ImageOp, ...], channels: int) -> None:
     images, shown = pictures(64, channels, 8), small_plan(image_ops=ops)
     mean = std = torch.full((channels,), 0.5)
     here = augment.augment(images, shown, draws(64), mean, std)

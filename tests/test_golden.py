@@ -29,7 +29,7 @@ def test_plans_keep_their_digests(name: str) -> None:
     found = [plan.digest, plan.training_digest, run_id(plan, 0, "0123456789abcdef", 1)]
     assert found == GOLDEN["plans"][name], (
         f"{recipe} on {task} has another identity than in 0.1.0: whoever trained it finds none of those runs any more. "
-        "Was a default changed, a field renamed, or one added that isn't left out at its default (Plan.canonical)?"
+        "Was a default changed, a field renamed, or one added whose default changed since (bakeoff.encoding)?"
     )
 
 

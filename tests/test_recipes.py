@@ -9,7 +9,7 @@ import yaml
 from bakeoff import recipes, techniques
 from bakeoff.data.dataset import Dataset
 from bakeoff.errors import RequestError
-from bakeoff.plan import SLOTS, Plan, ResizedCrop
+from bakeoff.plan import SLOTS, Cutmix, Mixup, Plan, ResizedCrop
 from bakeoff.recipe import Recipe, compile_plan
 from bakeoff.task import Limits, Task
 from bakeoff.techniques import published as cards
@@ -41,7 +41,7 @@ IMAGENET = Task(
 
 def command_line(plan: Plan) -> dict[str, Any]:
     """A plan in the terms of torchvision's reference script."""
-    kinds = {mixer.kind: mixer.alpha for mixer in plan.mixers}
+    kinds = {mixer.kind: mixer.alpha for mixer in plan.mixers if isinstance(mixer, Mixup | Cutmix)}
     policy, erase = plan.op("policy"), plan.op("erase")
     epochs = plan.examples_seen / N
     cosine = plan.lr.shape == "cosine"

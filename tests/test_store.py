@@ -117,7 +117,7 @@ def test_another_half_life_is_another_run() -> None:
 def test_identity_is_plan_seed_data_and_engine() -> None:
     plan, other = small_plan(), small_plan(batch_size=4)
     ids = [run_id(plan, 0, "f", 1), run_id(other, 0, "f", 1), run_id(plan, 1, "f", 1), run_id(plan, 0, "g", 1)]
-    assert len({*ids, run_id(plan, 0, "f", 2)}) == 5
+    assert len({*ids, run_id(plan, 0, "f", 2), run_id(plan, 0, "f", 1, {"lr.cosine": 2})}) == 6
 
 
 @pytest.mark.parametrize("status", ["done", "diverged"])

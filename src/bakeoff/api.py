@@ -11,7 +11,7 @@ import platformdirs
 import torch
 from pydantic import ValidationError
 
-from bakeoff import recipes, tasks
+from bakeoff import models, recipes, tasks, techniques
 from bakeoff.data import augment, images
 from bakeoff.engine import device as devices
 from bakeoff.engine.train import Progress
@@ -65,10 +65,10 @@ def plan_job(
         raise RequestError(f"length {length} isn't a positive number; it is a multiple of the recipe's training length")
     resolved = tasks.get(task, data_folder(data), skip_bad=skip_bad)
     chosen, overrides = recipes.build(recipe, with_, without, settings)
-    base = _override(resolved.base_plan(model), overrides)
+    base = _override(resolved.base_plan(models.name_of(model) if model else None), overrides)
     base = base.model_copy(update={"examples_seen": max(1, round(base.examples_seen * length))})
     compiled = compile_plan(resolved, chosen, base)
-    for name in with_:
+    for name in (techniques.get(spec).name for spec in with_):
         if name in compiled.skipped:
             raise RequestError(f"technique '{name}' can't be used on {resolved.name}: {compiled.skipped[name]}")
     return Job(resolved, chosen, compiled)
@@ -157,7 +157,7 @@ def evaluate(
         raise RequestError(f"{task.name} has no split '{split}'; there are: {', '.join(dataset.splits)}")
     if any(k < 1 for k in topk):
         raise RequestError(f"Acc@{min(topk)} makes no sense; --topk takes numbers from 1, such as 1,5")
-    plan = Plan.model_validate(record.plan)
+    plan = results.plan(record)
     crop = crop_px or plan.eval_view.crop_px
     resize = resize_px or max(crop, plan.eval_view.resize_px)
     if resize < crop:
@@ -176,7 +176,7 @@ def predict(
     record = _done(results, run)
     if absent := [str(path) for path in paths if not path.is_file()]:
         raise RequestError(f"no image file {', '.join(absent)}")
-    plan = Plan.model_validate(record.plan)
+    plan = results.plan(record)
     model = load_model(results, record, plan, chosen)
     mean, std = (torch.tensor(values, device=chosen) for values in (record.mean, record.std))
     for path in paths:
@@ -209,7 +209,7 @@ def _override(base: Plan, overrides: dict[str, Any]) -> Plan:
         *parents, last = path.split(".")
         here = data
         for name in parents:
-            here[name] = here[name] or {}  # a slot that is empty so far
+            here[name] = here.get(name) or {}  # a slot that is empty so far
             here = here[name]
         here[last] = value
     try:

@@ -20,12 +20,16 @@ class RequestError(BakeoffError):
     status = 2
 
 
-def unknown(what: str, name: str, known: Iterable[str]) -> RequestError:
+class UnknownName(RequestError):
+    """A name that doesn't exist."""
+
+
+def unknown(what: str, name: str, known: Iterable[str]) -> UnknownName:
     """The error for a name that doesn't exist, with the nearest ones that do."""
     known = list(known)
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(known)}"
-    return RequestError(f"unknown {what} '{name}'; {hint}")
+    return UnknownName(f"unknown {what} '{name}'; {hint}")
 
 
 def explain_validation(error: "ValidationError") -> str:

@@ -1,26 +1,25 @@
 """The Plan: everything that decides how one classifier is trained and evaluated, as plain data.
 
 A Plan has a few typed slots. Techniques change slots; the engine reads them; neither knows the other. Plans are
-immutable, survive a round trip through JSON, and are identified by a digest of that JSON.
+immutable, survive a round trip through JSON, and are identified by a digest of that JSON, in which a field that 0.1
+didn't have is absent at its default (bakeoff.encoding): a field may be added with a default, and all ids stay.
 """
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
+
+from bakeoff.encoding import Value
+from bakeoff.errors import RequestError, unknown
+from bakeoff.parts import ImageOp, ImageOps, LossTerm, LossTerms, Mixer, Mixers, Part, one_of_each
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[float, Field(gt=0.0)]
 Pixels = Annotated[int, Field(ge=1)]
 Interval = tuple[Positive, Positive]
-
-
-class Value(BaseModel):
-    """An immutable value with checked fields."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Model(Value):
@@ -30,7 +29,7 @@ class Model(Value):
     classes: Annotated[int, Field(ge=2)]
     channels: Literal[1, 3]
     px: Pixels  # side of the image that the network is built for
-    knobs: dict[str, int | float | bool | str] = {}
+    knobs: dict[str, int | float | bool | str] = Field(default={})
     sync_batchnorm: bool = False
 
 
@@ -51,7 +50,7 @@ class Repeated(Value):
 Sampler = Annotated[Shuffle | Repeated, Field(discriminator="kind")]
 
 
-class PadCrop(Value):
+class PadCrop(ImageOp):
     """A window of `train_px` at the image's own scale, its centre shifted by up to `shift` of the image's side."""
 
     kind: Literal["pad_crop"] = "pad_crop"
@@ -59,7 +58,7 @@ class PadCrop(Value):
     shift: Fraction = 0.125  # 4 of 32 px
 
 
-class ResizedCrop(Value):
+class ResizedCrop(ImageOp):
     """A random part of the image, resized to `train_px` (the Inception crop)."""
 
     kind: Literal["resized_crop"] = "resized_crop"
@@ -68,7 +67,7 @@ class ResizedCrop(Value):
     aspect: Interval = (3 / 4, 4 / 3)  # width / height, drawn log-uniformly
 
 
-class HorizontalFlip(Value):
+class HorizontalFlip(ImageOp):
     """Mirror left and right with probability `p`."""
 
     kind: Literal["horizontal_flip"] = "horizontal_flip"
@@ -76,7 +75,7 @@ class HorizontalFlip(Value):
     p: Fraction = 0.5
 
 
-class Policy(Value):
+class Policy(ImageOp):
     """What the automatic augmentations share: the limits that the task puts on geometric operations."""
 
     family: ClassVar[str] = "policy"
@@ -109,38 +108,29 @@ class AutoAugment(Policy):
     policy: Literal["imagenet"] = "imagenet"
 
 
-class RandomErasing(Value):
+class RandomErasing(ImageOp):
     """Set a random rectangle of the normalised image to 0, its mean, with probability `p`."""
 
     kind: Literal["random_erasing"] = "random_erasing"
     family: ClassVar[str] = "erase"
+    normalised: ClassVar[bool] = True
     p: Fraction = 0.1
     area: Interval = (0.02, 0.33)
     aspect: Interval = (0.3, 3.3)
 
 
-ImageOp = Annotated[
-    PadCrop | ResizedCrop | HorizontalFlip | TrivialAugment | RandAugment | AutoAugment | RandomErasing,
-    Field(discriminator="kind"),
-]
-FAMILIES = ("crop", "flip", "policy", "erase")  # the order in which operations are applied; one of each at most
-
-
-class Mixup(Value):
+class Mixup(Mixer):
     """Blend two images and their targets with a weight drawn from Beta(alpha, alpha)."""
 
     kind: Literal["mixup"] = "mixup"
     alpha: Positive
 
 
-class Cutmix(Value):
+class Cutmix(Mixer):
     """Paste a rectangle of one image into another; targets mix by area, drawn from Beta(alpha, alpha)."""
 
     kind: Literal["cutmix"] = "cutmix"
     alpha: Positive
-
-
-Mixer = Annotated[Mixup | Cutmix, Field(discriminator="kind")]
 
 
 class EvalView(Value):
@@ -151,9 +141,19 @@ class EvalView(Value):
 
 
 class Loss(Value):
-    """Cross-entropy against soft targets; smoothing moves `label_smoothing` of the mass to all classes alike."""
+    """Cross-entropy against soft targets, plus terms.
+
+    label_smoothing: share of the targets' mass that goes to all classes alike. terms: one of each kind.
+    """
 
     label_smoothing: Fraction = 0.0
+    terms: LossTerms = ()
+
+    @field_validator("terms")
+    @classmethod
+    def _one_term_per_kind(cls, terms: tuple[LossTerm, ...]) -> tuple[LossTerm, ...]:
+        one_of_each(terms, "kind")
+        return tuple(sorted(terms, key=lambda term: term.kind))
 
 
 class SGD(Value):
@@ -225,6 +225,11 @@ class Precision(Value):
     compile: bool = False
 
 
+# The order in which operations are applied: on uint8 crop, flip, policy, then other families by name; normalisation;
+# on float32 erase, then other families by name.
+FAMILIES = ("crop", "flip", "policy", "erase")
+
+
 class Plan(Value):
     """One classifier, fully described. Slots are read by the engine and changed by techniques."""
 
@@ -232,8 +237,8 @@ class Plan(Value):
     examples_seen: Annotated[int, Field(ge=1)]  # images shown in training, copies counted
     batch_size: Annotated[int, Field(ge=1)]  # images per optimizer step, over all devices
     sampler: Sampler = Shuffle()
-    image_ops: tuple[ImageOp, ...] = ()
-    mixers: tuple[Mixer, ...] = ()
+    image_ops: ImageOps = ()
+    mixers: Mixers = ()
     train_px: Pixels
     eval_view: EvalView
     interpolation: Literal["bilinear", "bicubic", "nearest"] = "bilinear"
@@ -243,21 +248,21 @@ class Plan(Value):
     decay: DecayRule
     average: Average | None = None  # evaluate the averaged weights
     precision: Precision = Precision()
+    sources: dict[str, str] = Field(default={})  # technique, part or model from outside -> digest of its source
 
     @field_validator("image_ops")
     @classmethod
     def _one_op_per_family(cls, ops: tuple[ImageOp, ...]) -> tuple[ImageOp, ...]:
-        families = [op.family for op in ops]
-        if len(set(families)) < len(families):
-            raise ValueError(f"two image operations of one family: {', '.join(op.kind for op in ops)}")
-        return tuple(sorted(ops, key=lambda op: FAMILIES.index(op.family)))
+        one_of_each(ops, "family")
+        if not all(op.known for op in ops):
+            return ops  # as they were stored: where the unknown one stands can't be told
+        built_in = {family: place for place, family in enumerate(FAMILIES)}
+        return tuple(sorted(ops, key=lambda op: (op.normalised, built_in.get(op.family, len(built_in)), op.family)))
 
     @field_validator("mixers")
     @classmethod
     def _one_mixer_per_kind(cls, mixers: tuple[Mixer, ...]) -> tuple[Mixer, ...]:
-        kinds = [mixer.kind for mixer in mixers]
-        if len(set(kinds)) < len(kinds):
-            raise ValueError(f"two mixers of one kind: {', '.join(kinds)}")
+        one_of_each(mixers, "kind")
         return tuple(sorted(mixers, key=lambda mixer: mixer.kind))
 
     @property
@@ -291,17 +296,46 @@ class Plan(Value):
         """The average that is kept during training, whether or not it is the one evaluated."""
         return self.average or Average()
 
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """All that may come from outside: image operations, mixers, terms of the loss."""
+        return (*self.image_ops, *self.mixers, *self.loss.terms)
+
     def op(self, family: str) -> Any:
         """The image operation of one family, or None."""
         return next((op for op in self.image_ops if op.family == family), None)
 
+    def at(self, path: str) -> Any:
+        """The value of a slot, or of a field in one ("loss.label_smoothing"). RequestError if there is no such."""
+        value: Any = self
+        for name in path.split("."):
+            if not isinstance(value, Value) or name not in type(value).model_fields or path == "sources":
+                raise RequestError(f"'{path}' isn't a slot of the plan or a field in one")
+            value = getattr(value, name)
+        return value
 
-SLOTS = tuple(Plan.model_fields)
+    def replaced(self, values: Mapping[str, Any]) -> "Plan":
+        """With other values of some slots and fields in slots. Raises pydantic's ValidationError."""
+        whole: dict[str, Any] = dict(self)
+        for path, value in sorted(values.items()):  # a slot before its fields
+            slot, _, field = path.partition(".")
+            whole[slot] = type(whole[slot]).model_validate({**dict(whole[slot]), field: value}) if field else value
+        return Plan.model_validate(whole)
+
+    def check_known(self) -> None:
+        """Raise RequestError, with the nearest kind, unless every part is of a kind that is known here."""
+        for part in self.parts:
+            if not part.known:
+                what = f"{part.what} (one from outside has to be named, as in --with ./mine.py:NAME)"
+                raise unknown(what, part.kind, part.kinds)
 
 
-def diff(a: Plan, b: Plan) -> dict[str, tuple[Any, Any]]:
-    """Slots in which two plans differ, each with its value in `a` and in `b`."""
-    pairs = {slot: (getattr(a, slot), getattr(b, slot)) for slot in SLOTS}
+SLOTS = tuple(slot for slot in Plan.model_fields if slot != "sources")
+
+
+def diff(a: Plan, b: Plan, slots: Iterable[str] = SLOTS) -> dict[str, tuple[Any, Any]]:
+    """Slots, or fields in slots, in which two plans differ, each with its value in `a` and in `b`."""
+    pairs = {slot: (a.at(slot), b.at(slot)) for slot in slots}
     return {slot: pair for slot, pair in pairs.items() if pair[0] != pair[1]}
 
 

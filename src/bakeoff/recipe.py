@@ -1,8 +1,9 @@
 """Recipes, and how a recipe and a task compile to a Plan.
 
 A technique sees the task's base plan only, never what another technique made of it, so the order of a recipe can't
-matter: compiling collects all edits, adds up those of collection slots (image_ops, mixers) and refuses two that want
-the same thing.
+matter: compiling collects all edits, adds up those of collection slots (image_ops, mixers, loss.terms) and refuses two
+that want the same thing. A slot with parts may have several owners: "loss.label_smoothing" and "loss.terms" are two
+things; "loss" is both of them.
 """
 
 from collections.abc import Mapping
@@ -10,12 +11,17 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Self
 
-from bakeoff.errors import RequestError, unknown
+from pydantic import ValidationError
+
+from bakeoff.errors import RequestError, explain_validation, unknown
 from bakeoff.plan import Plan
+from bakeoff.registry import model_source, source_of
 from bakeoff.task import Task
 from bakeoff.technique import Technique
 
-COLLECTIONS = ("image_ops", "mixers")  # slots that techniques add one item to; they own every other slot they set
+# Slots that techniques add one item to, and what there may be one of; a technique owns every other slot that it sets.
+COLLECTIONS = {"image_ops": "family", "mixers": "kind", "loss.terms": "kind"}
+EVALUATION = ("eval_view", "average")  # slots that decide how trained weights are read, and nothing about training
 
 
 class Conflict(RequestError):
@@ -70,35 +76,53 @@ def compile_plan(task: Task, recipe: Recipe, base: Plan | None = None) -> Compil
     base: the plan that techniques edit; the task's own when None. A technique that the task or the model rules out is
     left out and named in `skipped`.
 
-    Raises Conflict when two techniques want one slot.
+    Raises Conflict when two techniques want one slot, RequestError for a value that a slot can't take.
     """
     base = base or task.base_plan()
     values: dict[str, Any] = {}
-    groups = {op.family: "task" for op in base.image_ops}  # family of image operations, kind of mixer -> who added it
-    groups |= {mixer.kind: "task" for mixer in base.mixers}
+    taken = {(path, getattr(item, group)): "task" for path, group in COLLECTIONS.items() for item in base.at(path)}
     owners: dict[str, tuple[str, ...]] = {}
     skipped: dict[str, str] = {}
+    sources: dict[str, str] = {}
     for technique in sorted(recipe.techniques, key=lambda t: t.name):
         if reason := technique.obstacle(base, task):
             skipped[technique.name] = reason
             continue
-        for slot, value in technique.edit(base, task).items():
-            if slot not in technique.slots:
-                raise AssertionError(f"technique '{technique.name}' changes '{slot}' but doesn't declare it")
-            if slot in COLLECTIONS:
-                items = values.setdefault(slot, getattr(base, slot))
-                group = getattr(value, "family" if slot == "image_ops" else "kind")
-                if rival := groups.get(group):
-                    raise Conflict(_conflict(technique.name, rival, slot))
-                groups[group] = technique.name
-                values[slot] = (*items, value)
-            elif slot in owners:
-                raise Conflict(_conflict(technique.name, owners[slot][0], slot))
+        for path, value in technique.edit(base, task).items():
+            if path not in technique.slots:
+                raise RequestError(f"technique '{technique.name}' changes '{path}' but doesn't declare it in its slots")
+            if path in COLLECTIONS:
+                place = (path, getattr(value, COLLECTIONS[path]))
+                if rival := taken.get(place):
+                    raise Conflict(_conflict(technique.name, rival, path))
+                taken[place] = technique.name
+                new = (*values.get(path, base.at(path)), value)
             else:
-                values[slot] = value
-            owners[slot] = (*owners.get(slot, ()), technique.name)
-    plan = Plan.model_validate({**{slot: getattr(base, slot) for slot in Plan.model_fields}, **values})
+                new = value
+            for other, names in owners.items():
+                if _overlap(path, other) and not path == other in COLLECTIONS:
+                    raise Conflict(_conflict(technique.name, names[0], min(path, other, key=len)))
+            if new != base.at(path):
+                values[path] = new
+                if path not in EVALUATION and (source := source_of(technique)):
+                    sources[technique.name] = source
+            owners[path] = (*owners.get(path, ()), technique.name)
+    try:
+        plan = base.replaced(values)
+    except ValidationError as error:
+        raise RequestError(f"recipe '{recipe.name}' on {task.name}: {explain_validation(error)}") from error
+    plan.check_known()
+    for part in plan.parts:
+        if (source := source_of(part)) and source not in sources.values():  # not in the file of its technique
+            sources[f"{part.slot}.{part.kind}"] = source
+    if source := model_source(plan.model.name):
+        sources[f"model.{plan.model.name}"] = source
+    plan = plan.model_copy(update={"sources": sources})
     return Compiled(plan, base, MappingProxyType(owners), MappingProxyType(skipped))
+
+
+def _overlap(a: str, b: str) -> bool:
+    return a == b or a.startswith(f"{b}.") or b.startswith(f"{a}.")
 
 
 def _conflict(name: str, rival: str, slot: str) -> str:

@@ -11,7 +11,7 @@ from NumPy's Philox (Salmon et al. 2011, https://doi.org/10.1145/2063384.2063405
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -46,14 +46,21 @@ class Draws:
     """Uniform random numbers for a batch of images, one row per image.
 
     seed: the run's seed. rows: (N, 3) int64, the pass, index and copy that tell one showing of an image from another.
+    scope: whose purposes these are; two scopes may call theirs alike.
     """
 
     seed: int
     rows: Tensor
+    scope: str = field(default="", kw_only=True)
+
+    def select(self, index: Tensor) -> "Draws":
+        """Those of some of the images. index: (M,) int64."""
+        return Draws(self.seed, self.rows[index], scope=self.scope)
 
     def __call__(self, purpose: str, lanes: int) -> Tensor:
         """(N, lanes) float32 in [0, 1), independent of every other purpose."""
-        state = torch.full_like(self.rows[:, 0], _signed(key(self.seed, "augment", purpose)))
+        name = f"{self.scope}/{purpose}" if self.scope else purpose
+        state = torch.full_like(self.rows[:, 0], _signed(key(self.seed, "augment", name)))
         for counter in self.rows.unbind(1):
             state = _mix(state + _signed(_GOLDEN) + counter)
         lane = torch.arange(1, lanes + 1, device=state.device) * _signed(_GOLDEN)

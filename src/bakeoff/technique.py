@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from bakeoff.plan import Plan, Value
+from bakeoff.encoding import Value
+from bakeoff.plan import Plan
 from bakeoff.task import Task
 
 
@@ -54,6 +55,8 @@ class Card:
     scaling: str
     interacts: dict[str, str] = field(default_factory=dict)  # technique -> how
     published: str | None = None  # id in published.yaml, if it differs from the technique's name
+    papers: tuple[Paper, ...] = ()  # those of a technique that published.yaml doesn't know, the one to cite first
+    claims: tuple[Claim, ...] = ()  # and what they measured
 
 
 class Technique(Value):
@@ -70,9 +73,17 @@ class Technique(Value):
     zero: ClassVar[Mapping[str, Any] | None] = None
     strengths: ClassVar[tuple[str, tuple[float, float, float]] | None] = None
 
+    @classmethod
+    def encoded_as(cls) -> str:
+        """The name under which the knobs that 0.1 had are looked up."""
+        return f"technique {cls.name}"
+
     @abstractmethod
     def edit(self, base: Plan, task: Task) -> Mapping[str, Any]:
-        """New slot values, computed from the task's base plan; for a collection slot, the one item to add."""
+        """New values of slots, or of fields in slots ("loss.label_smoothing"), computed from the task's base plan.
+
+        For a collection (image_ops, mixers, loss.terms), the one item to add.
+        """
 
     def obstacle(self, base: Plan, task: Task) -> str | None:
         """Why the technique can't be applied to this task and model; None if it can."""

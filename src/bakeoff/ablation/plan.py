@@ -15,7 +15,6 @@ from typing import Any
 from bakeoff.api import Job, data_folder
 from bakeoff.data.dataset import Dataset
 from bakeoff.engine import device as devices
-from bakeoff.engine.train import ENGINE_VERSION
 from bakeoff.errors import RequestError
 from bakeoff.plan import Plan
 from bakeoff.recipe import Recipe, compile_plan
@@ -167,7 +166,7 @@ def make_row(job: Job, found: Factors, on_off: Sequence[bool], seed: int, finger
     """A run of a design, with the ids of its two tries."""
     plan = row_plans(job, found, on_off)[0]
     seeds = (seed, seed + _SECOND_TRY)
-    first, second = (run_id(plan, each, fingerprint, ENGINE_VERSION) for each in seeds)
+    first, second = (run_id(plan, each, fingerprint) for each in seeds)
     return Row(tuple(on_off), seed, seeds, (first, second))
 
 

@@ -40,7 +40,6 @@ def show(
     debug: options.Debug = False,
 ) -> None:
     """One run: its plan, every evaluation of it, and where its files are."""
-    from bakeoff.plan import Plan
     from bakeoff.report.console import runs
 
     results = open_store(store)
@@ -50,6 +49,7 @@ def show(
         print_json(record.as_json())
     else:
         out, _ = consoles(False)
+        plan = results.plan(record)
         runs.show_record(out, record, results.folder(record.run_id))
         out.print()
-        runs.show_plan(out, Plan.model_validate(record.plan), {}, {})
+        runs.show_plan(out, plan, {}, {})

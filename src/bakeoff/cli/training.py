@@ -80,7 +80,6 @@ def evaluate(
 ) -> None:
     """Evaluate a trained run on a split."""
     from bakeoff import api
-    from bakeoff.plan import Plan
     from bakeoff.report.console import runs
 
     view = api.evaluate(
@@ -94,7 +93,7 @@ def evaluate(
     if as_json:
         print_json({"run_id": record.run_id, "classes": record.classes, **view.as_json()})
     else:
-        runs.show_views(out, [view], Plan.model_validate(record.plan))
+        runs.show_views(out, [view], results.plan(record))
         if not quiet:
             runs.show_classes(out, view, record.classes)
 

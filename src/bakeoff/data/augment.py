@@ -1,8 +1,12 @@
 """Augmentation of whole batches on any device: every image has its own draws, and no loop runs over images.
 
-The order is fixed: crop, flip, policy on uint8; then normalise; then erase, so that what is erased is the mean. An
-image's result depends on its own row of `draws` only, never on the rest of the batch.
+The plan has its operations in their order: those on uint8; then normalise; then those on float32, such as erasing, so
+that what is erased is the mean. An image's result depends on its own row of `draws` only, never on the rest of the
+batch. Our own operations are registered with `apply`; one from outside brings its own.
 """
+
+from dataclasses import replace
+from functools import singledispatch
 
 import torch
 import torch.nn.functional as F
@@ -11,6 +15,8 @@ from torch import Tensor
 from bakeoff import plan
 from bakeoff.data import geometry
 from bakeoff.data.policy import auto_augment, by_group, rand_augment, trivial_augment
+from bakeoff.errors import RequestError
+from bakeoff.parts import ImageOp
 from bakeoff.plan import Plan
 from bakeoff.rng import Draws
 
@@ -23,14 +29,30 @@ def augment(images: Tensor, plan: Plan, draws: Draws, mean: Tensor, std: Tensor,
     """
     if not cropped:
         images = crop(images, plan.op("crop"), draws, plan.train_px, plan.interpolation)
-    if op := plan.op("flip"):
-        images = flip(images, op, draws)
-    if op := plan.op("policy"):
-        images = policy(images, op, draws)
-    shown = normalize(images, mean, std)
-    if op := plan.op("erase"):
-        _erase_(shown, op, draws)
-    return shown
+    for op in plan.image_ops:
+        if op.family != "crop" and not op.normalised:
+            images = apply(op, images, draws)
+    images = normalize(images, mean, std)
+    for op in plan.image_ops:
+        if op.normalised:
+            images = apply(op, images, draws)
+    return images
+
+
+@singledispatch
+def apply(op: ImageOp, images: Tensor, draws: Draws) -> Tensor:
+    """One operation of any kind, except a crop; `images` may be written to.
+
+    images: (N, C, H, W) uint8, or float32 where the operation is `normalised`. Raises RequestError where an operation
+    from outside returns anything else than it got.
+    """
+    changed = op.apply(images, replace(draws, scope=op.kind))
+    if changed.shape != images.shape or changed.dtype != images.dtype:
+        raise RequestError(
+            f"image operation '{op.kind}' made {tuple(changed.shape)} {changed.dtype} of {tuple(images.shape)} "
+            f"{images.dtype}; it should keep both"
+        )
+    return changed
 
 
 def crop(
@@ -58,18 +80,34 @@ def crop(
     return geometry.windows(images, starts[0], starts[1], px, (ends[0], ends[1], ends[2], ends[3]))
 
 
+@apply.register
+def _(op: plan.HorizontalFlip, images: Tensor, draws: Draws) -> Tensor:
+    return flip(images, op, draws)
+
+
+@apply.register
+def _(op: plan.Policy, images: Tensor, draws: Draws) -> Tensor:
+    return policy(images, op, draws)
+
+
+@apply.register
+def _(op: plan.RandomErasing, images: Tensor, draws: Draws) -> Tensor:
+    return _erase_(images, op, draws)
+
+
 def flip(images: Tensor, op: plan.HorizontalFlip, draws: Draws) -> Tensor:
     """Mirror images left and right with probability `p`. (N, C, H, W) uint8, both ways."""
     flipped = (draws("flip", 1)[:, 0] < op.p).long()
     return by_group(images, flipped, 2, lambda _group, _rows, part: part.flip(3))
 
 
-def policy(images: Tensor, op: plan.TrivialAugment | plan.RandAugment | plan.AutoAugment, draws: Draws) -> Tensor:
+def policy(images: Tensor, op: plan.Policy, draws: Draws) -> Tensor:
     """One of the automatic augmentations. (N, C, H, W) uint8, both ways."""
     if isinstance(op, plan.TrivialAugment):
         return trivial_augment(images, op, draws)
     if isinstance(op, plan.RandAugment):
         return rand_augment(images, op, draws)
+    assert isinstance(op, plan.AutoAugment)
     return auto_augment(images, op, draws)
 
 
@@ -117,7 +155,7 @@ def _resize(images: Tensor, size: list[int], interpolation: str) -> Tensor:
 
 def _erase_(images: Tensor, op: plan.RandomErasing, draws: Draws) -> Tensor:
     rows = (draws("erase", 1)[:, 0] < op.p).nonzero()[:, 0]
-    u = Draws(draws.seed, draws.rows[rows])("erased box", geometry.LANES)
+    u = draws.select(rows)("erased box", geometry.LANES)
     heights = torch.full((len(rows),), images.shape[2], device=images.device)
     widths = torch.full_like(heights, images.shape[3])
     # The operation's aspect is torchvision's, height / width: boxes of the transposed image.

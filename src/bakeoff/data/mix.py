@@ -5,17 +5,19 @@ of the first.
 """
 
 import math
+from functools import singledispatch
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from bakeoff import plan
+from bakeoff.errors import RequestError
+from bakeoff.parts import Mixer
 from bakeoff.rng import generator
 
 
-def mix(
-    images: Tensor, targets: Tensor, mixers: tuple[plan.Mixup | plan.Cutmix, ...], seed: int, step: int
-) -> tuple[Tensor, Tensor]:
+def mix(images: Tensor, targets: Tensor, mixers: tuple[Mixer, ...], seed: int, step: int) -> tuple[Tensor, Tensor]:
     """Mix every image of a batch with another, by one of the mixers.
 
     images: (N, C, H, W) float. targets: (N, K) float, rows on the simplex; they stay on it. No mixers: no change.
@@ -24,12 +26,41 @@ def mix(
     if not mixers:
         return images, targets
     mixer = mixers[generator(seed, "mix", step, "choice").integers(len(mixers))]
-    random = generator(seed, "mix", step, mixer.kind)
-    weight = float(random.beta(mixer.alpha, mixer.alpha))
     order = generator(seed, "mix", step, "pairs").permutation(len(images))
     partners = torch.from_numpy(order).to(images.device)
-    if isinstance(mixer, plan.Mixup):
-        return blend(images, partners, weight), blend(targets, partners, weight)
+    return apply(mixer, images, targets, partners, generator(seed, "mix", step, mixer.kind))
+
+
+@singledispatch
+def apply(
+    mixer: Mixer, images: Tensor, targets: Tensor, partners: Tensor, random: np.random.Generator
+) -> tuple[Tensor, Tensor]:
+    """One mixer of any kind: arguments as for `Mixer.apply`, which one from outside brings.
+
+    Raises RequestError where that returns other shapes than it got.
+    """
+    mixed, blended = mixer.apply(images, targets, partners, random)
+    if mixed.shape != images.shape or blended.shape != targets.shape:
+        raise RequestError(
+            f"mixer '{mixer.kind}' made {tuple(mixed.shape)} and {tuple(blended.shape)} of {tuple(images.shape)} and "
+            f"{tuple(targets.shape)}; it should keep both"
+        )
+    return mixed, blended
+
+
+@apply.register
+def _(
+    mixer: plan.Mixup, images: Tensor, targets: Tensor, partners: Tensor, random: np.random.Generator
+) -> tuple[Tensor, Tensor]:
+    weight = float(random.beta(mixer.alpha, mixer.alpha))
+    return blend(images, partners, weight), blend(targets, partners, weight)
+
+
+@apply.register
+def _(
+    mixer: plan.Cutmix, images: Tensor, targets: Tensor, partners: Tensor, random: np.random.Generator
+) -> tuple[Tensor, Tensor]:
+    weight = float(random.beta(mixer.alpha, mixer.alpha))
     height, width = images.shape[2:]
     box = cutmix_box(height, width, weight, int(random.integers(height)), int(random.integers(width)))
     top, bottom, left, right = box

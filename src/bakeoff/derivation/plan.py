@@ -14,7 +14,7 @@ from bakeoff.api import Job
 from bakeoff.data.dataset import Dataset
 from bakeoff.derivation.candidates import without
 from bakeoff.engine import device as devices
-from bakeoff.engine.train import ENGINE_VERSION
+from bakeoff.engine.versions import ENGINE_VERSION, revisions
 from bakeoff.errors import RequestError
 from bakeoff.plan import Plan
 from bakeoff.recipe import Recipe, compile_plan
@@ -54,8 +54,9 @@ def plan_search(
         if name not in job.recipe:
             raise RequestError(f"technique '{name}' can't stay on (--always): it isn't among the candidates")
     results = open_store(store)
-    wanted = [objective, budget, unit, sorted(always), slowest, seed, job.recipe.as_json(), job.plan.digest]
-    name = layout.study_name(job.task.name, "derive", [*wanted, dataset.fingerprint, ENGINE_VERSION])
+    wanted: list[Any] = [objective, budget, unit, sorted(always), slowest, seed, job.recipe.as_json(), job.plan.digest]
+    wanted += [dataset.fingerprint, ENGINE_VERSION, *revisions(job.plan).items()]
+    name = layout.study_name(job.task.name, "derive", wanted)
     if name in study.searches(results):
         return Search.load(results, name)
     slow = {}

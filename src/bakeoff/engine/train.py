@@ -16,13 +16,11 @@ from bakeoff.data import loader, mix
 from bakeoff.data.dataset import Dataset
 from bakeoff.engine.device import autocast
 from bakeoff.engine.interrupt import interruptible
+from bakeoff.engine.loss import training_loss
 from bakeoff.engine.memory import check_memory
 from bakeoff.engine.optim import bare_step, build_optimizer, lr_factor
 from bakeoff.engine.state import State
 from bakeoff.plan import Plan
-
-# Part of a run's identity: raised by every change after which the same plan and seed give other bits.
-ENGINE_VERSION = 1
 
 _LOOK_EVERY = 8  # steps between two looks at the loss: a look waits for the device
 _EXPLODED = 100.0  # a loss this many times that of guessing never came back in a run that we saw
@@ -111,7 +109,7 @@ def train(
             seed_network(drop_key + step)  # for what the network itself draws: dropout, stochastic depth
             with autocast(plan.precision, device):
                 logits = forward(images).float()
-            loss = F.cross_entropy(logits, targets, label_smoothing=plan.loss.label_smoothing)
+            loss = training_loss(logits, targets, plan.loss)
             loss.backward(one)
             update()
             state.average.update(step + 1)

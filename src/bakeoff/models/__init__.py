@@ -1,5 +1,6 @@
 """Networks by name: our small ones, torchvision's classification models, and timm's."""
 
+import inspect
 from collections.abc import Callable
 
 import torch
@@ -9,8 +10,11 @@ from torch.func import functional_call
 from bakeoff.errors import RequestError, unknown
 from bakeoff.models import named, resnet32, small
 from bakeoff.plan import Model
+from bakeoff.registry import Registry, is_file_spec
 
-__all__ = ["NAMES", "build", "describe"]
+__all__ = ["NAMES", "REGISTRY", "Builder", "build", "describe", "name_of"]
+
+Builder = Callable[..., nn.Module]  # (spec: Model, **knobs) -> a network: (N, channels, px, px) -> (N, classes)
 
 _OURS: dict[str, tuple[str, Callable[..., nn.Module], tuple[str, ...]]] = {  # name: (about, builder, its knobs)
     "softmax": ("one linear layer on the pixels", small.softmax, ()),
@@ -25,10 +29,29 @@ NAMES = {name: about for name, (about, _, _) in _OURS.items()} | {
 }
 
 
+def _accept(thing: object) -> Builder | None:
+    return thing if callable(thing) and not isinstance(thing, nn.Module) else None
+
+
+REGISTRY: Registry[Builder] = Registry(
+    "model", tuple(_OURS), lambda name: _OURS[name][1], _accept, "a function from bakeoff.plan.Model to a torch module"
+)
+
+
+def name_of(model: str | Builder) -> str:
+    """The name that a plan has for a model: itself, or "net:build" for the builder `build` of a file or module net.
+
+    model: a name, a builder in a file ("./net.py:build"), or a builder. Raises RequestError as `Registry.get` does;
+    whether a name exists shows when it is built.
+    """
+    return model if isinstance(model, str) and not is_file_spec(model) else REGISTRY.add(model)
+
+
 def describe() -> dict[str, str]:
     """Every name that `build` takes, timm's aside, and what it is."""
     ours = {name: about for name, (about, _, _) in _OURS.items()}
-    return ours | {name: "torchvision" for name in named.torchvision_names()}
+    outside = {name: origin.where for name in REGISTRY.names() if (origin := REGISTRY.origin(name))}
+    return ours | outside | {name: "torchvision" for name in named.torchvision_names()}
 
 
 def build(spec: Model, train_px: int | None = None) -> nn.Module:
@@ -43,17 +66,34 @@ def build(spec: Model, train_px: int | None = None) -> nn.Module:
         _, builder, knobs = _OURS[spec.name]
         _check_knobs(spec, knobs)
         net = builder(spec, **spec.knobs)
+    elif spec.name in REGISTRY.names():
+        net = _from_outside(REGISTRY.get(spec.name), spec)
     elif spec.name.startswith(named.TIMM):
         net = named.from_timm(spec)
     elif spec.name in (names := named.torchvision_names()):
         net = named.from_torchvision(spec)
+    elif ":" in spec.name:
+        raise RequestError(
+            f"model '{spec.name}' isn't known here; name the file that it comes from, as in --model ./net.py:build"
+        )
     else:
-        raise unknown("model", spec.name, [*_OURS, *names, named.TIMM + "NAME"])
+        raise unknown("model", spec.name, [*REGISTRY.names(), *names, named.TIMM + "NAME"])
     for px in sorted({spec.px, train_px or spec.px}):
         _probe(net.eval(), spec, px)
     if spec.sync_batchnorm:
         net = nn.SyncBatchNorm.convert_sync_batchnorm(net)
     return net.train()
+
+
+def _from_outside(builder: Builder, spec: Model) -> nn.Module:
+    try:
+        inspect.signature(builder).bind(spec, **spec.knobs)
+    except TypeError as error:
+        raise RequestError(f"model '{spec.name}' can't be built with {spec.knobs}: {error}") from None
+    net = builder(spec, **spec.knobs)
+    if not isinstance(net, nn.Module):
+        raise RequestError(f"model '{spec.name}' should build a torch module, not {type(net).__name__}")
+    return net
 
 
 def _check_knobs(spec: Model, known: tuple[str, ...]) -> None:

@@ -11,8 +11,10 @@ from pydantic import BaseModel
 
 from bakeoff import techniques
 from bakeoff.errors import RequestError, unknown
-from bakeoff.plan import Plan
+from bakeoff.plan import SLOTS, Plan
 from bakeoff.recipe import Recipe
+from bakeoff.registry import Registry, is_file_spec
+from bakeoff.technique import Technique
 
 _RECIPES: dict[str, tuple[str, ...]] = {
     "baseline": (),
@@ -33,39 +35,56 @@ _RECIPES: dict[str, tuple[str, ...]] = {
     ),
 }
 NAMES = tuple(_RECIPES)
+Chosen = str | type[Technique] | Technique  # a technique by name or file, or as an object
+
+REGISTRY: Registry[Recipe] = Registry(
+    "recipe",
+    NAMES,
+    lambda name: Recipe(name, tuple(techniques.make(technique) for technique in _RECIPES[name])),
+    lambda thing: thing if isinstance(thing, Recipe) else None,
+    "a bakeoff.recipe.Recipe",
+    lambda recipe: recipe.name,
+)
 
 
-def get(name: str) -> Recipe:
-    """The recipe of a name, or of a file if the name ends in .yaml.
+def get(recipe: str | Recipe) -> Recipe:
+    """The recipe of a name, of a .yaml file, in a Python file ("./mine.py:recipe"), or that an object is.
 
-    A file reads {name: ..., techniques: [{mixup: {alpha: 0.4}}, cutmix, ...]}, and may say under `provenance` where it
-    comes from. Raises RequestError.
+    A .yaml file reads {name: ..., techniques: [{mixup: {alpha: 0.4}}, cutmix, ...]}, and may say under `provenance`
+    where it comes from; it may use techniques from outside that were named. Raises RequestError.
     """
-    if name.endswith((".yaml", ".yml")):
-        return _load(Path(name))
-    if name not in _RECIPES:
-        raise unknown("recipe", name, NAMES)
-    return Recipe(name, tuple(techniques.make(technique) for technique in _RECIPES[name]))
+    if isinstance(recipe, str) and recipe.endswith((".yaml", ".yml")):
+        return _load(Path(recipe))
+    found = recipe if isinstance(recipe, Recipe) else REGISTRY.get(recipe)
+    for technique in found.techniques:
+        techniques.get(technique)  # known by name from here on
+    return found
 
 
 def build(
-    recipe: str, with_: Sequence[str], without: Sequence[str], settings: Sequence[str]
+    recipe: str | Recipe, with_: Sequence[Chosen], without: Sequence[Chosen], settings: Sequence[str]
 ) -> tuple[Recipe, dict[str, Any]]:
     """A recipe as changed by a request, and values for the plan that its techniques start from.
 
-    recipe: as for `get`. with_, without: techniques to add, at their defaults, and to leave out. settings:
-    "technique.knob=value" for a technique of the recipe, "slot=value" or "slot.field=value" for the plan, values in
-    YAML. The plan's come back as {"lr.per_256": 0.2}; whether a value fits its slot shows when it is put there.
+    recipe: as for `get`. with_, without: techniques to add and to leave out, by name, from a file or as objects; those
+    that are added have their defaults, or the knobs of the value. A file ("./mine.py:GridMask") whose technique the
+    recipe has is only named by it. settings: "technique.knob=value" for a technique of the recipe, "slot=value" or
+    "slot.field=value" for the plan, values in YAML. The plan's come back as {"lr.per_256": 0.2}; whether a value fits
+    its slot shows when it is put there.
 
     Raises RequestError.
     """
+    added = [(spec, techniques.REGISTRY.add(spec)) for spec in with_]
+    removed = [techniques.get(spec).name for spec in without]
     chosen = get(recipe)
-    for name in with_:
-        if name in without:
+    for spec, name in added:
+        if name in removed:
             raise RequestError(f"technique '{name}' is both added and left out (--with and --without)")
-        chosen = chosen.plus(techniques.make(name))
-    for name in without:
-        techniques.get(name)
+        if len({techniques.get(other) for other, its in added if its == name}) > 1:
+            raise RequestError(f"two techniques are named '{name}': {', '.join(str(s) for s, n in added if n == name)}")
+        if not (is_file_spec(spec) and name in chosen):
+            chosen = chosen.plus(techniques.make(spec))
+    for name in removed:
         if name not in chosen:
             raise RequestError(f"technique '{name}' isn't in recipe '{chosen.name}', so it can't be left out")
         chosen = chosen.minus(name)
@@ -74,7 +93,7 @@ def build(
     for setting in settings:
         path, value = _parse(setting)
         head, _, rest = path.partition(".")
-        if head in techniques.NAMES:
+        if head in techniques.names():
             if head not in chosen:
                 raise RequestError(f"'{setting}' sets a technique that isn't in the recipe; add it (--with {head})")
             if not rest:
@@ -85,8 +104,8 @@ def build(
             overrides[path] = value
     for technique in chosen.techniques:
         if technique.name in knobs:
-            chosen = chosen.plus(techniques.make(technique.name, **{**technique.model_dump(), **knobs[technique.name]}))
-    changes = [*(f"+{name}" for name in with_), *(f"-{name}" for name in without), *settings]
+            chosen = chosen.plus(techniques.make(technique, **knobs[technique.name]))
+    changes = [*(f"+{name}" for _, name in added), *(f"-{name}" for name in removed), *settings]
     return Recipe(" ".join((chosen.name, *changes)), chosen.techniques), overrides
 
 
@@ -111,6 +130,8 @@ def _load(path: Path) -> Recipe:
 
 
 def _item(item: Any) -> tuple[str, dict[str, Any]]:
+    if is_file_spec(item if isinstance(item, str) else next(iter(item), None) if isinstance(item, dict) else None):
+        raise RequestError(f"{item!r} is a file, which only you can name: use the technique's name here, and --with")
     if isinstance(item, str):
         return item, {}
     if isinstance(item, dict) and len(item) == 1:
@@ -137,14 +158,14 @@ def _parse(setting: str) -> tuple[str, Any]:
 
 def _check_path(path: str) -> None:
     """Raise RequestError unless a path such as "lr.per_256" leads to a slot of Plan or a field in one."""
-    known: Mapping[str, Any] | None = {name: field.annotation for name, field in Plan.model_fields.items()}
+    known: Mapping[str, Any] | None = {name: Plan.model_fields[name].annotation for name in SLOTS}
     parents: list[str] = []
     for name in path.split("."):
         if known is None:
             return  # a free-form mapping, such as the knobs of a model
         if name not in known:
             if not parents:
-                raise unknown("technique or slot of the plan", name, (*techniques.NAMES, *known))
+                raise unknown("technique or slot of the plan", name, (*techniques.names(), *known))
             if not known:
                 raise RequestError(f"'{'.'.join(parents)}' has no fields (got '{path}')")
             raise unknown(f"field of {'.'.join(parents)}", name, known)

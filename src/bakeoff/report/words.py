@@ -120,7 +120,7 @@ def title(technique: str) -> str:
     from bakeoff import techniques  # whose modules take a moment to load
 
     step = next((row.step for row in blog_rows() if row.technique == technique), None)
-    return step.removeprefix("+ ") if step else techniques.get(technique).card.title
+    return step.removeprefix("+ ") if step else techniques.title(technique)
 
 
 def provenance(claim: Claim) -> str:

@@ -14,13 +14,14 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from bakeoff import models
+from bakeoff import models, techniques
 from bakeoff.data.dataset import Dataset, Files
 from bakeoff.data.splits import save_splits
 from bakeoff.engine.evaluate import evaluate
 from bakeoff.engine.state import write_tensors
-from bakeoff.engine.train import ENGINE_VERSION, Diverged, Progress, train
-from bakeoff.errors import BakeoffError
+from bakeoff.engine.train import Diverged, Progress, train
+from bakeoff.engine.versions import ENGINE_VERSION, revisions
+from bakeoff.errors import BakeoffError, RequestError
 from bakeoff.plan import Plan
 from bakeoff.runs.store import Losses, RunRecord, Store, View, run_id
 
@@ -48,9 +49,10 @@ def run_plan(
 
     Raises BakeoffError when the work fails; a run that diverges comes back with that status.
     """
+    check_sources(plan)
     results.prepare()
     save_splits(results.root, task, dataset)
-    run = run_id(plan, seed, dataset.fingerprint, ENGINE_VERSION)
+    run = run_id(plan, seed, dataset.fingerprint)
     with results.locked(run):
         record = results.read(run)
         if record is None or not record.ended:
@@ -65,6 +67,7 @@ def run_plan(
                 seed=seed,
                 data_fingerprint=dataset.fingerprint,
                 engine_version=ENGINE_VERSION,
+                revisions=revisions(plan),
                 classes=dataset.classes,
                 mean=dataset.mean,
                 std=dataset.std,
@@ -84,6 +87,16 @@ def run_plan(
     final = results.read(run)
     assert final is not None
     return final.for_plan(plan, recipe)
+
+
+def check_sources(plan: Plan) -> None:
+    """Raise RequestError for a plan with a part from outside that isn't known here, or that was edited since."""
+    plan.check_known()
+    for name, digest in plan.sources.items():
+        head, _, rest = name.partition(".")
+        found = models.REGISTRY.origin(rest) if head == "model" else techniques.REGISTRY.origin(name)
+        if found is not None and found.digest != digest:
+            raise RequestError(f"'{name}' ({found.where}) was changed since the plan was made; start again with it")
 
 
 def evaluate_run(

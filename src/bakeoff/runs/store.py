@@ -6,8 +6,12 @@
     RUN_ID/checkpoint.safetensors  the state of a run that isn't finished
     splits/FINGERPRINT.json      which images are in which split
 
-A run is identified by what decides its weights: training part of the plan, seed, data, engine version. What is only
-read from the weights, the average instead of the last weights or another inference size, is a view.
+A run is identified by what decides its weights: training part of the plan, seed, data, engine version and revisions.
+What is only read from the weights, the average instead of the last weights or another inference size, is a view.
+
+A store may say its format, in store.json: {"format": 1} (absent: 1). One of a later format is refused, and so is a run
+in the shape of another version: in one line, and never read as if it were empty. A field of a record may be added with
+a default; whatever else changes raises FORMAT.
 """
 
 import hashlib
@@ -15,20 +19,24 @@ import json
 import os
 import zlib
 from base64 import b64decode, b64encode
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
 from filelock import FileLock, Timeout
+from pydantic import ValidationError
 from pydantic_core import from_json
 
-from bakeoff.errors import BakeoffError, RequestError, unknown
+from bakeoff.engine import versions
+from bakeoff.engine.versions import ENGINE_VERSION
+from bakeoff.errors import BakeoffError, RequestError, explain_validation, unknown
 from bakeoff.plan import EvalView, Plan
 
+FORMAT = 1  # of a store; raised by whatever an older version would misread
 Status = Literal["done", "diverged", "crashed", "interrupted"]
 
 
@@ -117,6 +125,7 @@ class RunRecord:
     losses: Losses = Losses()
     metrics: dict[str, dict[str, Any]] = field(default_factory=dict)  # split -> what the plan evaluates
     views: tuple[View, ...] = ()  # everything that was evaluated
+    revisions: dict[str, int] = field(default_factory=dict)  # of the engine's parts that the run used, above 1
 
     @property
     def ended(self) -> bool:
@@ -133,22 +142,43 @@ class RunRecord:
         return replace(self, recipe=recipe, plan=asked, plan_digest=plan.digest, metrics=_metrics(asked, self.views))
 
 
+_KNOWN = {each.name for each in fields(RunRecord)} - {"metrics", "views"}
+_REQUIRED = {each.name for each in fields(RunRecord) if each.default is each.default_factory is MISSING} | {"losses"}
+_KNOWN_OF_VIEW = {each.name for each in fields(View)}
+
+
 def view_name(split: str, ema: bool, size: EvalView | View) -> str:
     """The name under which an evaluation is kept."""
     return f"{split}-{'ema' if ema else 'raw'}-{size.resize_px}-{size.crop_px}"
 
 
-def run_id(plan: Plan, seed: int, fingerprint: str, engine_version: int) -> str:
-    """12 hexadecimal digits that identify a trained run."""
-    text = f"{plan.training_digest} {seed} {fingerprint} {engine_version}"
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
+def run_id(
+    plan: Plan,
+    seed: int,
+    fingerprint: str,
+    engine_version: int = ENGINE_VERSION,
+    revisions: Mapping[str, int] | None = None,
+) -> str:
+    """12 hexadecimal digits that identify a trained run.
+
+    engine_version, revisions: of the engine that trains it, by default this one's (bakeoff.engine.versions).
+    """
+    used = versions.revisions(plan) if revisions is None else revisions
+    parts = [plan.training_digest, seed, fingerprint, engine_version, *(f"{n}:{used[n]}" for n in sorted(used))]
+    return hashlib.sha256(" ".join(map(str, parts)).encode()).hexdigest()[:12]
 
 
 class Store:
-    """A folder of runs."""
+    """A folder of runs. Raises RequestError for one in a later format than this version reads."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        found = (_load(f"{root}/store.json") or {}).get("format", FORMAT)
+        if found != FORMAT:
+            raise RequestError(
+                f"the store {root} has format {found} and this bakeoff reads format {FORMAT}: update bakeoff, or "
+                "choose another store (--store)"
+            )
 
     def prepare(self) -> None:
         """Make the folder, and raise RequestError if nothing can be written there."""
@@ -191,6 +221,8 @@ class Store:
         data = _load(f"{self.root}/{run}/run.json")
         if data is None:
             return None
+        if not (_REQUIRED <= data.keys() <= _KNOWN and isinstance(data["losses"], dict)):
+            raise self._foreign(run, data)
         if views is None:
             views = sorted(path.stem for path in (self.folder(run) / "views").glob("*.json"))
         data["views"] = tuple(view for name in views if (view := self.view(run, name)))
@@ -205,8 +237,28 @@ class Store:
         data = _load(f"{self.root}/{run}/views/{name}.json")
         if data is None:
             return None
+        if not data.get("hits") or not data.keys() <= _KNOWN_OF_VIEW:
+            raise self._foreign(run, self._run_json(run))
         data["per_class"] = tuple(data["per_class"])
         return View(**data)
+
+    def plan(self, record: RunRecord) -> Plan:
+        """The plan of a run. Raises RequestError for one that this version doesn't know how to read."""
+        try:
+            return Plan.model_validate(record.plan)
+        except ValidationError as error:
+            raise self._foreign(record.run_id, {"versions": record.versions}, explain_validation(error)) from None
+
+    def _run_json(self, run: str) -> dict[str, Any]:
+        return _load(f"{self.root}/{run}/run.json") or {}
+
+    def _foreign(self, run: str, data: Mapping[str, Any], why: str = "") -> RequestError:
+        """The error for a run in the shape of another version."""
+        writer = data.get("versions", {}).get("bakeoff", "another version")
+        return RequestError(
+            f"run {run} in {self.root} was written by bakeoff {writer} in a form that this version doesn't read"
+            f"{f' ({why})' if why else ''}: read it with that version, or choose another store (--store)"
+        )
 
     def write(self, record: RunRecord) -> None:
         """Write a run's record; one that is done or diverged is never replaced."""
@@ -266,7 +318,7 @@ def _load(path: str) -> dict[str, Any] | None:
     try:
         with open(path, "rb", buffering=0) as file:
             data: dict[str, Any] = from_json(file.read())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     return data
 

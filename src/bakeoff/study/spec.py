@@ -13,7 +13,7 @@ from typing import Any, Self
 import numpy as np
 
 from bakeoff.errors import RequestError, unknown
-from bakeoff.plan import EvalView
+from bakeoff.plan import EvalView, Plan
 from bakeoff.runs.store import RunRecord, Store, view_name, write_json
 from bakeoff.stats.outcomes import Bools, Hits, Runs
 from bakeoff.stats.power import Kind
@@ -165,7 +165,17 @@ class Spec:
             if not names:
                 raise RequestError(f"no studies in {store.root}; start with: bakeoff ablate --task digits")
             raise unknown(f"study in {store.root}", prefix, names)
-        return cls.from_json(json.loads(_path(store, found[0]).read_text()))
+        try:
+            spec = cls.from_json(json.loads(_path(store, found[0]).read_text()))
+            for plan in (spec.base_plan, spec.recipe_plan):
+                Plan.model_validate(plan)
+        except (KeyError, TypeError, ValueError) as error:
+            why = str(error).splitlines()[0]
+            raise RequestError(
+                f"study {found[0]} in {store.root} was written by a version of bakeoff whose form this one "
+                f"doesn't read ({why}): read it with that version, or choose another store (--store)"
+            ) from None
+        return spec
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:

@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from bakeoff.plan import Fraction, Loss, Plan
+from bakeoff.plan import Fraction, Plan
 from bakeoff.task import Task
 from bakeoff.technique import Card, Technique
 
@@ -14,7 +14,7 @@ class LabelSmoothing(Technique):
     """Szegedy et al. 2016, https://arxiv.org/abs/1512.00567, section 7."""
 
     name: ClassVar = "label_smoothing"
-    slots: ClassVar = ("loss",)
+    slots: ClassVar = ("loss.label_smoothing",)
     zero: ClassVar = {"epsilon": 0.0}
     strengths: ClassVar = ("epsilon", (0.05, 0.1, 0.2))
     card: ClassVar = Card(
@@ -34,4 +34,4 @@ class LabelSmoothing(Technique):
     epsilon: Annotated[Fraction, Field(description="share of the target's mass spread over all classes")] = 0.1
 
     def edit(self, base: Plan, task: Task) -> Mapping[str, Any]:
-        return {"loss": Loss(label_smoothing=self.epsilon)} if self.epsilon else {}
+        return {"loss.label_smoothing": self.epsilon} if self.epsilon else {}

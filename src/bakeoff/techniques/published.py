@@ -1,7 +1,8 @@
 """What was published about techniques, with provenance.
 
-The prose of a card stands in the technique's own file; the published numbers stand in techniques/published.yaml, each
-with the place where it was read, or the plain statement that it was recalled and not read.
+The prose of a card stands in the technique's own file; the published numbers stand in techniques/published.yaml, or on
+the card of a technique from outside, each with the place where it was read, or the plain statement that it was recalled
+and not read.
 """
 
 from collections.abc import Mapping
@@ -12,7 +13,8 @@ from typing import Any
 
 import yaml
 
-from bakeoff.technique import Claim, Paper
+from bakeoff import techniques
+from bakeoff.technique import Card, Claim, Paper
 
 
 @dataclass(frozen=True)
@@ -59,8 +61,8 @@ def papers(name: str) -> tuple[Paper, ...]:
 
     Raises RequestError if there is no such technique.
     """
-    entry = _entry(name)
-    return tuple(Paper(**paper) for paper in (entry["paper"], *entry["extra_papers"])) if entry else ()
+    own, entry = _card(name).papers, _entry(name)
+    return (*own, *(Paper(**paper) for paper in (entry["paper"], *entry["extra_papers"]))) if entry else own
 
 
 def claims(name: str) -> tuple[Claim, ...]:
@@ -70,7 +72,8 @@ def claims(name: str) -> tuple[Claim, ...]:
     """
     entry = _entry(name)
     own, other = (entry["paper_gains"], entry["other_gains"]) if entry else ((), ())
-    return tuple(_claim(row, by_authors) for rows, by_authors in ((own, True), (other, False)) for row in rows)
+    on_file = [_claim(row, by_authors) for rows, by_authors in ((own, True), (other, False)) for row in rows]
+    return tuple(sorted((*_card(name).claims, *on_file), key=lambda claim: not claim.by_authors))
 
 
 def increment(name: str) -> Increment | None:
@@ -113,8 +116,10 @@ def _claim(row: Mapping[str, Any], by_authors: bool) -> Claim:
     )
 
 
-def _entry(name: str) -> Mapping[str, Any] | None:
-    from bakeoff import techniques  # whose modules import this one
+def _card(name: str) -> Card:
+    return techniques.get(name).card
 
-    wanted = techniques.get(name).card.published or name
+
+def _entry(name: str) -> Mapping[str, Any] | None:
+    wanted = _card(name).published or name
     return next((entry for entry in published()["techniques"] if entry["id"] == wanted), None)

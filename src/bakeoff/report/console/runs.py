@@ -9,7 +9,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from bakeoff.plan import Plan, Value, leaves
+from bakeoff.encoding import Value
+from bakeoff.plan import Plan, leaves
 from bakeoff.report import words
 from bakeoff.runs.store import RunRecord, View
 
@@ -97,7 +98,7 @@ def show_plan(console: Console, plan: Plan, owners: Mapping[str, Sequence[str]],
     for name in ("slot", "value", "set by"):
         table.add_column(name)
     for slot in Plan.model_fields:
-        names = owners.get(slot, ())
+        names = [name for path in owners if path.partition(".")[0] == slot for name in owners[path]]
         table.add_row(slot, _slot(getattr(plan, slot)), ", ".join(names) or "task", style=None if names else "dim")
     console.print(table)
     console.print(f"{plan.steps:,} steps, peak learning rate {plan.peak_lr:.4g}, plan {plan.digest}")
