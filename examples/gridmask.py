@@ -58,8 +58,8 @@ class GridMask(Technique):
     card: ClassVar = Card(
         title="GridMask",
         what="Hide a regular grid of squares of the image, at a random place and scale.",
-        why="One large hole may hide the whole object or nothing of it; a grid hides a bit of everything, so the network "
-        "has to use many parts and always sees some.",
+        why="One large hole may hide the whole object or nothing of it; a grid hides a bit of everything, so the "
+        "network has to use many parts and always sees some.",
         equation="period d ~ U(96/224, 1) x side, offsets ~ U(0, d);  x[squares of side (1 - keep) d] = 0",
         scaling="The period is a share of the side, from the paper's 96 to 224 of 224 px.",
         interacts={"random_erasing": "both hide parts of the image"},

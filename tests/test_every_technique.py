@@ -12,6 +12,7 @@ from bakeoff import tasks, techniques
 from bakeoff.data.dataset import Dataset
 from bakeoff.plan import Plan
 from bakeoff.recipe import Conflict, Recipe, compile_plan
+from bakeoff.testing import check_training
 
 CPU = torch.device("cpu")
 TASK = tasks.get("digits", Path())
@@ -46,22 +47,9 @@ def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
 
 
 @pytest.mark.parametrize("name", techniques.NAMES)
-def test_same_bits_again_and_after_a_kill(
-    name: str, digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_same_bits_again_and_after_a_kill(name: str, digits: Dataset) -> None:
     plan = plan_of(name)
-    whole = trained(plan, digits, tmp_path / "whole")
-    assert same(whole, trained(plan, digits, tmp_path / "again"))
-    monkeypatch.setattr(engine, "_REPORT_SECONDS", -1.0)
-    monkeypatch.setattr(engine, "_CHECKPOINT_SECONDS", -1.0)
-
-    def save_then_die(progress: engine.Progress) -> None:
-        if (tmp_path / "parts").exists():
-            raise RuntimeError("killed")
-
-    with pytest.raises(RuntimeError, match="killed"):
-        engine.train(plan, digits, 0, CPU, checkpoint=tmp_path / "parts", report=save_then_die)
-    assert same(whole, trained(plan, digits, tmp_path / "parts"))
+    check_training(plan, digits, plan.steps)
 
 
 @pytest.mark.parametrize("name", techniques.NAMES)
