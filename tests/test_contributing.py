@@ -87,7 +87,7 @@ OF_THE_LIST = ("cards", "pick", "docs", "contributing", "cli", "site")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["warmup"])
+@pytest.mark.parametrize("name", ["warmup", "gridmask", "poly_loss"])
 def test_a_technique_is_one_file_one_line_and_one_command(name: str, copy: Path) -> None:
     """As the page says, in a copy: everything passes that goes over the list of techniques."""
     techniques_folder = copy / "src" / "bakeoff" / "techniques"

@@ -198,7 +198,8 @@ def test_notebook_is_valid_and_runs_again(written: Path, store: Store, monkeypat
 def test_notebook_keeps_how_results_were_read(store: Store, tmp_path: Path) -> None:
     wide = analyse(gather(store, Spec.load(store, "digits")), Reading(delta=0.75))
     text = render.write(wide, "ipynb", tmp_path / "found.ipynb").read_text()
-    assert re.search(r"open_study\(.{1,9}digits.{1,9}, reading=bo\.Reading\(.*delta=0\.75", text)
+    source = json.loads(text)["cells"][1]["source"]
+    assert source.endswith(", reading=bo.Reading(level=0.95, delta=0.75, unplanned=False))")
 
 
 def test_parts_of_a_report_in_a_notebook(results: Results) -> None:

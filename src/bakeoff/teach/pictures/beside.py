@@ -48,7 +48,7 @@ class _Run:
 
 def beside(it: Subject) -> Figure:
     """All that the technique changes, without and with it; of one that changes nothing, what it could."""
-    changed = set(diff(it.base, it.plan)) or {slot.partition(".")[0] for slot in it.technique.slots}
+    changed = set(diff(it.base, it.plan)) - {"sources"} or {slot.partition(".")[0] for slot in it.technique.slots}
     base = DIGITS.base_plan()
     digits = plans(DIGITS, it.technique, base.model_copy(update={"examples_seen": _SHORT * DIGITS.train_examples}))
     parts: list[tuple[str, float]] = []

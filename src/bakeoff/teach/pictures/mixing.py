@@ -23,6 +23,7 @@ _WANTED = (0.9, 0.7, 0.5, 0.3, 0.1)  # shares of the first image, to be looked f
 def mixed(it: Subject) -> Figure:
     """Two images, what becomes of them and their targets, and how often which share is drawn."""
     (mixer,) = it.plan.mixers
+    assert isinstance(mixer, slots.Mixup | slots.Cutmix)
     blend = isinstance(mixer, slots.Mixup)
     say = "blended with another, and so is its target" if blend else "given a box of another, and its target a share"
     figure = canvas(f"{it.title}: each image is {say}", 7.2, it.credit)
