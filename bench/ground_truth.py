@@ -27,7 +27,8 @@ from bakeoff.ablation import plan as layout
 from bakeoff.engine.train import ENGINE_VERSION
 from bakeoff.launch.local import Cell, Crew
 from bakeoff.recipe import Recipe
-from bakeoff.runs.store import open_store, run_id, view_name
+from bakeoff.runs.record import run_id, view_name
+from bakeoff.runs.store import open_store
 from bakeoff.stats import designs, effects, noise
 from bakeoff.stats.outcomes import Runs
 from bench.compare import ROOT

@@ -10,7 +10,8 @@ from rich.console import Console
 
 from bakeoff.launch.local import Cell, Outcome
 from bakeoff.report.console.progress import study_progress
-from bakeoff.runs.store import RunRecord, Store
+from bakeoff.runs.record import RunRecord
+from bakeoff.runs.store import Store
 from bakeoff.study.analyse import analyse, so_far
 from bakeoff.study.spec import Spec
 from bench.analysis import build

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from bakeoff.derivation.run import derive
     from bakeoff.errors import BakeoffError, RequestError
     from bakeoff.plan import Plan
-    from bakeoff.runs.store import RunRecord, Store, View
+    from bakeoff.runs.record import RunRecord, View
+    from bakeoff.runs.store import Store
 
 _HOMES = {
     "bakeoff.ablation.run": ("ablate",),

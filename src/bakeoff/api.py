@@ -18,8 +18,9 @@ from bakeoff.engine.train import Progress
 from bakeoff.errors import RequestError, explain_validation
 from bakeoff.plan import EvalView, Plan
 from bakeoff.recipe import Compiled, Recipe, compile_plan
+from bakeoff.runs.record import RunRecord, View
 from bakeoff.runs.runner import evaluate_run, load_model, run_plan
-from bakeoff.runs.store import RunRecord, Store, View, open_store
+from bakeoff.runs.store import Store, open_store
 from bakeoff.task import Task
 
 
@@ -186,8 +187,7 @@ def predict(
 
 
 def _done(results: Store, run: str) -> RunRecord:
-    record = results.read(results.find(run))
-    assert record is not None
+    record = results.get(results.find(run))
     if record.status != "done":
         raise RequestError(f"run {record.run_id} has no weights to use: it is {record.status} ({record.reason})")
     return record

@@ -19,7 +19,8 @@ from bakeoff.engine.train import ENGINE_VERSION
 from bakeoff.errors import RequestError
 from bakeoff.plan import Plan
 from bakeoff.recipe import Recipe, compile_plan
-from bakeoff.runs.store import open_store, run_id
+from bakeoff.runs.record import run_id
+from bakeoff.runs.store import open_store
 from bakeoff.stats import designs
 from bakeoff.stats.power import Kind
 from bakeoff.study.spec import Level, Row, Spec

@@ -24,7 +24,7 @@ from bakeoff.stats.intervals import t_quantile
 from bakeoff.stats.power import Kind, runs_for, stein
 from bakeoff.study.analyse import Results
 from bakeoff.study.preview import Choice, choices
-from bakeoff.study.spec import Spec, study_names
+from bakeoff.study.spec import Spec
 
 _MOST_BLOCKS = 40  # beyond, the evaluation images are what limits the intervals
 _WORTH_TIMING = 120.0  # seconds of a study: to time its processes takes about 5
@@ -145,7 +145,7 @@ def arranged(
     cores, results = os.cpu_count() or 1, open_store(store)
     if jobs or threads:
         return replace(spec, arrangement="as asked for")
-    if spec.name in study_names(results):
+    if spec.name in results.study_names():
         begun = Spec.load(results, spec.name)
         return replace(spec, jobs=begun.jobs, threads=begun.threads, arrangement=begun.arrangement)
     if like:

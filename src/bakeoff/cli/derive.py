@@ -75,7 +75,7 @@ def derive(
     with derivation_report.live(Console(quiet=True) if quiet else err, asked) as shown:
         spec = derivation.run_search(asked, job, data=data, store=store, planned=shown.planned, report=shown.report)
     found, file = derivation.finish(asked, job, spec, results, Reading(delta=delta))
-    page = write(found, "html", results.root / "studies" / spec.name / "report.html")
+    page = write(found, "html", results.study_file(spec.name, "report.html"))
     if as_json:
         print_json({**found.as_json(), "recipe_file": str(file)})
     else:

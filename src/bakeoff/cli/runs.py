@@ -44,8 +44,7 @@ def show(
     from bakeoff.report.console import runs
 
     results = open_store(store)
-    record = results.read(results.find(run))
-    assert record is not None
+    record = results.get(results.find(run))
     if as_json:
         print_json(record.as_json())
     else:

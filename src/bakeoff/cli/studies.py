@@ -84,7 +84,7 @@ def ablate(
         with study_progress(told, results, larger) as report:
             spec = ablation.run_study(larger, job, data=data, store=store, report=report)
         found = analyse(results, spec, Reading(delta=delta))
-    page = write(found, "html", results.root / "studies" / spec.name / "report.html")
+    page = write(found, "html", results.study_file(spec.name, "report.html"))
     if as_json:
         print_json(found.as_json())
     else:
@@ -113,7 +113,7 @@ def report(
     spec = Spec.load(results, name or "")
     kind = options.one_of(format_, "--format", FORMATS)
     found = analyse(results, spec, Reading(delta=delta))
-    path = write(found, kind, output or results.root / "studies" / spec.name / f"report.{kind}")
+    path = write(found, kind, output or results.study_file(spec.name, f"report.{kind}"))
     out, _ = consoles(as_json)
     if as_json:
         print_json({**found.as_json(), "report": str(path)})

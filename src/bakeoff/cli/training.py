@@ -88,8 +88,7 @@ def evaluate(
         workers=workers, data=data, store=store,
     )  # fmt: skip
     results = open_store(store)
-    record = results.read(results.find(run))
-    assert record is not None
+    record = results.get(results.find(run))
     out, _ = consoles(as_json)
     if as_json:
         print_json({"run_id": record.run_id, "classes": record.classes, **view.as_json()})

@@ -96,7 +96,7 @@ def write_recipe(asked: Search, job: Job, now: Look, results: Store, proof: Resu
             "proof": proved,
         },
     }
-    path = results.root / "studies" / asked.name / "recipe.yaml"
+    path = results.study_file(asked.name, "recipe.yaml")
     write_text(path, yaml.safe_dump(data, sort_keys=False, width=120, allow_unicode=True, default_flow_style=None))
     return path
 

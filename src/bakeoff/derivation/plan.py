@@ -56,7 +56,7 @@ def plan_search(
     results = open_store(store)
     wanted = [objective, budget, unit, sorted(always), slowest, seed, job.recipe.as_json(), job.plan.digest]
     name = layout.study_name(job.task.name, "derive", [*wanted, dataset.fingerprint, ENGINE_VERSION])
-    if name in study.searches(results):
+    if name in results.study_names("search"):
         return Search.load(results, name)
     slow = {}
     if slowest is not None:

@@ -16,13 +16,14 @@ from torch import nn
 
 from bakeoff import models
 from bakeoff.data.dataset import Dataset, Files
-from bakeoff.data.splits import save_splits
+from bakeoff.data.splits import described
 from bakeoff.engine.evaluate import evaluate
 from bakeoff.engine.state import write_tensors
 from bakeoff.engine.train import ENGINE_VERSION, Diverged, Progress, train
 from bakeoff.errors import BakeoffError
 from bakeoff.plan import Plan
-from bakeoff.runs.store import Losses, RunRecord, Store, View, run_id
+from bakeoff.runs.record import Losses, RunRecord, View, run_id
+from bakeoff.runs.store import Store
 
 SPLITS = ("select", "report")  # what training evaluates; `test` is opened by `evaluate` only
 
@@ -49,7 +50,7 @@ def run_plan(
     Raises BakeoffError when the work fails; a run that diverges comes back with that status.
     """
     results.prepare()
-    save_splits(results.root, task, dataset)
+    results.save_splits(task, described(dataset))
     run = run_id(plan, seed, dataset.fingerprint, ENGINE_VERSION)
     with results.locked(run):
         record = results.read(run)
@@ -81,9 +82,7 @@ def run_plan(
             for read in (plan, *also):
                 for split in SPLITS:
                     evaluate_run(results, record, read, dataset, split, device, workers=workers)
-    final = results.read(run)
-    assert final is not None
-    return final.for_plan(plan, recipe)
+    return results.get(run).for_plan(plan, recipe)
 
 
 def evaluate_run(
@@ -125,7 +124,7 @@ def evaluate_run(
 def load_model(results: Store, record: RunRecord, plan: Plan, device: torch.device) -> nn.Module:
     """The trained network of a run, with averaged or last weights as the plan says, ready for inference."""
     prefix = "average." if plan.average else "model."
-    path = results.folder(record.run_id) / "weights.safetensors"
+    path = results.weights(record.run_id)
     if not path.exists():
         raise BakeoffError(f"the weights of run {record.run_id} are gone: {path} doesn't exist")
     model = models.build(plan.model)
@@ -145,9 +144,8 @@ def _train(
     workers: int,
     report: Callable[[Progress], None],
 ) -> RunRecord:
-    folder = results.folder(start.run_id)
     results.write(start)
-    checkpoint = folder / "checkpoint.safetensors"
+    checkpoint = results.checkpoint(start.run_id)
     try:
         state = train(plan, dataset, start.seed, device, checkpoint=checkpoint, workers=workers, report=report)
     except Diverged as error:
@@ -155,7 +153,7 @@ def _train(
     else:
         weights = {f"model.{n}": t for n, t in state.model.state_dict().items()}
         weights |= {f"average.{n}": t for n, t in state.average.model.state_dict().items()}
-        write_tensors(folder / "weights.safetensors", weights)
+        write_tensors(results.weights(start.run_id), weights)
         examples = plan.steps * plan.batch_size
         record = replace(
             start,

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from bakeoff.runs.store import RunRecord, Store
+from bakeoff.runs.record import RunRecord
+from bakeoff.runs.store import Store
 from bakeoff.stats import effects
 from bakeoff.stats.interactions import Interaction, interactions
 from bakeoff.stats.noise import Noise, measure

@@ -5,24 +5,22 @@ that was stopped goes on by deciding everything again, and ends in the same reci
 """
 
 import itertools
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 import numpy as np
 
-from bakeoff.errors import unknown
-from bakeoff.files import write_json
-from bakeoff.runs.store import RunRecord, Store
+from bakeoff.runs.record import RunRecord
+from bakeoff.runs.store import Store
 from bakeoff.stats import thompson as search
 from bakeoff.stats.noise import Noise, measure
 from bakeoff.stats.outcomes import Bools, Floats, Runs
 from bakeoff.stats.surrogate import Surface
 from bakeoff.study.preview import seconds_of, training_time
-from bakeoff.study.spec import Row, Spec, rows_from, study_names
+from bakeoff.study.spec import Row, Spec, rows_from
 
 SPLIT = "select"  # all that is chosen is chosen here
 LEAST = 4  # runs of each recipe that a proof takes
@@ -70,20 +68,15 @@ class Search:
 
     def save(self, store: Store) -> Self:
         """Keep the request, or take the one that is there: what earlier studies left was looked up then."""
-        path = store.root / "studies" / self.name / "search.json"
-        if path.exists():
+        if self.name in store.study_names("search"):
             return self.load(store, self.name)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_json(path, asdict(self))
+        store.write_study(self.name, asdict(self), "search")
         return self
 
     @classmethod
     def load(cls, store: Store, name: str) -> Self:
         """The request behind a derivation. Raises RequestError if there is none of that name."""
-        path = store.root / "studies" / name / "search.json"
-        if not path.exists():
-            raise unknown(f"derivation in {store.root}", name, searches(store))
-        data: dict[str, Any] = json.loads(path.read_text())
+        data = store.read_study(name, "search")
         rows = {name: rows_from(data[name]) for name in ("prior", "shorter")}
         return cls(**{**data, **rows, "opening": Spec.from_json(data["opening"]), "always": tuple(data["always"])})
 
@@ -226,13 +219,8 @@ def proof_cost(asked: Search, now: Look, runs: int, each: int) -> float:
 
 def touched(asked: Search, store: Store) -> int:
     """How many other recipes were proved on the same data: each looked at the report split."""
-    others = (Spec.load(store, name) for name in study_names(store) if name != asked.name)
+    others = (Spec.load(store, name) for name in store.study_names() if name != asked.name)
     return sum(spec.design == "proof" and spec.data_fingerprint == asked.opening.data_fingerprint for spec in others)
-
-
-def searches(store: Store) -> list[str]:
-    """All derivations of a store, by name."""
-    return sorted(path.parent.name for path in store.root.glob("studies/*/search.json"))
 
 
 def cost(asked: Search, now: Look, levels: Bools) -> Floats:

@@ -12,7 +12,7 @@ from rich.table import Table
 from bakeoff.plan import Plan, Value, leaves
 from bakeoff.report.console.progress import duration
 from bakeoff.report.words import counted
-from bakeoff.runs.store import RunRecord, View
+from bakeoff.runs.record import RunRecord, View
 
 
 def show_record(console: Console, record: RunRecord, folder: Path) -> None:
