@@ -21,7 +21,8 @@ from unittest import mock
 import numpy as np
 import numpy.typing as npt
 
-from bakeoff.runs.store import RunRecord, Store, View
+from bakeoff.runs.record import RunRecord, View
+from bakeoff.runs.store import Store
 from bakeoff.stats import designs
 from bakeoff.study.spec import Row, Spec
 from bench.compare import ROOT, Ratio

@@ -28,7 +28,7 @@ from bakeoff.ablation.plan import factors
 from bakeoff.engine.versions import ENGINE_VERSION
 from bakeoff.launch.local import Trial, WorkerPool
 from bakeoff.launch.messages import TrainRun
-from bakeoff.runs.store import run_id, view_name
+from bakeoff.runs.record import run_id, view_name
 from bakeoff.runs.workspace import Workspace
 from bakeoff.stats import designs, effects, noise
 from bakeoff.stats.outcomes import Runs

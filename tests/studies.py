@@ -9,7 +9,8 @@ import numpy as np
 
 from bakeoff import recipes
 from bakeoff.plan import Average, EvalView
-from bakeoff.runs.store import Losses, RunRecord, Store, View
+from bakeoff.runs.record import Losses, RunRecord, View
+from bakeoff.runs.store import Store
 from bakeoff.stats import designs
 from bakeoff.stats.outcomes import Bools
 from bakeoff.study.spec import Level, Row, Spec

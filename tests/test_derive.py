@@ -282,8 +282,7 @@ def test_a_budget_in_time_counts_training_and_evaluation(store: Path) -> None:
     rows = asked.made(spec)
     both = {"train": 0.0, "evaluate": 0.0}
     for row in rows:
-        record = results.read(row.runs[0])
-        assert record is not None
+        record = results.get(row.runs[0])
         both["train"] += record.seconds
         both["evaluate"] += sum(view.seconds for view in record.views)
     assert min(both.values()) > 0

@@ -17,7 +17,8 @@ FIND = """
 import sys
 from pathlib import Path
 from bakeoff.plan import Loss, Plan
-from bakeoff.runs.store import Store, run_id
+from bakeoff.runs.record import run_id
+from bakeoff.runs.store import Store
 
 assert {"poly"} <= set(Loss.model_fields) and {"accumulate"} <= set(Plan.model_fields)
 found = 0

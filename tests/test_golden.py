@@ -14,11 +14,12 @@ from bakeoff.ablation.design import design
 from bakeoff.ablation.plan import plan_study
 from bakeoff.plan import Plan
 from bakeoff.recipe import Recipe, compile_plan
-from bakeoff.runs.store import Store, run_id
+from bakeoff.runs.record import run_id
+from bakeoff.runs.store import Store
 from bakeoff.runs.workspace import Workspace
 from bakeoff.stats.power import Kind
 from bakeoff.study.gather import read
-from bakeoff.study.spec import Spec, study_names
+from bakeoff.study.spec import Spec
 
 STUDIES = Path(__file__).parent.parent / "studies"
 GOLDEN: dict[str, Any] = json.loads((Path(__file__).parent / "golden.json").read_text())
@@ -58,16 +59,15 @@ def test_studies_keep_their_names(kind: Kind, tmp_path: Path) -> None:
 def test_kept_stores_are_read_and_their_runs_are_found(name: str) -> None:
     store = Store(STUDIES / name)
     runs = store.ids()
-    assert [len(runs), study_names(store)] == GOLDEN["stores"][name], "a kept store can't be read whole any more"
+    assert [len(runs), store.study_names()] == GOLDEN["stores"][name], "a kept store can't be read whole any more"
     for run in runs:
-        record = store.read(run)
-        assert record is not None
+        record = store.get(run)
         plan = Plan.model_validate(record.plan)
         found = run_id(plan, record.seed, record.data_fingerprint, record.engine_version)
         assert (found, plan.digest) == (run, record.plan_digest), (
             f"run {run} of studies/{name} isn't found under its id any more: its plan and seed would be trained again"
         )
         assert all(store.hits(run, view.name).sum() for view in record.views)
-    for study in study_names(store):
+    for study in store.study_names():
         spec = Spec.load(store, study)
         assert all(record and record.ended for record in read(store, spec, spec.rows))

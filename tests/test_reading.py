@@ -10,7 +10,8 @@ from rich.console import Console
 
 from bakeoff.events import RunEnded
 from bakeoff.report.console.observer import Terminal
-from bakeoff.runs.store import RunRecord, Store
+from bakeoff.runs.record import RunRecord
+from bakeoff.runs.store import Store
 from bakeoff.study.analyse import analyse, so_far
 from bakeoff.study.events import StudyPlanned
 from bakeoff.study.gather import gather, outcomes, read

@@ -11,7 +11,8 @@ from filelock import FileLock
 
 from bakeoff.errors import BakeoffError, RequestError
 from bakeoff.plan import Average, EvalView
-from bakeoff.runs.store import Losses, RunRecord, Store, View, run_id
+from bakeoff.runs.record import Losses, RunRecord, View, run_id
+from bakeoff.runs.store import Store
 from tests.helpers import small_plan
 
 STUDIES = Path(__file__).parents[1] / "studies"
@@ -163,3 +164,22 @@ def test_a_store_that_cannot_be_written_is_a_wrong_request(tmp_path: Path) -> No
     file.touch()
     with pytest.raises(RequestError, match=r"can't write to the store .*; choose one with --store"):
         Store(file / "runs").prepare()
+
+
+def test_what_isn_t_there_is_a_wrong_request(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    with pytest.raises(RequestError, match="no run abc123 in"):
+        store.get("abc123")
+    with pytest.raises(RequestError, match="unknown study in .* 'digits'"):
+        store.read_study("digits")
+    with pytest.raises(RequestError, match="unknown derivation in .* 'digits'"):
+        store.read_study("digits", "search")
+
+
+def test_documents_of_a_study_are_told_apart(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.write_study("b", {"rows": []})
+    store.write_study("a", {"budget": 1.5}, "search")
+    assert (store.study_names(), store.study_names("search")) == (["b"], ["a"])
+    assert (store.read_study("b"), store.read_study("a", "search")) == ({"rows": []}, {"budget": 1.5})
+    assert store.study_file("b", "report.html").parent.is_dir()

@@ -16,9 +16,10 @@ from bakeoff import tasks
 from bakeoff.data.check import check
 from bakeoff.data.dataset import Dataset, Resident
 from bakeoff.data.fingerprint import assemble, fingerprint, mean_std, moments
-from bakeoff.data.splits import balanced, fewest, save_splits, stratified
+from bakeoff.data.splits import balanced, described, fewest, stratified
 from bakeoff.errors import BakeoffError, RequestError
 from bakeoff.plan import ResizedCrop
+from bakeoff.runs.store import Store
 from tests.helpers import DATA, needs, small_data
 
 
@@ -210,10 +211,11 @@ def test_balanced_takes_as_many_of_every_class() -> None:
 
 def test_splits_are_written_once_and_verified(tmp_path: Path) -> None:
     dataset = tasks.get("digits", tmp_path).load(tmp_path)
-    path = save_splits(tmp_path, "digits", dataset)
+    store, splits = Store(tmp_path), described(dataset)
+    path = store.save_splits("digits", splits)
     assert path == tmp_path / "splits" / f"{dataset.fingerprint}.json"
     written = path.read_bytes()
-    assert save_splits(tmp_path, "digits", dataset) == path
+    assert store.save_splits("digits", splits) == path
     assert path.read_bytes() == written
     assert list(path.parent.iterdir()) == [path]
     content = json.loads(written)
@@ -221,7 +223,7 @@ def test_splits_are_written_once_and_verified(tmp_path: Path) -> None:
     content["splits"]["train"]["sha256"] = "0"
     path.write_text(json.dumps(content))
     with pytest.raises(BakeoffError, match="other splits"):
-        save_splits(tmp_path, "digits", dataset)
+        store.save_splits("digits", splits)
 
 
 # --- Fingerprint and statistics ---------------------------------------------------------------------------------------

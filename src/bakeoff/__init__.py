@@ -32,7 +32,8 @@ if _typing.TYPE_CHECKING:
     from bakeoff.recipes.request import Job, Request
     from bakeoff.report.chart import effects_chart
     from bakeoff.report.display import headline, paragraphs, section
-    from bakeoff.runs.store import RunRecord, Store, View, open_store
+    from bakeoff.runs.record import RunRecord, View
+    from bakeoff.runs.store import Store, open_store
     from bakeoff.runs.workspace import Workspace
     from bakeoff.stats.table import Effect, Reading
     from bakeoff.study.analyse import Results
@@ -59,7 +60,8 @@ _HOMES = {
     "recipes.request": ("Job", "Request"),
     "report.chart": ("effects_chart",),
     "report.display": ("headline", "paragraphs", "section"),
-    "runs.store": ("RunRecord", "Store", "View", "open_store"),
+    "runs.record": ("RunRecord", "View"),
+    "runs.store": ("Store", "open_store"),
     "runs.workspace": ("Workspace",),
     "stats.table": ("Effect", "Reading"),
     "study.analyse": ("Results",),

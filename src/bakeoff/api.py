@@ -23,7 +23,8 @@ from bakeoff.errors import RequestError
 from bakeoff.events import ImagesCopied, Observer, TechniqueSkipped, unobserved
 from bakeoff.recipes.request import Job, Request, understand
 from bakeoff.report.render import Format, write
-from bakeoff.runs.store import RunRecord, Store, View, open_store
+from bakeoff.runs.record import RunRecord, View
+from bakeoff.runs.store import Store, open_store
 from bakeoff.runs.workspace import Workspace
 from bakeoff.stats.table import DEFAULT, Reading
 from bakeoff.study.analyse import Results, analyse
@@ -308,12 +309,12 @@ def prepare_data(
 
 def report_file(store: Store, study: str, format: Format = "html") -> Path:
     """Where the report of a study is kept."""
-    return store.root / "studies" / study / f"report.{format}"
+    return store.study_file(study, f"report.{format}")
 
 
 def recipe_file(store: Store, derivation: str) -> Path:
     """Where the recipe of a derivation is kept, for `recipe=` and `--recipe`."""
-    return store.root / "studies" / derivation / "recipe.yaml"
+    return store.study_file(derivation, "recipe.yaml")
 
 
 def _design(design: "Design | Kind", seeds: int | None) -> "Design":

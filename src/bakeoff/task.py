@@ -1,9 +1,9 @@
 """What a Task is: a data set with its splits, a model, a training budget, and what keeps its labels."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 
 from bakeoff.plan import DecayRule, EvalView, HorizontalFlip, Model, PadCrop, Plan, Precision, ResizedCrop, Schedule
 
@@ -18,6 +18,23 @@ class Limits:
     flip: bool = True  # mirroring left and right
     max_rotation: float = 180.0  # degrees
     max_shear: float = 1.0  # tangent
+
+
+class Overrides(TypedDict, total=False):
+    """What `Task.from_...` sets by default and may be set otherwise: the fields of Task of those names."""
+
+    about: str
+    px: int
+    resize_px: int
+    epochs: float
+    batch_size: int
+    model: str
+    crop: PadCrop | ResizedCrop
+    limits: Limits
+    large_batch: int
+    weight_decay: float
+    precision: Precision
+    noise_pp: float | None
 
 
 @dataclass(frozen=True)
@@ -59,3 +76,41 @@ class Task:
             decay=DecayRule(weight_decay=self.weight_decay),
             precision=self.precision,
         )
+
+    # What follows is made of rooms above this one, which is why they are imported where they are used.
+
+    @classmethod
+    def from_arrays(
+        cls,
+        images: Any,
+        labels: Any,
+        *,
+        name: str = "arrays",
+        validation: tuple[Any, Any] | None = None,
+        test: tuple[Any, Any] | None = None,
+        classes: Sequence[str] | None = None,
+        white: float | None = None,
+        channels: Literal["first", "last"] | None = None,
+        **overrides: Unpack[Overrides],
+    ) -> "Task":
+        """A task of arrays or tensors in memory, which are copied.
+
+        images: (N, H, W), (N, H, W, C) or (N, C, H, W) with 1 or 3 channels, black being 0. labels: (N,) names, or
+        whole numbers. name: what runs and reports call it. validation: images and labels whose halves become `select`
+        and `report`; None: 15 % of the training images each, drawn class by class, the same every time. test: images
+        and labels that only `evaluate` opens, if asked. classes: their names in order, which numbered labels count
+        from 0; None: the labels that there are, sorted. white: the value that is white; None: 1 for floats and
+        booleans, 255 for integers. channels: where the channels are, if both places would do.
+
+        Images of up to 96 px are shown at the size of their shorter side, as a square from the middle where they aren't
+        square; larger ones at 224 px. overrides: `epochs=20`, `limits=Limits(flip=False)` and so on.
+
+        Raises RequestError for images and labels that don't fit each other, values that are no pixels (normalised,
+        NaN), fewer than two classes, and too few images of a class.
+        """
+        from bakeoff.tasks.arrays import arrays_task
+
+        task = arrays_task(
+            images, labels, name=name, validation=validation, test=test, classes=classes, white=white, channels=channels
+        )
+        return replace(task, **overrides)

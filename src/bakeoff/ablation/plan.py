@@ -19,7 +19,7 @@ from bakeoff.errors import RequestError
 from bakeoff.plan import Plan
 from bakeoff.recipe import Recipe, compile_plan
 from bakeoff.recipes.request import Job
-from bakeoff.runs.store import run_id
+from bakeoff.runs.record import run_id
 from bakeoff.runs.workspace import Workspace
 from bakeoff.study import seeds
 from bakeoff.study.spec import Level, Row, Spec

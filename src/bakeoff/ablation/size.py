@@ -22,7 +22,7 @@ from bakeoff.stats.intervals import t_quantile
 from bakeoff.stats.power import runs_for, stein
 from bakeoff.study.analyse import Results
 from bakeoff.study.preview import Choice, choices
-from bakeoff.study.spec import Spec, study_names
+from bakeoff.study.spec import Spec
 
 _MOST_BLOCKS = 40  # beyond, the evaluation images are what limits the intervals
 _WORTH_TIMING = 120.0  # seconds of a study: to time its processes takes about 5
@@ -129,7 +129,7 @@ def arranged(spec: Spec, job: Job, where: Workspace, dataset: Dataset, like: Spe
     cores = os.cpu_count() or 1
     if where.jobs or where.threads:
         return replace(spec, arrangement="as asked for")
-    if spec.name in study_names(where.store):
+    if spec.name in where.store.study_names():
         begun = Spec.load(where.store, spec.name)
         return replace(spec, jobs=begun.jobs, threads=begun.threads, arrangement=begun.arrangement)
     if like:

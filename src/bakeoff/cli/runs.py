@@ -43,8 +43,7 @@ def show(
     from bakeoff.report.console import runs
 
     kept = open_store(store)
-    record = kept.read(kept.find(run))
-    assert record is not None
+    record = kept.get(kept.find(run))
     if as_json:
         print_json(record.as_json())
     else:

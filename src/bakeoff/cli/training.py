@@ -86,8 +86,7 @@ def evaluate(
         workers=workers, data=data, store=store,
     )  # fmt: skip
     kept = open_store(store)
-    record = kept.read(kept.find(run))
-    assert record is not None
+    record = kept.get(kept.find(run))
     out, _ = consoles(as_json)
     if as_json:
         print_json({"run_id": record.run_id, "classes": record.classes, **view.as_json()})

@@ -1,7 +1,7 @@
 """Folders of images on disk: one folder per class, in one set or in `train`, `val` and `test`."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,25 +62,35 @@ def read_folders(root: Path) -> Folders:
             found["val"] = _by_class(root, validation[0])
         if _subfolders(root / "test"):
             found["test"] = _by_class(root, "test")
+    return same_classes(root, found)
+
+
+def same_classes(where: Path | str, found: Mapping[str, Mapping[str, Sequence[str]]]) -> Folders:
+    """What was found, if every part has the classes of the first.
+
+    where: for the message. found: part -> class -> names of images, classes in their order.
+
+    Raises RequestError for one class only, and for another set of classes in a later part.
+    """
     classes = tuple(next(iter(found.values())))
     if len(classes) == 1:
-        raise RequestError(f"{root} has one class only, '{classes[0]}'; two are the least to tell apart")
+        raise RequestError(f"{where} has one class only, '{classes[0]}'; two are the least to tell apart")
     for part, by_class in found.items():
         strange = [name for name in by_class if name not in classes]
         absent = [name for name in classes if name not in by_class]
         for names, problem in ((strange, "that train/ lacks"), (absent, "less than train/")):
             if names:
-                raise RequestError(f"{root} has {_count(names, 'class')} in {part}/ {problem}, first '{names[0]}'")
+                raise RequestError(f"{where} has {_count(names, 'class')} in {part}/ {problem}, first '{names[0]}'")
     return Folders(classes, {part: _part(classes, by_class) for part, by_class in found.items()})
 
 
-def check_classes(root: Path, classes: Sequence[str], counts: Sequence[int], least: int, purpose: str) -> None:
+def check_classes(where: Path | str, classes: Sequence[str], counts: Sequence[int], least: int, purpose: str) -> None:
     """Raise RequestError, naming the first class of fewer than `least` images."""
     few = [name for name, count in zip(classes, counts, strict=True) if count < least]
     if few:
         count = counts[classes.index(few[0])]
         raise RequestError(
-            f"{root} has {_count(few, 'class')} with too few images {purpose}, first '{few[0]}' with {count}; "
+            f"{where} has {_count(few, 'class')} with too few images {purpose}, first '{few[0]}' with {count}; "
             f"{least} are the least"
         )
 
@@ -111,7 +121,7 @@ def _images(root: Path, folder: Path) -> list[str]:
     return sorted(found)
 
 
-def _part(classes: tuple[str, ...], by_class: dict[str, list[str]]) -> Part:
+def _part(classes: tuple[str, ...], by_class: Mapping[str, Sequence[str]]) -> Part:
     names = np.array([name for class_name in classes for name in by_class[class_name]], object)
     return Part(names, np.repeat(np.arange(len(classes)), [len(by_class[name]) for name in classes]))
 

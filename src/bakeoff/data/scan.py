@@ -79,7 +79,7 @@ def _look(root: Path, names: Sequence[str]) -> Scan:
         for start in range(0, n, _TOGETHER):
             paths = [root / name for name in names[start : start + _TOGETHER]]
             small: dict[tuple[int, ...], dict[int, Tensor]] = {}  # shape -> row -> image
-            in_turn = sum(os.path.getsize(path) for path in paths) < _SMALL_FILE * len(paths)
+            in_turn = sum(_size_and_time(path)[0] for path in paths) < _SMALL_FILE * len(paths)
             for row, seen in enumerate(map(_one, paths) if in_turn else pool.map(_one, paths), start):
                 if isinstance(seen, images.BadImage):
                     reasons[row] = seen.reason
@@ -120,9 +120,17 @@ def _facts(together: Tensor) -> _Facts:
 def _key(root: Path, names: Sequence[str]) -> str:
     digest = hashlib.sha256(f"{_FORMAT} {PIL.__version__} {root.resolve()}".encode(errors="surrogateescape"))
     for name in names:
-        facts = (root / name).stat()
-        digest.update(f"\0{name}\0{facts.st_size}\0{facts.st_mtime_ns}".encode(errors="surrogateescape"))
+        size, time = _size_and_time(root / name)
+        digest.update(f"\0{name}\0{size}\0{time}".encode(errors="surrogateescape"))
     return digest.hexdigest()[:32]
+
+
+def _size_and_time(path: Path) -> tuple[int, int]:
+    try:
+        facts = path.stat()
+    except FileNotFoundError:  # listed in a table, or a link to nothing: bad, as one that can't be decoded
+        return 0, 0
+    return facts.st_size, facts.st_mtime_ns
 
 
 def _recall(path: Path) -> Scan | None:

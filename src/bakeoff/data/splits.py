@@ -1,9 +1,7 @@
-"""Splits: exact, stratified, the same every time, and kept beside the results."""
+"""Splits: exact, stratified, the same every time."""
 
 import hashlib
-import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,8 +9,7 @@ from numpy.typing import NDArray
 
 from bakeoff import rng
 from bakeoff.data.dataset import Dataset, Images
-from bakeoff.errors import BakeoffError, RequestError
-from bakeoff.files import write_json
+from bakeoff.errors import RequestError
 
 Indices = NDArray[np.int64]
 
@@ -77,23 +74,13 @@ def _deal(labels: Indices, table: Indices, seed: int) -> list[Indices]:
     return [np.sort(np.concatenate(hand)) for hand in hands]
 
 
-def save_splits(store: Path, task: str, dataset: Dataset) -> Path:
-    """Write down which example is in which split, once: STORE/splits/FINGERPRINT.json.
-
-    Raises BakeoffError when the file is there and says something else.
-    """
-    path = store / "splits" / f"{dataset.fingerprint}.json"
-    content = {
+def described(dataset: Dataset) -> dict[str, Any]:
+    """Which example is in which split, in brief: fingerprint, classes, and of each split counts and a hash."""
+    return {
         "fingerprint": dataset.fingerprint,
         "classes": list(dataset.classes),
         "splits": {name: _summary(images, len(dataset.classes)) for name, images in dataset.splits.items()},
     }
-    if path.exists():
-        _verify(path, content)
-        return path
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_json(path, {"task": task, **content})  # two processes at once write the same
-    return path
 
 
 def _summary(images: Images, classes: int) -> dict[str, Any]:
@@ -104,16 +91,3 @@ def _summary(images: Images, classes: int) -> dict[str, Any]:
         "per_class": images.labels.bincount(minlength=classes).tolist(),
         "sha256": hashlib.sha256(lines.encode(errors="surrogateescape")).hexdigest(),  # of "LABEL NAME" lines
     }
-
-
-def _verify(path: Path, content: dict[str, Any]) -> None:
-    try:
-        found = json.loads(path.read_text())
-    except ValueError:
-        found = {}
-    different = [key for key, value in content.items() if found.get(key) != value]
-    if different:
-        raise BakeoffError(
-            f"{path} has other {different[0]} than the data that is read now; "
-            f"results of this store belong to those splits: use another --store, or move the file away"
-        )

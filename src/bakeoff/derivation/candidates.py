@@ -85,7 +85,7 @@ def write_recipe(asked: Search, job: Job, now: Look, store: Store, proof: Result
             "proof": proved,
         },
     }
-    path = store.root / "studies" / asked.name / "recipe.yaml"
+    path = store.study_file(asked.name, "recipe.yaml")
     write_text(path, yaml.safe_dump(data, sort_keys=False, width=120, allow_unicode=True, default_flow_style=None))
     return path
 

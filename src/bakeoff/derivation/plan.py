@@ -19,7 +19,6 @@ from bakeoff.runs.store import Store
 from bakeoff.runs.workspace import Workspace
 from bakeoff.stats import thompson as search
 from bakeoff.study import decide, seeds
-from bakeoff.study import search as study
 from bakeoff.study.search import Objective, Search
 from bakeoff.study.spec import Row, Spec
 
@@ -62,7 +61,7 @@ def plan_search(job: Job, options: SearchOptions, where: Workspace, dataset: Dat
     wanted: list[Any] = [options.objective, budget, unit, sorted(options.always), slowest, seed, job.recipe.as_json()]
     wanted += [job.plan.digest, dataset.fingerprint, ENGINE_VERSION, *revisions(job.plan).items()]
     name = study_name(job.task.name, "derive", wanted)
-    if name in study.searches(where.store):
+    if name in where.store.study_names("search"):
         return Search.load(where.store, name)
     slow = {}
     if slowest is not None:

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from bakeoff import tasks
 from bakeoff.errors import RequestError
 from bakeoff.plan import EvalView
+from bakeoff.runs.record import RunRecord, View
 from bakeoff.runs.runner import evaluate_run
-from bakeoff.runs.store import RunRecord, Store, View
+from bakeoff.runs.store import Store
 from bakeoff.runs.workspace import Workspace
 
 
@@ -45,8 +46,7 @@ def evaluate(
 
 def done(store: Store, run: str) -> RunRecord:
     """The record of a run that has weights. Raises RequestError if there is none, or it has none."""
-    record = store.read(store.find(run))
-    assert record is not None
+    record = store.get(store.find(run))
     if record.status != "done":
         raise RequestError(f"run {record.run_id} has no weights to use: it is {record.status} ({record.reason})")
     return record

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bakeoff.report.words import title
-from bakeoff.runs.store import RunRecord, View
+from bakeoff.runs.record import RunRecord, View
 from bakeoff.stats.intervals import t_quantile
 from bakeoff.study.analyse import Results
 

@@ -16,7 +16,7 @@ from torch import nn
 
 from bakeoff import models, techniques
 from bakeoff.data.dataset import Dataset, Files
-from bakeoff.data.splits import save_splits
+from bakeoff.data.splits import described
 from bakeoff.engine.evaluate import evaluate
 from bakeoff.engine.state import write_tensors
 from bakeoff.engine.train import Diverged, train
@@ -24,7 +24,8 @@ from bakeoff.engine.versions import ENGINE_VERSION, revisions
 from bakeoff.errors import BakeoffError, RequestError
 from bakeoff.events import Observer, unobserved
 from bakeoff.plan import Plan
-from bakeoff.runs.store import Losses, RunRecord, Store, View, run_id
+from bakeoff.runs.record import Losses, RunRecord, View, run_id
+from bakeoff.runs.store import Store
 from bakeoff.runs.workspace import Workspace
 
 SPLITS = ("select", "report")  # what training evaluates; `test` is opened by `evaluate` only
@@ -51,7 +52,7 @@ def run_plan(
     check_sources(plan)
     store, device = where.store, where.torch_device()
     store.prepare()
-    save_splits(store.root, task, dataset)
+    store.save_splits(task, described(dataset))
     run = run_id(plan, seed, dataset.fingerprint)
     with store.locked(run):
         record = store.read(run)
@@ -86,9 +87,7 @@ def run_plan(
             for read in (plan, *extra_evaluations):
                 for split in SPLITS:
                     evaluate_run(where, record, read, dataset, split)
-    final = store.read(run)
-    assert final is not None
-    return final.for_plan(plan, recipe)
+    return store.get(run).for_plan(plan, recipe)
 
 
 def check_sources(plan: Plan) -> None:
@@ -133,7 +132,7 @@ def evaluate_run(
 def load_model(store: Store, record: RunRecord, plan: Plan, device: torch.device) -> nn.Module:
     """The trained network of a run, with averaged or last weights as the plan says, ready for inference."""
     prefix = "average." if plan.average else "model."
-    path = store.folder(record.run_id) / "weights.safetensors"
+    path = store.weights(record.run_id)
     if not path.exists():
         raise BakeoffError(f"the weights of run {record.run_id} are gone: {path} doesn't exist")
     model = models.build(plan.model)
@@ -146,9 +145,8 @@ def load_model(store: Store, record: RunRecord, plan: Plan, device: torch.device
 
 def _train(plan: Plan, dataset: Dataset, where: Workspace, start: RunRecord, observer: Observer) -> RunRecord:
     store, device, workers = where.store, where.torch_device(), decoders(dataset, where.workers)
-    folder = store.folder(start.run_id)
     store.write(start)
-    checkpoint = folder / "checkpoint.safetensors"
+    checkpoint = store.checkpoint(start.run_id)
     try:
         state = train(plan, dataset, start.seed, device, checkpoint=checkpoint, workers=workers, report=observer)
     except Diverged as error:
@@ -156,7 +154,7 @@ def _train(plan: Plan, dataset: Dataset, where: Workspace, start: RunRecord, obs
     else:
         weights = {f"model.{n}": t for n, t in state.model.state_dict().items()}
         weights |= {f"average.{n}": t for n, t in state.average.model.state_dict().items()}
-        write_tensors(folder / "weights.safetensors", weights)
+        write_tensors(store.weights(start.run_id), weights)
         examples = plan.steps * plan.batch_size
         record = replace(
             start,

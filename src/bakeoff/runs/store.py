@@ -5,24 +5,22 @@
     RUN_ID/views/VIEW.json       one evaluation of those weights, with correctness per example
     RUN_ID/checkpoint.safetensors  the state of a run that isn't finished
     splits/FINGERPRINT.json      which images are in which split
+    studies/NAME/study.json      a study: its runs and what they are to tell
+    studies/NAME/search.json     what was asked of a derivation
+    studies/NAME/recipe.yaml, report.*   what came out
 
-A run is identified by what decides its weights: training part of the plan, seed, data, engine version and revisions.
-What is only read from the weights, the average instead of the last weights or another inference size, is a view.
-
-A store may say its format, in store.json: {"format": 1} (absent: 1). One of a later format is refused, and so is a run
-in the shape of another version: in one line, and never read as if it were empty. A field of a record may be added with
-a default; whatever else changes raises FORMAT.
+Nothing outside this file knows where things are.
 """
 
-import hashlib
+import json
 import os
 import zlib
-from base64 import b64decode, b64encode
+from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import MISSING, asdict, dataclass, field, fields, replace
+from dataclasses import MISSING, asdict, fields
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -30,146 +28,21 @@ from filelock import FileLock, Timeout
 from pydantic import ValidationError
 from pydantic_core import from_json
 
-from bakeoff.engine import versions
-from bakeoff.engine.versions import ENGINE_VERSION
 from bakeoff.errors import BakeoffError, RequestError, explain_validation, unknown
 from bakeoff.files import tidy, write_json
-from bakeoff.plan import EvalView, Plan
+from bakeoff.plan import Plan
+from bakeoff.runs.record import Losses, RunRecord, View, metrics_of
 
 FORMAT = 1  # of a store; raised by whatever an older version would misread
-Status = Literal["done", "diverged", "crashed", "interrupted"]
-
-
-@dataclass(frozen=True)
-class View:
-    """One evaluation of a run: a split, with or without weight averaging, at an inference size.
-
-    seconds: that it took. hits: k -> correctness of every example at Acc@k, in the split's order, as the store keeps
-    it: see `packed_hits`.
-    """
-
-    split: str
-    ema: bool
-    resize_px: int
-    crop_px: int
-    acc: dict[str, float]  # "acc1", "acc5", ... in percent
-    cross_entropy: float
-    ece: float
-    n: int
-    per_class: tuple[float | None, ...]
-    seconds: float = field(default=0.0, compare=False)
-    hits: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
-
-    @property
-    def name(self) -> str:
-        """File name in the run's folder."""
-        return view_name(self.split, self.ema, self)
-
-    def metrics(self) -> dict[str, Any]:
-        """What is reported of it."""
-        return {**self.acc, "cross_entropy": self.cross_entropy, "ece": self.ece, "n": self.n}
-
-    def as_json(self) -> dict[str, Any]:
-        """The view as plain data, accuracies at the top level."""
-        data: dict[str, Any] = asdict(self)
-        accs: dict[str, Any] = data.pop("acc")
-        del data["hits"], data["seconds"]
-        return data | accs
-
-    def packed_hits(self, k: int = 1) -> npt.NDArray[np.uint8]:
-        """(ceil(n / 8),) correctness at Acc@k, packed as `np.packbits` does."""
-        return np.frombuffer(zlib.decompress(b64decode(self.hits[str(k)])), np.uint8)
-
-
-@dataclass(frozen=True)
-class Losses:
-    """Training loss: its mean over the steps since the entry before, at each `step`.
-
-    Two tuples, since a pair for each entry would take longer to make than all else that is read of a run.
-    """
-
-    step: tuple[int, ...] = ()
-    loss: tuple[float, ...] = ()
-
-    def __len__(self) -> int:
-        return len(self.step)
-
-
-@dataclass(frozen=True)
-class RunRecord:
-    """One run: what was asked, what came out. Times in seconds, accuracies in percent."""
-
-    run_id: str
-    status: Status
-    reason: str  # why a run that isn't done isn't
-    task: str
-    recipe: list[dict[str, Any]]
-    plan: dict[str, Any]
-    plan_digest: str
-    seed: int
-    data_fingerprint: str
-    engine_version: int
-    classes: tuple[str, ...]
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    examples_seen: int = 0
-    steps: int = 0
-    seconds: float = 0.0
-    data_wait_seconds: float = 0.0
-    images_per_second: float = 0.0
-    device: str = ""
-    threads: int = 0
-    versions: dict[str, str] = field(default_factory=dict)
-    started: str = ""
-    finished: str = ""
-    losses: Losses = Losses()
-    metrics: dict[str, dict[str, Any]] = field(default_factory=dict)  # split -> what the plan evaluates
-    views: tuple[View, ...] = ()  # everything that was evaluated
-    revisions: dict[str, int] = field(default_factory=dict)  # of the engine's parts that the run used, above 1
-
-    @property
-    def ended(self) -> bool:
-        """Whether the run has come to an end that is never changed."""
-        return self.status in ("done", "diverged")
-
-    def as_json(self) -> dict[str, Any]:
-        """The record as plain data."""
-        return {**asdict(self), "views": [view.as_json() for view in self.views]}
-
-    def for_plan(self, plan: Plan, recipe: list[dict[str, Any]]) -> Self:
-        """The same run as the answer to a plan that shares its training part: its metrics are the plan's views."""
-        asked = plan.model_dump(mode="json")
-        return replace(self, recipe=recipe, plan=asked, plan_digest=plan.digest, metrics=_metrics(asked, self.views))
-
-
+Document = Literal["study", "search"]  # what is kept of a study before its first run
+_NOUNS: dict[Document, str] = {"study": "study", "search": "derivation"}
 _KNOWN = {each.name for each in fields(RunRecord)} - {"metrics", "views"}
 _REQUIRED = {each.name for each in fields(RunRecord) if each.default is each.default_factory is MISSING} | {"losses"}
 _KNOWN_OF_VIEW = {each.name for each in fields(View)}
 
 
-def view_name(split: str, ema: bool, size: EvalView | View) -> str:
-    """The name under which an evaluation is kept."""
-    return f"{split}-{'ema' if ema else 'raw'}-{size.resize_px}-{size.crop_px}"
-
-
-def run_id(
-    plan: Plan,
-    seed: int,
-    fingerprint: str,
-    engine_version: int = ENGINE_VERSION,
-    revisions: Mapping[str, int] | None = None,
-) -> str:
-    """12 hexadecimal digits that identify a trained run.
-
-    engine_version, revisions: of the engine that trains it, by default this one's (bakeoff.engine.versions).
-    """
-    used = versions.revisions(plan) if revisions is None else revisions
-    parts = [plan.training_digest, seed, fingerprint, engine_version, *(f"{n}:{used[n]}" for n in sorted(used))]
-    return hashlib.sha256(" ".join(map(str, parts)).encode()).hexdigest()[:12]
-
-
 class Store:
-    """A folder of runs. Raises RequestError for one in a later format than this version reads."""
+    """A folder of runs and studies. Raises RequestError for one in a later format than this version reads."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -195,6 +68,14 @@ class Store:
     def folder(self, run: str) -> Path:
         """Where a run keeps its files."""
         return self.root / run
+
+    def weights(self, run: str) -> Path:
+        """Where the weights of a run that is done are."""
+        return self.folder(run) / "weights.safetensors"
+
+    def checkpoint(self, run: str) -> Path:
+        """Where the state of a run that isn't finished is."""
+        return self.folder(run) / "checkpoint.safetensors"
 
     def find(self, prefix: str) -> str:
         """The run whose id starts with `prefix`. Raises RequestError if there is none or more than one."""
@@ -226,11 +107,18 @@ class Store:
         if views is None:
             views = sorted(path.stem for path in (self.folder(run) / "views").glob("*.json"))
         data["views"] = tuple(view for name in views if (view := self.view(run, name)))
-        data["metrics"] = _metrics(data["plan"], data["views"])
+        data["metrics"] = metrics_of(data["plan"], data["views"])
         for name in ("classes", "mean", "std"):
             data[name] = tuple(data[name])
         data["losses"] = Losses(**{name: tuple(values) for name, values in data["losses"].items()})
         return RunRecord(**data)
+
+    def get(self, run: str) -> RunRecord:
+        """What is known of a run. Raises RequestError if it was never started."""
+        record = self.read(run)
+        if record is None:
+            raise RequestError(f"no run {run} in {self.root}")
+        return record
 
     def view(self, run: str, name: str) -> View | None:
         """One evaluation of a run; None if it wasn't made."""
@@ -297,6 +185,49 @@ class Store:
         except Timeout:
             raise BakeoffError(f"run {run} is being trained by another process; wait for it") from None
 
+    def save_splits(self, task: str, splits: dict[str, Any]) -> Path:
+        """Keep which example is in which split, once.
+
+        splits: of `data.splits.described`. Raises BakeoffError when other splits are kept of the same data.
+        """
+        path = self.root / "splits" / f"{splits['fingerprint']}.json"
+        if path.exists():
+            try:
+                kept = json.loads(path.read_text())
+            except ValueError:
+                kept = {}
+            different = [key for key, value in splits.items() if kept.get(key) != value]
+            if different:
+                raise BakeoffError(
+                    f"{path} has other {different[0]} than the data that is read now; "
+                    f"results of this store belong to those splits: use another --store, or move the file away"
+                )
+        else:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_json(path, {"task": task, **splits})  # two processes at once write the same
+        return path
+
+    def study_names(self, kind: Document = "study") -> list[str]:
+        """All studies of which there is such a document, by name."""
+        return sorted(path.parent.name for path in self.root.glob(f"studies/*/{kind}.json"))
+
+    def read_study(self, name: str, kind: Document = "study") -> dict[str, Any]:
+        """A document of a study. Raises RequestError where there is none."""
+        data = _load(str(self.study_file(name, f"{kind}.json")))
+        if data is None:
+            raise unknown(f"{_NOUNS[kind]} in {self.root}", name, self.study_names(kind))
+        return data
+
+    def write_study(self, name: str, data: dict[str, Any], kind: Document = "study") -> None:
+        """Keep a document of a study, in place of the one before."""
+        path = self.study_file(name, f"{kind}.json")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_json(path, data)
+
+    def study_file(self, name: str, filename: str) -> Path:
+        """Where a study keeps a file that came out of it, such as "report.html"; its folder may not be there yet."""
+        return self.root / "studies" / name / filename
+
 
 def open_store(root: Store | Path | str | None = None) -> Store:
     """The store in a folder; None: in $BAKEOFF_STORE, else in runs/ here. An open one stays as it is."""
@@ -310,10 +241,3 @@ def _load(path: str) -> dict[str, Any] | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     return data
-
-
-def _metrics(plan: dict[str, Any], views: Iterable[View]) -> dict[str, dict[str, Any]]:
-    """Split -> what the plan evaluates."""
-    asked = (plan["average"] is not None, plan["eval_view"]["resize_px"], plan["eval_view"]["crop_px"])
-    found = {v.split: v.metrics() for v in views if (v.ema, v.resize_px, v.crop_px) == asked}
-    return {split: found[split] for split in ("select", "report") if split in found}

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from bakeoff.runs.store import RunRecord
+from bakeoff.runs.record import RunRecord
 from bakeoff.stats import effects
 from bakeoff.stats.interactions import Interaction, interactions
 from bakeoff.stats.noise import Noise, measure

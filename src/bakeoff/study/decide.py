@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bakeoff.runs.store import RunRecord
+from bakeoff.runs.record import RunRecord
 from bakeoff.stats import thompson
 from bakeoff.stats.noise import Noise, measure
 from bakeoff.stats.outcomes import Bools, Floats, Runs

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bakeoff.runs.store import RunRecord, Store
+from bakeoff.runs.record import RunRecord
+from bakeoff.runs.store import Store
 from bakeoff.stats.outcomes import Hits, Runs
 from bakeoff.study import search
 from bakeoff.study.search import Search
-from bakeoff.study.spec import SPLIT, Row, Spec, study_names
+from bakeoff.study.spec import SPLIT, Row, Spec
 
 Records = list[RunRecord | None]
 
@@ -117,7 +118,7 @@ def outcomes(
 def _grown_from(store: Store, spec: Spec) -> tuple[str, ...]:
     """Earlier studies in the store whose runs are some of these; the first stage was planned, and isn't one."""
     runs = {row.runs for row in spec.rows}
-    others = (Spec.load(store, name) for name in study_names(store) if name not in (spec.name, spec.first_stage))
+    others = (Spec.load(store, name) for name in store.study_names() if name not in (spec.name, spec.first_stage))
     return tuple(
         other.name for other in others if other.created < spec.created and {row.runs for row in other.rows} < runs
     )
@@ -147,5 +148,5 @@ def _collector_paused() -> Iterator[None]:
 
 def reuse_of_report_split(store: Store, asked: Search) -> int:
     """How many other recipes were proved on the same data: each looked at the report split."""
-    others = (Spec.load(store, name) for name in study_names(store) if name != asked.name)
+    others = (Spec.load(store, name) for name in store.study_names() if name != asked.name)
     return sum(spec.design == "proof" and spec.data_fingerprint == asked.opening.data_fingerprint for spec in others)

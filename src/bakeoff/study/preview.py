@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bakeoff.errors import RequestError
-from bakeoff.runs.store import RunRecord
+from bakeoff.runs.record import RunRecord
 from bakeoff.stats.outcomes import Bools, Floats
 from bakeoff.stats.power import Kind, half_width, least_detectable
 

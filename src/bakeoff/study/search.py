@@ -1,15 +1,12 @@
 """What a derivation is: what was asked, what it began with. Written once, before its first run."""
 
 import itertools
-import json
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 import numpy as np
 
-from bakeoff.errors import unknown
-from bakeoff.files import write_json
 from bakeoff.runs.store import Store
 from bakeoff.stats import thompson as search
 from bakeoff.stats.outcomes import Bools
@@ -54,20 +51,15 @@ class Search:
 
     def save(self, store: Store) -> Self:
         """Keep the request, or take the one that is there: what earlier studies left was looked up then."""
-        path = store.root / "studies" / self.name / "search.json"
-        if path.exists():
+        if self.name in store.study_names("search"):
             return self.load(store, self.name)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_json(path, asdict(self))
+        store.write_study(self.name, asdict(self), "search")
         return self
 
     @classmethod
     def load(cls, store: Store, name: str) -> Self:
         """The request behind a derivation. Raises RequestError if there is none of that name."""
-        path = store.root / "studies" / name / "search.json"
-        if not path.exists():
-            raise unknown(f"derivation in {store.root}", name, searches(store))
-        data: dict[str, Any] = json.loads(path.read_text())
+        data = store.read_study(name, "search")
         rows = {name: rows_from(data[name]) for name in ("prior", "shorter")}
         return cls(**{**data, **rows, "opening": Spec.from_json(data["opening"]), "always": tuple(data["always"])})
 
@@ -88,8 +80,3 @@ class Search:
         names = self.opening.evaluation
         every = np.array(list(itertools.product((False, True), repeat=len(names))), bool).reshape(-1, len(names))
         return every[every[:, [index for index, name in enumerate(names) if name in self.always]].all(axis=1)]
-
-
-def searches(store: Store) -> list[str]:
-    """All derivations of a store, by name."""
-    return sorted(path.parent.name for path in store.root.glob("studies/*/search.json"))

@@ -3,19 +3,17 @@
 A study is written once, before its first run, and holds no results: what the store lacks is what is left to do.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 
 from bakeoff.errors import RequestError, unknown
-from bakeoff.files import write_json
 from bakeoff.plan import EvalView, Plan
-from bakeoff.runs.store import Store, view_name
+from bakeoff.runs.record import view_name
+from bakeoff.runs.store import Store
 from bakeoff.stats.outcomes import Bools
 from bakeoff.stats.power import Kind
 
@@ -147,17 +145,15 @@ class Spec:
 
     def save(self, store: Store) -> Self:
         """Keep the study, and return what is kept: one that is there already stays as it is."""
-        path = _path(store, self.name)
-        if path.exists():
-            return self.from_json(json.loads(path.read_text()))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_json(path, asdict(self))
+        if self.name in store.study_names():
+            return self.load(store, self.name)
+        store.write_study(self.name, asdict(self))
         return self
 
     @classmethod
     def load(cls, store: Store, prefix: str) -> Self:
         """The study whose name starts with `prefix`. Raises RequestError if there is none or more than one."""
-        names = study_names(store)
+        names = store.study_names()
         found = [prefix] if prefix in names else [name for name in names if name.startswith(prefix)]
         if len(found) > 1:
             which = f"study '{prefix}' is ambiguous" if prefix else "there is more than one study"
@@ -167,7 +163,7 @@ class Spec:
                 raise RequestError(f"no studies in {store.root}; start with: bakeoff ablate --task digits")
             raise unknown(f"study in {store.root}", prefix, names)
         try:
-            spec = cls.from_json(json.loads(_path(store, found[0]).read_text()))
+            spec = cls.from_json(store.read_study(found[0]))
             for plan in (spec.base_plan, spec.recipe_plan):
                 Plan.model_validate(plan)
         except (KeyError, TypeError, ValueError) as error:
@@ -200,12 +196,3 @@ class Spec:
 def rows_from(data: Sequence[dict[str, Any]]) -> tuple[Row, ...]:
     """Rows from JSON."""
     return tuple(Row(tuple(row["levels"]), row["block"], tuple(row["seeds"]), tuple(row["runs"])) for row in data)
-
-
-def study_names(store: Store) -> list[str]:
-    """All studies of a store, by name."""
-    return sorted(path.parent.name for path in store.root.glob("studies/*/study.json"))
-
-
-def _path(store: Store, name: str) -> Path:
-    return store.root / "studies" / name / "study.json"

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bakeoff.runs.store import RunRecord
+from bakeoff.runs.record import RunRecord
 from bakeoff.stats import level_sweep as strengths
 from bakeoff.stats import thompson as search
 from bakeoff.stats.noise import ENOUGH_DF

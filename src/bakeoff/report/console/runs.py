@@ -12,7 +12,7 @@ from rich.table import Table
 from bakeoff.encoding import Value
 from bakeoff.plan import Plan, leaves
 from bakeoff.report import words
-from bakeoff.runs.store import RunRecord, View
+from bakeoff.runs.record import RunRecord, View
 
 
 def show_record(console: Console, record: RunRecord, folder: Path) -> None:

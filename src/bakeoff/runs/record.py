@@ -1,0 +1,151 @@
+"""What a run and its evaluations are, as values.
+
+A run is identified by what decides its weights: training part of the plan, seed, data, engine version and revisions.
+What is only read from the weights, the average instead of the last weights or another inference size, is a view.
+"""
+
+import hashlib
+import zlib
+from base64 import b64decode
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from bakeoff.engine import versions
+from bakeoff.engine.versions import ENGINE_VERSION
+from bakeoff.plan import EvalView, Plan
+
+Status = Literal["done", "diverged", "crashed", "interrupted"]
+
+
+@dataclass(frozen=True)
+class View:
+    """One evaluation of a run: a split, with or without weight averaging, at an inference size.
+
+    seconds: that it took. hits: k -> correctness of every example at Acc@k, in the split's order, as the store keeps
+    it: see `packed_hits`.
+    """
+
+    split: str
+    ema: bool
+    resize_px: int
+    crop_px: int
+    acc: dict[str, float]  # "acc1", "acc5", ... in percent
+    cross_entropy: float
+    ece: float
+    n: int
+    per_class: tuple[float | None, ...]
+    seconds: float = field(default=0.0, compare=False)
+    hits: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def name(self) -> str:
+        """File name in the run's folder."""
+        return view_name(self.split, self.ema, self)
+
+    def metrics(self) -> dict[str, Any]:
+        """What is reported of it."""
+        return {**self.acc, "cross_entropy": self.cross_entropy, "ece": self.ece, "n": self.n}
+
+    def as_json(self) -> dict[str, Any]:
+        """The view as plain data, accuracies at the top level."""
+        data: dict[str, Any] = asdict(self)
+        accs: dict[str, Any] = data.pop("acc")
+        del data["hits"], data["seconds"]
+        return data | accs
+
+    def packed_hits(self, k: int = 1) -> npt.NDArray[np.uint8]:
+        """(ceil(n / 8),) correctness at Acc@k, packed as `np.packbits` does."""
+        return np.frombuffer(zlib.decompress(b64decode(self.hits[str(k)])), np.uint8)
+
+
+@dataclass(frozen=True)
+class Losses:
+    """Training loss: its mean over the steps since the entry before, at each `step`.
+
+    Two tuples, since a pair for each entry would take longer to make than all else that is read of a run.
+    """
+
+    step: tuple[int, ...] = ()
+    loss: tuple[float, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.step)
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One run: what was asked, what came out. Times in seconds, accuracies in percent."""
+
+    run_id: str
+    status: Status
+    reason: str  # why a run that isn't done isn't
+    task: str
+    recipe: list[dict[str, Any]]
+    plan: dict[str, Any]
+    plan_digest: str
+    seed: int
+    data_fingerprint: str
+    engine_version: int
+    classes: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    examples_seen: int = 0
+    steps: int = 0
+    seconds: float = 0.0
+    data_wait_seconds: float = 0.0
+    images_per_second: float = 0.0
+    device: str = ""
+    threads: int = 0
+    versions: dict[str, str] = field(default_factory=dict)
+    started: str = ""
+    finished: str = ""
+    losses: Losses = Losses()
+    metrics: dict[str, dict[str, Any]] = field(default_factory=dict)  # split -> what the plan evaluates
+    views: tuple[View, ...] = ()  # everything that was evaluated
+    revisions: dict[str, int] = field(default_factory=dict)  # of the engine's parts that the run used, above 1
+
+    @property
+    def ended(self) -> bool:
+        """Whether the run has come to an end that is never changed."""
+        return self.status in ("done", "diverged")
+
+    def as_json(self) -> dict[str, Any]:
+        """The record as plain data."""
+        return {**asdict(self), "views": [view.as_json() for view in self.views]}
+
+    def for_plan(self, plan: Plan, recipe: list[dict[str, Any]]) -> Self:
+        """The same run as the answer to a plan that shares its training part: its metrics are the plan's views."""
+        asked = plan.model_dump(mode="json")
+        return replace(self, recipe=recipe, plan=asked, plan_digest=plan.digest, metrics=metrics_of(asked, self.views))
+
+
+def view_name(split: str, ema: bool, size: EvalView | View) -> str:
+    """The name under which an evaluation is kept."""
+    return f"{split}-{'ema' if ema else 'raw'}-{size.resize_px}-{size.crop_px}"
+
+
+def run_id(
+    plan: Plan,
+    seed: int,
+    fingerprint: str,
+    engine_version: int = ENGINE_VERSION,
+    revisions: Mapping[str, int] | None = None,
+) -> str:
+    """12 hexadecimal digits that identify a trained run.
+
+    engine_version, revisions: of the engine that trains it, by default this one's (bakeoff.engine.versions).
+    """
+    used = versions.revisions(plan) if revisions is None else revisions
+    parts = [plan.training_digest, seed, fingerprint, engine_version, *(f"{n}:{used[n]}" for n in sorted(used))]
+    return hashlib.sha256(" ".join(map(str, parts)).encode()).hexdigest()[:12]
+
+
+def metrics_of(plan: dict[str, Any], views: Iterable[View]) -> dict[str, dict[str, Any]]:
+    """Split -> what the plan evaluates."""
+    asked = (plan["average"] is not None, plan["eval_view"]["resize_px"], plan["eval_view"]["crop_px"])
+    found = {v.split: v.metrics() for v in views if (v.ema, v.resize_px, v.crop_px) == asked}
+    return {split: found[split] for split in ("select", "report") if split in found}

@@ -1,0 +1,160 @@
+"""People's own data: from labelled images, wherever they come from, to a Task with its defaults and splits."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from bakeoff.data.dataset import Dataset, Files, Images, Resident
+from bakeoff.data.fingerprint import assemble, mean_std
+from bakeoff.data.folders import Folders, Part, check_classes
+from bakeoff.data.scan import Scan, scan
+from bakeoff.data.splits import fewest, stratified
+from bakeoff.errors import RequestError
+from bakeoff.plan import PadCrop, Precision, ResizedCrop
+from bakeoff.task import Limits, Task
+
+SHARES = (0.7, 0.15, 0.15)  # train, select, report, of images that aren't split
+HALVES = (0.5, 0.5)  # select, report, of a validation set
+_LEAST_STEPS = 400  # of training, however few images there are
+
+
+@dataclass(frozen=True)
+class Listed:
+    """Image files with labels.
+
+    where: the folder or table that lists them, for messages. root: what their names are relative to. rows: of a table,
+    name -> row.
+    """
+
+    where: Path
+    root: Path
+    found: Folders
+    rows: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Opened:
+    classes: tuple[str, ...]
+    splits: dict[str, Part]
+    skipped: dict[str, str]
+    seen: Scan
+    row: dict[str, int]  # of each image in `seen`
+
+    @property
+    def channels(self) -> int:
+        return 1 if self.seen.gray[self.seen.good].all() else 3
+
+
+def own_task(
+    name: str, images: int, classes: int, channels: int, train: int, side: int | None, load: Callable[[Path], Dataset]
+) -> Task:
+    """A Task with the defaults for data that nobody knows.
+
+    images: how many there are. train: in the training split. side: of the square that small images of one size are
+    shown as, in pixels; None: large ones, or of several sizes, which are shown at 224 px.
+    """
+    batch = 128 if train >= 2000 else 32
+    large = Task(
+        name=name,
+        about=f"{images:,} images in {classes} classes",
+        classes=classes,
+        channels=channels,
+        px=224,
+        resize_px=256,
+        train_examples=train,
+        epochs=max(10, math.ceil(_LEAST_STEPS * batch / train)),
+        batch_size=batch,
+        model="resnet18",
+        crop=ResizedCrop(),
+        limits=Limits(),
+        load=load,
+        precision=Precision(dtype="auto"),
+    )
+    if side is None:
+        return large
+    return replace(
+        large, px=side, resize_px=side, model="cnn", crop=PadCrop(), weight_decay=5e-4, precision=Precision()
+    )
+
+
+def files_task(name: str, read: Callable[[], Listed], skip_bad: bool) -> Task:
+    """The task that labelled image files make; size and channels are read from them.
+
+    read: lists them; called again when the data are loaded. Images that all have one size of up to 96 px are kept in
+    memory and shown at that size; others are streamed and shown at 224 px.
+
+    Raises RequestError when a class has too few images to split, or files can't be read, unless `skip_bad`.
+    """
+    opened = _open(read(), skip_bad)
+    seen = opened.seen
+    return own_task(
+        name,
+        images=int(sum(seen.good)),
+        classes=len(opened.classes),
+        channels=opened.channels,
+        train=len(opened.splits["train"].labels),
+        side=None if seen.pixels is None else min(seen.pixels.shape[2:]),
+        load=partial(_load, read, skip_bad),
+    )
+
+
+def split(where: Path | str, classes: tuple[str, ...], parts: Mapping[str, Part]) -> dict[str, Part]:
+    """Parts `all`, or `train` and maybe `val` and `test`, as train, select, report and maybe test.
+
+    The halves of `val` are `select` and `report`; without it, they are 15 % of the training images each. A function of
+    the labels and their order alone. Raises RequestError, naming `where`, when a class has too few images.
+    """
+    whole = parts["all"] if "all" in parts else parts["train"]
+    test = {"test": parts["test"]} if "test" in parts else {}
+    if "val" in parts:
+        select, report = _divide(where, classes, parts["val"], HALVES, "of the validation set to halve")
+        return {"train": whole, "select": select, "report": report, **test}
+    train, select, report = _divide(where, classes, whole, SHARES, "to split")
+    return {"train": train, "select": select, "report": report, **test}
+
+
+def _divide(
+    where: Path | str, classes: tuple[str, ...], part: Part, shares: tuple[float, ...], purpose: str
+) -> list[Part]:
+    check_classes(where, classes, part.counts(len(classes)), fewest(shares), purpose)
+    return [part[rows] for rows in stratified(part.labels, shares, seed=0)]
+
+
+def _open(listed: Listed, skip_bad: bool) -> _Opened:
+    where, folders = listed.where, listed.found
+    names = sorted(name for part in folders.parts.values() for name in part.names)
+    seen = scan(listed.root, names)
+    row = {name: at for at, name in enumerate(names)}
+    bad = {name: str(reason) for name, reason in zip(names, seen.reasons, strict=True) if reason}
+    if bad and not skip_bad:
+        files = "1 file" if len(bad) == 1 else f"{len(bad)} files"
+        first = min(bad, key=lambda name: listed.rows.get(name, 0))
+        at = f" (row {listed.rows[first]})" if first in listed.rows else ""
+        raise RequestError(
+            f"{files} of {len(names)} in {where} can't be read, first {first}{at}: {bad[first]}; "
+            f"repair or remove them, or go on without them (--skip-bad)"
+        )
+    parts = {key: part[seen.good[[row[name] for name in part.names]]] for key, part in folders.parts.items()}
+    for part in parts.values():
+        check_classes(where, folders.classes, part.counts(len(folders.classes)), 1, "that can be read")
+    return _Opened(folders.classes, split(where, folders.classes, parts), bad, seen, row)
+
+
+def _load(read: Callable[[], Listed], skip_bad: bool, data: Path) -> Dataset:
+    listed = read()
+    opened = _open(listed, skip_bad)
+    seen, channels = opened.seen, opened.channels
+    splits: dict[str, Images] = {}
+    for key, part in opened.splits.items():
+        names, labels = tuple(part.names), torch.from_numpy(part.labels)
+        if seen.pixels is not None:
+            rows = [opened.row[name] for name in names]
+            splits[key] = Resident(torch.from_numpy(seen.pixels[rows, :channels]), labels, names)
+        else:
+            splits[key] = Files(tuple(listed.root / name for name in names), labels, channels, names)
+    train = [opened.row[name] for name in opened.splits["train"].names]
+    return assemble(opened.classes, splits, mean_std(seen.moments[train, :channels]), opened.skipped)
