@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack, cast
 
 from bakeoff.errors import RequestError
 from bakeoff.events import ImagesCopied, Observer, TechniqueSkipped, unobserved
-from bakeoff.recipes.request import Job, Request, understand
 from bakeoff.report.render import Format, write
 from bakeoff.runs.record import RunRecord, View
 from bakeoff.runs.store import Store, open_store
@@ -40,6 +39,9 @@ if TYPE_CHECKING:
     from bakeoff.data.prepare import Prepared
     from bakeoff.derivation.plan import SearchOptions
     from bakeoff.inference.predict import Prediction
+    from bakeoff.models import Builder
+    from bakeoff.recipe import Recipe
+    from bakeoff.recipes.request import AnyTask, AnyTechnique, Job, Request
     from bakeoff.stats.power import Kind
     from bakeoff.study.events import SearchPlanned, StudyPlanned
     from bakeoff.study.search import Objective
@@ -64,10 +66,10 @@ class Where(TypedDict, total=False):
 class Asked(Where, total=False):
     """What else is asked for, beside task and recipe: as in `Request`; and where."""
 
-    with_: Sequence[str]
-    without: Sequence[str]
+    with_: "Sequence[AnyTechnique]"
+    without: "Sequence[AnyTechnique]"
     settings: Sequence[str]
-    model: str | None
+    model: "str | Builder | None"
     length: float
     skip_bad: bool
 
@@ -84,14 +86,16 @@ class Sought(Asked, total=False):
     seed: int
 
 
-def plan_job(task: str | Request = "digits", recipe: str | None = None, **asked: Unpack[Asked]) -> Job:
+def plan_job(
+    task: "AnyTask | Request" = "digits", recipe: "str | Recipe | None" = None, **asked: Unpack[Asked]
+) -> "Job":
     """Understand a request and compile its plan; nothing is trained. `job.plan` is the plan."""
     return _understood(task, recipe, asked, BASELINE)[0]
 
 
 def train(
-    task: str | Request = "digits",
-    recipe: str | None = None,
+    task: "AnyTask | Request" = "digits",
+    recipe: "str | Recipe | None" = None,
     *,
     seed: int = 0,
     observer: Observer = unobserved,
@@ -138,8 +142,8 @@ def predict(run: str, images: Sequence[Path | str], *, topk: int = 5, **place: U
 
 
 def ablate(
-    task: str | Request = "digits",
-    recipe: str | None = None,
+    task: "AnyTask | Request" = "digits",
+    recipe: "str | Recipe | None" = None,
     *,
     design: "Design | Kind" = "factorial",
     seeds: int | None = None,
@@ -162,8 +166,8 @@ def ablate(
 
 
 def plan_ablation(
-    task: str | Request = "digits",
-    recipe: str | None = None,
+    task: "AnyTask | Request" = "digits",
+    recipe: "str | Recipe | None" = None,
     *,
     design: "Design | Kind" = "factorial",
     seeds: int | None = None,
@@ -177,8 +181,8 @@ def plan_ablation(
 
 
 def derive(
-    task: str | Request = "digits",
-    recipe: str | None = None,
+    task: "AnyTask | Request" = "digits",
+    recipe: "str | Recipe | None" = None,
     *,
     reading: Reading = DEFAULT,
     observer: Observer = unobserved,
@@ -201,7 +205,7 @@ def derive(
 
 
 def plan_derivation(
-    task: str | Request = "digits", recipe: str | None = None, **asked: Unpack[Sought]
+    task: "AnyTask | Request" = "digits", recipe: "str | Recipe | None" = None, **asked: Unpack[Sought]
 ) -> "SearchPlanned":
     """What `derive` would begin with; arguments as there. Nothing is run."""
     from bakeoff.derivation.plan import plan_search
@@ -267,7 +271,7 @@ def load_model(run: str, **place: Unpack[Where]) -> "Module":
     return runner.load_model(where.store, record, where.store.plan(record), where.torch_device())
 
 
-def load_data(task: str = "digits", *, skip_bad: bool = False, data: Path | str | None = None) -> "Dataset":
+def load_data(task: "AnyTask" = "digits", *, skip_bad: bool = False, data: Path | str | None = None) -> "Dataset":
     """A task's images and labels in their splits. data: the folder of data sets."""
     from bakeoff import tasks
 
@@ -275,7 +279,7 @@ def load_data(task: str = "digits", *, skip_bad: bool = False, data: Path | str 
     return tasks.get(task, folder, skip_bad=skip_bad).load(folder)
 
 
-def check_data(task: str = "digits", *, skip_bad: bool = False, data: Path | str | None = None) -> "DataReport":
+def check_data(task: "AnyTask" = "digits", *, skip_bad: bool = False, data: Path | str | None = None) -> "DataReport":
     """What is in a task's data: classes, sizes, splits, duplicates, files that can't be read."""
     from bakeoff import tasks
     from bakeoff.data import check
@@ -342,8 +346,12 @@ def _search(asked: Sought) -> "tuple[SearchOptions, Asked]":
     return SearchOptions(size=size, **cast(Any, options)), cast(Asked, rest)
 
 
-def _understood(task: str | Request, recipe: str | None, asked: Asked, usual: str) -> tuple[Job, Workspace]:
+def _understood(
+    task: "AnyTask | Request", recipe: "str | Recipe | None", asked: Asked, usual: str
+) -> "tuple[Job, Workspace]":
     """The job that is asked for, and where it happens. usual: the recipe where neither says one."""
+    from bakeoff.recipes.request import Request, understand
+
     where = _where(cast(Where, {name: value for name, value in asked.items() if name in Where.__annotations__}))
     what: dict[str, Any] = {name: value for name, value in asked.items() if name not in Where.__annotations__}
     if not isinstance(task, Request):

@@ -8,7 +8,8 @@ from bakeoff.ablation.plan import factors
 from bakeoff.ablation.size import enlarged, preview, sized
 from bakeoff.data.dataset import Dataset
 from bakeoff.events import Observer, RunEnded
-from bakeoff.launch.local import Trial, WorkerPool
+from bakeoff.launch.base import Launcher, Trial
+from bakeoff.launch.local import launcher
 from bakeoff.launch.messages import TrainRun
 from bakeoff.recipes.request import Job
 from bakeoff.runs.store import Store
@@ -46,17 +47,12 @@ def run_study(spec: Spec, job: Job, where: Workspace, observer: Observer) -> Spe
     """Keep a study, and make the runs that it lacks, in parallel: see `run_rows`. Returns what is kept of it."""
     where.store.prepare()
     kept = spec.save(where.store)
-    with pool(spec, where) as workers:
+    with launcher(job.task, where, device=spec.device, jobs=spec.jobs, threads=spec.threads) as workers:
         run_rows(workers, [(row, job) for row in spec.rows], where.store, observer)
     return kept
 
 
-def pool(spec: Spec, where: Workspace) -> WorkerPool:
-    """The processes that a study asks for."""
-    return WorkerPool(where, device=spec.device, jobs=spec.jobs, threads=spec.threads)
-
-
-def run_rows(workers: WorkerPool, runs: Sequence[tuple[Row, Job]], store: Store, observer: Observer) -> None:
+def run_rows(workers: Launcher, runs: Sequence[tuple[Row, Job]], store: Store, observer: Observer) -> None:
     """Make the runs that the store lacks; what fails is tried once more with another seed.
 
     runs: as for `missing`. The observer is told of every run that ends.

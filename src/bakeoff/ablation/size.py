@@ -12,6 +12,7 @@ from bakeoff.ablation.plan import factors, plan_study
 from bakeoff.data.dataset import Dataset
 from bakeoff.engine import timing
 from bakeoff.errors import RequestError
+from bakeoff.launch.base import stays_here
 from bakeoff.launch.parallel import arrange, speeds
 from bakeoff.plan import Plan
 from bakeoff.recipes.request import Job
@@ -127,6 +128,9 @@ def arranged(spec: Spec, job: Job, where: Workspace, dataset: Dataset, like: Spe
     study, so that going on with it can't change its bits. like: a study of the same job that is settled already.
     """
     cores = os.cpu_count() or 1
+    if here := stays_here(job.task, where):
+        threads = torch.get_num_threads()
+        return replace(spec, jobs=1, threads=threads, arrangement=f"in this process, which alone has {here}")
     if where.jobs or where.threads:
         return replace(spec, arrangement="as asked for")
     if spec.name in where.store.study_names():

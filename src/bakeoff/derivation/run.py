@@ -7,11 +7,12 @@ import numpy as np
 
 from bakeoff import recipes
 from bakeoff.ablation.plan import Factors, factors
-from bakeoff.ablation.run import pool, run_rows
+from bakeoff.ablation.run import run_rows
 from bakeoff.derivation.candidates import dosed, knobs_of, recipe_of, write_recipe
 from bakeoff.derivation.plan import SearchOptions, plan_search
 from bakeoff.events import Observer
-from bakeoff.launch.local import WorkerPool
+from bakeoff.launch.base import Launcher
+from bakeoff.launch.local import launcher
 from bakeoff.recipes.request import Job
 from bakeoff.runs.workspace import Workspace
 from bakeoff.stats import level_sweep, thompson
@@ -34,8 +35,9 @@ def derive(job: Job, options: SearchOptions, where: Workspace, reading: Reading,
     observer(SearchPlanned(asked))
     where.store.prepare()
     asked = asked.save(where.store)
-    with pool(asked.opening, where) as workers:
-        conversation = Derivation(asked, job.without(list(asked.opening.not_applicable)), where, workers, observer)
+    begin = asked.opening
+    with launcher(job.task, where, device=begin.device, jobs=begin.jobs, threads=begin.threads) as workers:
+        conversation = Derivation(asked, job.without(list(begin.not_applicable)), where, workers, observer)
         return conversation.hold(reading)
 
 
@@ -45,7 +47,7 @@ class Derivation:
     rows: the runs of the search so far. The best recipe so far is in `recipe.yaml` from the initial design on.
     """
 
-    def __init__(self, asked: Search, job: Job, where: Workspace, workers: WorkerPool, observer: Observer) -> None:
+    def __init__(self, asked: Search, job: Job, where: Workspace, workers: Launcher, observer: Observer) -> None:
         self.asked, self.job, self.observer = asked, job, observer
         self.store, self.workers = where.store, workers
         self.found, self.fingerprint = factors(job), asked.opening.data_fingerprint

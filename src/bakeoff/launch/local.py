@@ -5,20 +5,14 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
-from typing import Self
+from contextlib import contextmanager
+from dataclasses import replace
 
+from bakeoff.launch.base import Launcher, Trial, setup, stays_here
 from bakeoff.launch.messages import Answer, Setup, TimePlans, TrainRun
+from bakeoff.launch.worker import Handler
 from bakeoff.runs.workspace import Workspace
-
-
-@dataclass(frozen=True)
-class Trial:
-    """A run to be made. run: its id. cost: expected time, in any unit."""
-
-    run: str
-    work: TrainRun
-    cost: float
+from bakeoff.task import Task
 
 
 class Worker:
@@ -62,7 +56,7 @@ class Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, **threads},
+            env={**os.environ, **threads, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
             start_new_session=True,  # Ctrl-C reaches us alone, and we end the workers
         )
         assert process.stdin is not None
@@ -71,25 +65,19 @@ class Worker:
 
 
 class WorkerPool:
-    """Worker processes that stay from one batch of runs to the next; leaving its context ends them at once."""
+    """Worker processes that stay from one batch of runs to the next; `stop` ends them at once."""
 
-    def __init__(self, where: Workspace, *, device: str, jobs: int, threads: int) -> None:
-        setup = Setup(store=str(where.store.root), data=str(where.data), device=device)
+    def __init__(self, setup: Setup, *, jobs: int, threads: int) -> None:
         self._free = [Worker(setup, threads) for _ in range(jobs)]
         self._all = tuple(self._free)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
+    def stop(self) -> None:
+        """End all processes."""
         for worker in self._all:
             worker.stop()
 
     def launch(self, trials: Sequence[Trial]) -> Iterator[tuple[Trial, Answer]]:
-        """Make runs, the longest first; answers come as they are known.
-
-        When the caller stops early, the workers end at once.
-        """
+        """See `Launcher`."""
         waiting = sorted(trials, key=lambda trial: -trial.cost)
         running: dict[Future[Answer], tuple[Worker, Trial]] = {}
         with ThreadPoolExecutor(len(self._all)) as pool:
@@ -106,3 +94,29 @@ class WorkerPool:
                 for worker, _ in running.values():
                     worker.stop()
                     self._free.append(worker)
+
+
+class InProcess:
+    """Makes runs in this process, one after the other: for what no other process could load."""
+
+    def __init__(self, where: Workspace) -> None:
+        self._handler = Handler(where)
+
+    def launch(self, trials: Sequence[Trial]) -> Iterator[tuple[Trial, Answer]]:
+        """See `Launcher`."""
+        for trial in sorted(trials, key=lambda trial: -trial.cost):
+            yield trial, self._handler.answer(trial.work)
+
+
+@contextmanager
+def launcher(task: Task, where: Workspace, *, device: str, jobs: int, threads: int) -> Iterator[Launcher]:
+    """What makes runs of a task: processes, or this one where they couldn't. It ends with its context."""
+    if stays_here(task, where):
+        yield InProcess(replace(where, device=device))
+        return
+    with setup(task, where, device) as told:
+        pool = WorkerPool(told, jobs=jobs, threads=threads)
+        try:
+            yield pool
+        finally:
+            pool.stop()

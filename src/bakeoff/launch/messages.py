@@ -6,15 +6,21 @@ from pydantic import Field, TypeAdapter
 
 from bakeoff.encoding import Value
 from bakeoff.plan import Plan
+from bakeoff.registry import Extension
 
 
 class Setup(Value):
-    """The first thing that a worker is told: where everything is."""
+    """The first thing that a worker is told: where everything is.
 
-    kind: Literal["setup"] = "setup"
+    extensions: techniques, models and tasks from outside, to be loaded before anything else is read. datasets: task ->
+    file with its images, where the task itself can't be loaded.
+    """
+
     store: str
     data: str
     device: str
+    extensions: tuple[Extension, ...] = ()
+    datasets: dict[str, str] = Field(default_factory=dict)
 
 
 class TrainRun(Value):

@@ -6,8 +6,9 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from bakeoff.launch.base import setup
 from bakeoff.launch.local import Worker
-from bakeoff.launch.messages import Setup, TimePlans
+from bakeoff.launch.messages import TimePlans
 from bakeoff.plan import Plan
 from bakeoff.runs.workspace import Workspace
 from bakeoff.task import Task
@@ -55,10 +56,9 @@ def speeds(
     plans: each timed for `seconds` after a few steps to warm up. An arrangement in which a process fails, as for want
     of memory, or that takes several times as long as the first one did, has speed 0.
     """
-    setup = Setup(store=str(where.store.root), data=str(where.data), device=where.device)
-    workers = [Worker(setup, threads=1) for _ in range(most)]
     limit: float | None = None  # for the first arrangement, whose processes also start
-    with ThreadPoolExecutor(most) as pool:
+    with setup(task, where, where.device) as told, ThreadPoolExecutor(most) as pool:
+        workers = [Worker(told, threads=1) for _ in range(most)]
 
         def speed(jobs: int, threads: int) -> float:
             nonlocal limit

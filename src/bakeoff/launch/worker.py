@@ -7,8 +7,12 @@ import os
 import queue
 import sys
 import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bakeoff import registry
+from bakeoff.errors import BakeoffError
 from bakeoff.launch.messages import WORK, Answer, Setup, TimePlans, TrainRun
 from bakeoff.runs.workspace import Workspace
 
@@ -19,16 +23,13 @@ if TYPE_CHECKING:
 class Handler:
     """Does the work of messages, one after the other; data that were read once are kept."""
 
-    def __init__(self, setup: Setup) -> None:
-        self.where = Workspace.open(store=setup.store, data=setup.data, device=setup.device)
+    def __init__(self, where: Workspace, datasets: Mapping[str, str] | None = None) -> None:
+        self.where, self._files = where, datasets or {}
         self._datasets: dict[str, Dataset] = {}
 
-    def answer(self, line: str) -> Answer:
-        """Do what a message says. A broken one must not end the study: the reason is the answer."""
-        from bakeoff.errors import BakeoffError
-
+    def answer(self, work: TrainRun | TimePlans) -> Answer:
+        """Do what a message says. A broken run must not end the study: the reason is the answer."""
         try:
-            work = WORK.validate_json(line)
             return self._train(work) if isinstance(work, TrainRun) else self._time(work)
         except BakeoffError as error:
             return Answer(status="crashed", reason=str(error))
@@ -57,9 +58,13 @@ class Handler:
 
     def _dataset(self, task: str) -> "Dataset":
         from bakeoff import tasks
+        from bakeoff.data import saved
 
         if task not in self._datasets:
-            self._datasets[task] = tasks.get(task, self.where.data, skip_bad=True).load(self.where.data)
+            if task in self._files:
+                self._datasets[task] = saved.load(Path(self._files[task]))
+            else:
+                self._datasets[task] = tasks.get(task, self.where.data, skip_bad=True).load(self.where.data)
         return self._datasets[task]
 
 
@@ -71,9 +76,23 @@ def serve(threads: int) -> None:
     import torch  # after the thread has started: a parent that dies meanwhile is noticed
 
     torch.set_num_threads(threads)
-    handler = Handler(Setup.model_validate_json(lines.get()))
+    setup = Setup.model_validate_json(lines.get())
+    handler = Handler(Workspace.open(store=setup.store, data=setup.data, device=setup.device), setup.datasets)
+    unmet = _load(setup.extensions)
     while True:
-        print(handler.answer(lines.get()).model_dump_json(), flush=True)
+        line = lines.get()
+        answer = Answer(status="crashed", reason=unmet) if unmet else handler.answer(WORK.validate_json(line))
+        print(answer.model_dump_json(), flush=True)
+
+
+def _load(extensions: Sequence[registry.Extension]) -> str:
+    """Load what came from outside; why that can't be done, if it can't."""
+    try:
+        for extension in extensions:
+            registry.load(extension)
+    except BakeoffError as error:
+        return str(error)
+    return ""
 
 
 def _listen(lines: "queue.SimpleQueue[str]") -> None:

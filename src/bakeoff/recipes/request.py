@@ -4,33 +4,40 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import ValidationError
 
-from bakeoff import models, recipes, tasks, techniques
+from bakeoff import recipes, tasks, techniques
 from bakeoff.errors import RequestError, explain_validation
 from bakeoff.plan import Plan
 from bakeoff.recipe import Compiled, Recipe, compile_plan
 from bakeoff.task import Task
+
+if TYPE_CHECKING:
+    from bakeoff.models import Builder
+
+AnyTask = str | Task | tasks.Builder
+AnyTechnique = recipes.Chosen
 
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
     """What is asked for: a recipe on a task.
 
-    task: a name, or "folder:PATH". recipe: a name, or a recipe file. with_, without: techniques to add and to leave
-    out. settings: "technique.knob=value", or "slot=value" for the plan that techniques start from. model: a network by
-    name (None: the task's). length: multiple of the training length. skip_bad: go on without images that can't be
-    read. command: what was typed, to be typed again.
+    task: a name, "folder:PATH", in a file ("./data.py:mine"), or a Task. recipe: a name, a recipe file, or a Recipe.
+    with_, without: techniques to add and to leave out: names, in a file ("./mine.py:GridMask"), or Technique objects.
+    settings: "technique.knob=value", or "slot=value" for the plan that techniques start from. model: a network by
+    name, in a file ("./net.py:build"), or its builder (None: the task's). length: multiple of the training length.
+    skip_bad: go on without images that can't be read. command: what was typed, to be typed again.
     """
 
-    task: str = "digits"
-    recipe: str = "baseline"
-    with_: Sequence[str] = ()
-    without: Sequence[str] = ()
+    task: AnyTask = "digits"
+    recipe: str | Recipe = "baseline"
+    with_: Sequence[AnyTechnique] = ()
+    without: Sequence[AnyTechnique] = ()
     settings: Sequence[str] = ()
-    model: str | None = None
+    model: "str | Builder | None" = None
     length: float = 1.0
     skip_bad: bool = False
     command: Sequence[str] = ()
@@ -68,6 +75,8 @@ def understand(request: Request, data: Path) -> Job:
 
     data: the folder of data sets. Raises RequestError for what can't be had.
     """
+    from bakeoff import models  # which loads torch
+
     if not 0 < request.length < math.inf:
         raise RequestError(
             f"length {request.length} isn't a positive number; it is a multiple of the recipe's training length"
