@@ -5,17 +5,18 @@ bakeoff ablate --task digits --with ./examples/gridmask.py:GridMask,mixup --set 
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-import torch
 from pydantic import Field
-from torch import Tensor
 
 from bakeoff.parts import ImageOp
 from bakeoff.plan import Fraction, Plan
 from bakeoff.rng import Draws
 from bakeoff.task import Task
 from bakeoff.technique import Card, Claim, Paper, Technique
+
+if TYPE_CHECKING:
+    from torch import Tensor  # loading it takes a second, which no list or report should wait for
 
 
 class GridMaskOp(ImageOp):
@@ -31,8 +32,10 @@ class GridMaskOp(ImageOp):
     keep: Fraction = 0.5
     period: tuple[Fraction, Fraction] = (96 / 224, 1.0)
 
-    def apply(self, images: Tensor, draws: Draws) -> Tensor:
+    def apply(self, images: "Tensor", draws: Draws) -> "Tensor":
         """(N, C, H, W) float32, both ways."""
+        import torch
+
         height, width = images.shape[2:]
         low, high = self.period
         u = draws("grid", 4)
@@ -40,7 +43,7 @@ class GridMaskOp(ImageOp):
         hole = ((1 - self.keep) * period).round()
         hit = u[:, 3] < self.p
 
-        def inside(length: int, shift: Tensor) -> Tensor:  # (N, length): whether a line of pixels crosses squares
+        def inside(length: int, shift: "Tensor") -> "Tensor":  # (N, length): whether a line of pixels crosses squares
             place = torch.arange(length, device=images.device) + (shift * period).floor()[:, None]
             return place % period[:, None] < hole[:, None]
 

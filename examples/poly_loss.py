@@ -4,15 +4,17 @@ bakeoff train --task digits --with ./examples/poly_loss.py:PolyLoss,label_smooth
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
-from torch import Tensor
 
 from bakeoff.parts import LossTerm
 from bakeoff.plan import Plan
 from bakeoff.task import Task
 from bakeoff.technique import Card, Paper, Technique
+
+if TYPE_CHECKING:
+    from torch import Tensor  # loading it takes a second, which no list or report should wait for
 
 
 class Poly1(LossTerm):
@@ -21,7 +23,7 @@ class Poly1(LossTerm):
     kind: Literal["poly1"] = "poly1"
     epsilon: float
 
-    def apply(self, logits: Tensor, targets: Tensor) -> Tensor:
+    def apply(self, logits: "Tensor", targets: "Tensor") -> "Tensor":
         """A scalar. logits, targets: (N, K) float32."""
         return self.epsilon * (1.0 - (logits.softmax(1) * targets).sum(1)).mean()
 

@@ -55,14 +55,16 @@ def test_a_card_is_complete(name: str) -> None:
 def test_every_claim_stands_as_it_is_written(name: str) -> None:
     written = entry(name) or {"paper_gains": [], "other_gains": []}
     rows = [*written["paper_gains"], *written["other_gains"]]
-    claims = published.claims(name)
-    assert len(claims) == len(rows)
-    for claim, row in zip(claims, rows, strict=True):
+    own = techniques.get(name).card.claims
+    on_file = [claim for claim in published.claims(name) if claim not in own]
+    assert len(on_file) == len(rows)
+    for claim, row in zip(on_file, rows, strict=True):
         assert (claim.baseline, claim.value, claim.gain) == (row["baseline"], row["with"], row["gain"])
         assert claim.status == row["status"]
+        assert claim.by_authors == (row in written["paper_gains"])
+    for claim in (*own, *on_file):
         assert claim.status.startswith(("verified: ", "from memory"))
         assert claim.verified != claim.status.startswith("from memory")
-        assert claim.by_authors == (row in written["paper_gains"])
         assert "%" in claim.metric  # points, so that gains can stand beside ours
 
 
