@@ -176,6 +176,8 @@ class Registry(Generic[T]):
 
     def _of_object(self, thing: object) -> Found[T]:
         target: Any = self._checked(thing, f"{thing!r:.80}")
+        if known := next((found for found in self._named.values() if found.target is target), None):
+            return known
         if (digest := source_of(thing)) is None and self._name_of and (name := self._name_of(target)) in self.builtin:
             return Found(target, name, None)
         if isinstance(target, (type, FunctionType)):
