@@ -5,6 +5,7 @@ from pathlib import Path
 
 from safetensors import safe_open
 from safetensors.torch import save as as_bytes
+from torch import Tensor
 
 from bakeoff.data.dataset import Dataset, Images, Resident
 from bakeoff.files import write_bytes
@@ -12,7 +13,8 @@ from bakeoff.files import write_bytes
 
 def save(dataset: Dataset, path: Path) -> None:
     """Write a data set whose images are in memory. Raises TypeError for one whose images are in files."""
-    tensors, names = {}, {}
+    tensors: dict[str, Tensor] = {}
+    names: dict[str, tuple[str, ...]] = {}
     for key, images in dataset.splits.items():
         if not isinstance(images, Resident):
             raise TypeError(f"the images of {key} are in files already")

@@ -7,29 +7,45 @@ from bakeoff.task import Limits, Task
 from bakeoff.tasks.cifar10 import CIFAR10
 from bakeoff.tasks.digits import DIGITS
 from bakeoff.tasks.folder import folder_task
+from bakeoff.tasks.huggingface import OPTIONS as HUGGINGFACE_OPTIONS
+from bakeoff.tasks.huggingface import huggingface_task
 from bakeoff.tasks.imagenet import IMAGENET, imagenet_folder
 from bakeoff.tasks.mnist import FASHION_MNIST, MNIST, MNIST_5K
+from bakeoff.tasks.table import options, table_task
 
 __all__ = ["NAMES", "Limits", "Task", "get", "image_folder"]
 
 _BUILT_IN = {task.name: task for task in (DIGITS, MNIST, MNIST_5K, FASHION_MNIST, CIFAR10, IMAGENET)}
-_FOLDER = "folder:"
+_FOLDER, _TABLE, _HUGGINGFACE = "folder:", "table:", "hf:"
 
 NAMES = {name: task.about for name, task in _BUILT_IN.items()} | {
-    "folder:PATH": "your own images, a folder for each class, in one set or in train/, val/ and test/"
+    "folder:PATH": "your own images, a folder for each class, in one set or in train/, val/ and test/",
+    "table:PATH": "your own images, listed in a CSV or Parquet file with columns image, label and maybe split",
+    "hf:PATH": "a Hugging Face data set by its local path or its name (pip install 'bakeoff[huggingface]')",
 }
 
 
 def get(name: str, data: Path, skip_bad: bool = False) -> Task:
     """The task of that name.
 
-    data: the data folder; `folder:PATH` is looked for from the current folder and then from there. Only `folder:`
-    tasks read images at this point. skip_bad: leave files of a `folder:` task out that can't be read.
+    data: the data folder; a PATH is looked for from the current folder and then from there. Only tasks of people's own
+    data read images at this point. skip_bad: leave files of theirs out that can't be read.
 
     Raises RequestError for unknown names and for folders that can't be a data set.
     """
     if name in _BUILT_IN:
         return _BUILT_IN[name]
+    if name.startswith(_TABLE):
+        path, columns = options(name.removeprefix(_TABLE), ("image", "label", "split"))
+        if not path:
+            raise RequestError("table: needs the path of a table, as in --task table:labels.csv")
+        return table_task(_below(Path(path).expanduser(), data), **columns, skip_bad=skip_bad)
+    if name.startswith(_HUGGINGFACE):
+        source, asked = options(name.removeprefix(_HUGGINGFACE), HUGGINGFACE_OPTIONS)
+        if not source:
+            raise RequestError("hf: needs a path or a name, as in --task hf:mnist")
+        below = _below(Path(source).expanduser(), data)
+        return huggingface_task(str(below) if below.exists() else source, **asked, skip_bad=skip_bad)
     if not name.startswith(_FOLDER):
         raise unknown("task", name, NAMES)
     return folder_task(image_folder(name, data), skip_bad)
@@ -44,4 +60,9 @@ def image_folder(name: str, data: Path) -> Path:
     path = Path(name.removeprefix(_FOLDER)).expanduser()
     if path == Path():
         raise RequestError("folder: needs the path of a folder of images, as in --task folder:photos")
-    return data / path if not path.is_dir() and (data / path).is_dir() else path
+    return _below(path, data)
+
+
+def _below(path: Path, data: Path) -> Path:
+    """The path from the current folder, or from the data folder if only that is there."""
+    return data / path if not path.exists() and (data / path).exists() else path
