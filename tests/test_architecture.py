@@ -9,7 +9,19 @@ import pytest
 import bakeoff
 
 SOURCE = Path(bakeoff.__file__).parent
-VOCABULARY = ("errors", "events", "files", "rng", "encoding", "parts", "plan", "task", "technique", "recipe", "registry")
+VOCABULARY = (
+    "errors",
+    "events",
+    "files",
+    "rng",
+    "encoding",
+    "parts",
+    "plan",
+    "task",
+    "technique",
+    "recipe",
+    "registry",
+)
 
 # From the ground up: a room imports from those below it only, and from the vocabulary. What each is for stands in its
 # package's docstring.

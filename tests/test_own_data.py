@@ -1,10 +1,12 @@
 """Tasks from people's own data: arrays, tables, Hugging Face data sets."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from bakeoff import tasks
 from bakeoff.data.dataset import Resident
@@ -25,6 +27,12 @@ def pictures(n: int = 60, shape: tuple[int, ...] = (8, 8), seed: int = 0) -> np.
 
 def fingerprint_of(task: Task) -> str:
     return task.load(NOWHERE).fingerprint
+
+
+def by_class() -> str:
+    """Of the same images in the order in which files are listed."""
+    order = np.argsort(Y, kind="stable")
+    return fingerprint_of(Task.from_arrays(pictures()[order], Y[order]))
 
 
 # --- Arrays -----------------------------------------------------------------------------------------------------------
@@ -51,19 +59,16 @@ def test_arrays_are_split_once_class_by_class_and_keep_their_pixels() -> None:
 
 def test_all_forms_of_the_same_images_are_one_data_set() -> None:
     x = pictures(shape=(8, 10, 3))
-    forms = {
-        "channels last": x,
-        "channels first": x.transpose(0, 3, 1, 2),
-        "tensor": torch.from_numpy(x),
-        "integers": x.astype(np.int64),
-        "floats": x.astype(np.float32) / 255,
-        "floats to 255": (x.astype(np.float64), {"white": 255}),
-        "list": x.tolist(),
-    }
-    found = set()
-    for form in forms.values():
-        array, more = form if isinstance(form, tuple) else (form, {})
-        found.add(fingerprint_of(Task.from_arrays(array, Y, **more)))
+    forms = (
+        x,
+        x.transpose(0, 3, 1, 2),
+        torch.from_numpy(x),
+        x.astype(np.int64),
+        x.astype(np.float32) / 255,
+        x.tolist(),
+    )
+    found = {fingerprint_of(Task.from_arrays(form, Y)) for form in forms}
+    found.add(fingerprint_of(Task.from_arrays(x.astype(np.float64), Y, white=255)))
     assert len(found) == 1
     task = Task.from_arrays(x, Y)
     assert (task.px, task.channels) == (8, 3)
@@ -87,14 +92,14 @@ def test_labels_may_be_names_or_count_names() -> None:
 
 
 def test_validation_and_test_stay_what_they_are() -> None:
-    parts = {"validation": (pictures(seed=1), Y), "test": (pictures(6, seed=2), Y[:6])}
-    dataset = Task.from_arrays(pictures(), Y, **parts).load(NOWHERE)
+    validation, test = (pictures(seed=1), Y), (pictures(6, seed=2), Y[:6])
+    dataset = Task.from_arrays(pictures(), Y, validation=validation, test=test).load(NOWHERE)
     assert {name: len(images) for name, images in dataset.splits.items()} == {
         "train": 60, "select": 30, "report": 30, "test": 6,
     }  # fmt: skip
     select, _ = stratified(Y, (0.5, 0.5), seed=0)
     assert dataset.splits["select"].names == tuple(f"val/{row}" for row in select)
-    tested = Task.from_arrays(pictures(), Y, test=parts["test"]).load(NOWHERE)
+    tested = Task.from_arrays(pictures(), Y, test=test).load(NOWHERE)
     assert {name: len(images) for name, images in tested.splits.items()} == {
         "train": 42, "select": 9, "report": 9, "test": 6,
     }  # fmt: skip
@@ -120,7 +125,7 @@ def test_defaults_are_a_folder_s_and_each_can_be_set() -> None:
         (pictures(), Y / 1.0, {}, "the labels are of type float64"),
         (pictures(), Y * 0, {}, "arrays has one class only, '0'"),
         (pictures(), np.arange(60), {}, "as many classes as images"),
-        (pictures(), [0] * 55 + [1] * 5, {}, "1 class with too few images to split, first '1' with 5; .* the least"),
+        (pictures(), [0] * 58 + [1] * 2, {}, "1 class with too few images to split, first '1' with 2; .* the least"),
         (pictures(), ["a", "b", ""] * 20, {}, "the labels are empty in row 2"),
         (pictures(), np.array(["a", None, "b"] * 20, object), {}, "the labels hold None in row 1"),
         (pictures(), Y, {"classes": ["a", "b"]}, "the labels are 2 in row 2, and there are 2 classes"),
@@ -132,7 +137,7 @@ def test_defaults_are_a_folder_s_and_each_can_be_set() -> None:
         (pictures(0), [], {}, "the images are none"),
         (np.full((60, 8, 8), "a"), Y, {}, "the images are of type <U1"),
         ([[[1]], [[1, 2]]], [0, 1], {}, "not of one size"),
-        (pictures(), Y, {"test": (pictures(shape=(9, 9)), Y)}, r"the test images are of .* \(1, 9, 9\), those to train"),
+        (pictures(), Y, {"test": (pictures(shape=(9, 9)), Y)}, r"the test images are of .* \(1, 9, 9\), those"),
         (pictures(), Y, {"test": (pictures(), Y + 1)}, "the test labels are 3 in row 2"),
     ],
 )  # fmt: skip
@@ -143,9 +148,8 @@ def test_what_doesn_t_fit_is_one_line(x, y, more, message: str) -> None:
 
 
 def test_a_data_set_in_memory_comes_back_bit_for_bit(tmp_path: Path) -> None:
-    dataset = Task.from_arrays(
-        pictures(shape=(8, 8, 3)), ["ä", "b", "c"] * 20, test=(pictures(3, (8, 8, 3)), list("äbc"))
-    ).load(NOWHERE)
+    tested = (pictures(3, (8, 8, 3)), list("äbc"))
+    dataset = Task.from_arrays(pictures(shape=(8, 8, 3)), ["ä", "b", "c"] * 20, test=tested).load(NOWHERE)
     save(dataset, tmp_path / "data.safetensors")
     again = load(tmp_path / "data.safetensors")
     assert fingerprint(again.classes, again.splits) == dataset.fingerprint == again.fingerprint
@@ -167,3 +171,196 @@ def test_mnist_s_arrays_are_a_task() -> None:
     task = Task.from_arrays(train.images, train.labels, limits=Limits(flip=False))
     assert (task.px, task.channels, task.train_examples, task.batch_size) == (28, 1, 3500, 128)
     assert task.load(NOWHERE).classes == tuple("0123456789")
+
+
+# --- Tables -----------------------------------------------------------------------------------------------------------
+
+
+def write_images(folder: Path, n: int = 60, shape: tuple[int, ...] = (8, 8)) -> list[str]:
+    folder.mkdir(parents=True)
+    for row, image in enumerate(pictures(n, shape)):
+        Image.fromarray(image).save(folder / f"{row:02}.png")
+    return [f"{folder.name}/{row:02}.png" for row in range(n)]
+
+
+def write_csv(path: Path, *rows: str, head: str = "image,label") -> Path:
+    path.write_text("\n".join([head, *rows]) + "\n", "utf-8")
+    return path
+
+
+def listed(folder: Path, names: list[str], **more: str) -> Path:
+    return write_csv(folder / "labels.csv", *(f"{name},{Y[row]}" for row, name in enumerate(names)), **more)
+
+
+def test_a_table_is_the_same_data_set_as_the_arrays(tmp_path: Path) -> None:
+    table = listed(tmp_path, write_images(tmp_path / "images"))
+    task = tasks.get(f"table:{table}", NOWHERE)
+    assert task.name == f"table:{table}"
+    assert fingerprint_of(task) == by_class()
+    assert fingerprint_of(Task.from_table(table)) == fingerprint_of(task)
+    assert tasks.get("table:labels.csv", tmp_path).name == task.name, "looked for in the data folder too"
+    assert Task.from_table(table, epochs=2, limits=Limits(flip=False)).epochs == 2
+
+
+def test_order_of_rows_delimiter_and_absolute_paths_change_nothing(tmp_path: Path) -> None:
+    names = write_images(tmp_path / "images")
+    expected = fingerprint_of(Task.from_table(listed(tmp_path, names)))
+    rows = [f"{Y[row]};{tmp_path / name}" for row, name in enumerate(names)][::-1]
+    other = write_csv(tmp_path / "other.csv", *rows, head="\ufeffClass;FileName")
+    assert fingerprint_of(Task.from_table(other)) == expected
+    named = write_csv(tmp_path / "named.tsv", *(f"{n}\t{Y[i]}\tx" for i, n in enumerate(names)), head="a\tb\tlabel")
+    task = Task.from_table(named, image="a", label="b")
+    assert task.name == f"table:{named}?image=a&label=b"
+    assert fingerprint_of(task) == fingerprint_of(tasks.get(task.name, NOWHERE)) == expected
+
+
+def test_numbers_are_classes_in_their_order(tmp_path: Path) -> None:
+    names = write_images(tmp_path / "images")
+    table = write_csv(tmp_path / "t.csv", *(f"{name},{8 + Y[row]}" for row, name in enumerate(names)))
+    assert Task.from_table(table).load(NOWHERE).classes == ("8", "9", "10")
+
+
+def test_a_column_of_splits_is_kept(tmp_path: Path) -> None:
+    parts = ["Train"] * 30 + ["validation"] * 18 + ["TEST"] * 12
+    rows = [f"{name},{Y[row]},{parts[row]}" for row, name in enumerate(write_images(tmp_path / "images"))]
+    dataset = Task.from_table(write_csv(tmp_path / "t.csv", *rows, head="file,class,split")).load(NOWHERE)
+    assert {name: len(images) for name, images in dataset.splits.items()} == {
+        "train": 30, "select": 9, "report": 9, "test": 12,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("rows", "head", "message"),
+    [
+        (["images/99.png,1"], "image,label", r"1 file of 61 in .* first images/99.png \(row 62\): it does not exist"),
+        (["images/00.png,1"], "image,label", "has images/00.png twice, in rows 2 and 62"),
+        (["images/../images/00.png,1"], "image,label", "twice, in rows 2 and 62"),
+        ([",1"], "image,label", "has no image in row 62"),
+        (["images/x.png,"], "image,label", "has no label in row 62"),
+        (["images/x.png"], "image,label", "has 1 values in row 62 and 2 columns"),
+        ([], "photo,label", "no column 'path' or the like for the image; its columns are photo, label; say"),
+        ([], "image,what", "no column 'label' or the like for the label"),
+        ([], "image,file", "has image and file; say which is the image"),
+        ([], "image,split", "no column 'label'"),
+    ],
+)  # fmt: skip
+def test_a_wrong_row_is_named(rows: list[str], head: str, message: str, tmp_path: Path) -> None:
+    table = listed(tmp_path, write_images(tmp_path / "images"), head=head)
+    with open(table, "a") as file:
+        file.writelines(f"{row}\n" for row in rows)
+    with pytest.raises(RequestError, match=message) as failure:
+        Task.from_table(table)
+    assert "\n" not in str(failure.value)
+
+
+def test_bad_images_can_be_left_out(tmp_path: Path) -> None:
+    table = listed(tmp_path, [*write_images(tmp_path / "images", 59), "images/none.png"])
+    (tmp_path / "images" / "07.png").write_text("no image")
+    with pytest.raises(RequestError, match=r"2 files of 60 .* first images/07.png \(row 9\): it is not an image"):
+        Task.from_table(table)
+    dataset = Task.from_table(table, skip_bad=True).load(NOWHERE)
+    assert dict(dataset.skipped) == {"images/07.png": "it is not an image", "images/none.png": "it does not exist"}
+
+
+def test_tables_that_are_none(tmp_path: Path) -> None:
+    (tmp_path / "empty.csv").touch()
+    (tmp_path / "latin.csv").write_bytes("image,label\nä.png,1\n".encode("latin-1"))
+    for name, message in (
+        ("", "table: needs the path"),
+        ("missing.csv", "can't read the table .*No such file"),
+        ("empty.csv", "is empty; its first row names the columns"),
+        ("latin.csv", "not text in UTF-8"),
+        (str(write_csv(tmp_path / "no.csv")), "has no rows"),
+        ("no.csv?picture=a", "unknown option 'picture'"),
+        ("no.csv?image", r"'\?image' is not understood"),
+        ("no.csv?image=x", "unknown column of .* 'x'"),
+        (str(write_csv(tmp_path / "s.csv", "a,b,c", head="image,label,split")), "the split 'c' in row 2"),
+        (str(write_csv(tmp_path / "v.csv", "a,b,val", head="image,label,split")), "no images to train on: .* val"),
+    ):
+        with pytest.raises(RequestError, match=message) as failure:
+            tasks.get(f"table:{name}", tmp_path)
+        assert "\n" not in str(failure.value)
+
+
+def test_parquet_says_the_same_as_csv(tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    names = write_images(tmp_path / "images")
+    parquet.write_table(pyarrow.table({"image": names, "label": Y}), tmp_path / "t.parquet")
+    assert fingerprint_of(Task.from_table(tmp_path / "t.parquet")) == fingerprint_of(
+        Task.from_table(listed(tmp_path, names))
+    )
+    parquet.write_table(pyarrow.table({"image": names, "label": [None, *Y[1:]]}), tmp_path / "t.parquet")
+    with pytest.raises(RequestError, match="has no label in row 1"):
+        Task.from_table(tmp_path / "t.parquet")
+    (tmp_path / "t.parquet").write_text("no")
+    with pytest.raises(RequestError, match="can't read the table"):
+        Task.from_table(tmp_path / "t.parquet")
+
+
+# --- Hugging Face -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):  # the library, with nothing outside of the test's folder
+    monkeypatch.setenv("BAKEOFF_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    datasets = pytest.importorskip("datasets")
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "hf" / "datasets")
+    return datasets
+
+
+def made(hub, labels, *, n: int = 60, **columns):
+    images = [Image.fromarray(image) for image in pictures(n)]
+    features = {"image": hub.Image(), "label": hub.ClassLabel(names=["0", "1", "2"])}
+    if isinstance(labels[0], str):
+        features["label"] = hub.Value("string")
+    return hub.Dataset.from_dict({"image": images, "label": labels, **columns}, features=hub.Features(features))
+
+
+def test_a_data_set_from_disk_is_the_same_as_the_arrays(hub, tmp_path: Path) -> None:
+    made(hub, Y.tolist()).save_to_disk(tmp_path / "saved")
+    task = Task.from_huggingface(tmp_path / "saved", epochs=3)
+    assert (task.name, task.epochs) == (f"hf:{tmp_path / 'saved'}", 3)
+    assert fingerprint_of(task) == by_class()
+    assert fingerprint_of(tasks.get("hf:saved", tmp_path)) == fingerprint_of(task)
+    made(hub, [f"{label}" for label in Y]).to_parquet(tmp_path / "folder" / "train.parquet")
+    assert fingerprint_of(tasks.get("hf:folder", tmp_path)) == fingerprint_of(task)
+
+
+def test_its_splits_are_kept(hub, tmp_path: Path) -> None:
+    parts = {"train": made(hub, Y.tolist()), "validation": made(hub, Y.tolist()), "test": made(hub, [-1] * 6, n=6)}
+    hub.DatasetDict(parts).save_to_disk(tmp_path / "saved")
+    dataset = tasks.get("hf:saved", tmp_path).load(NOWHERE)
+    assert {name: len(images) for name, images in dataset.splits.items()} == {"train": 60, "select": 30, "report": 30}
+    hub.DatasetDict({"train": parts["train"], "other": parts["test"]}).save_to_disk(tmp_path / "odd")
+    with pytest.raises(RequestError, match="has the splits train, other; wanted: train"):
+        tasks.get("hf:odd", tmp_path)
+
+
+def test_what_can_t_be_had_or_understood_is_one_line(hub, tmp_path: Path) -> None:
+    hub.Dataset.from_dict({"text": ["a"], "label": [0]}).save_to_disk(tmp_path / "text")
+    made(hub, [0, -1, 1] * 20).save_to_disk(tmp_path / "unlabelled")
+    for name, message in (
+        ("", "hf: needs a path or a name"),
+        ("text", "has no column of images; its columns are text, label"),
+        ("text?image=text", "has no images in 'text'"),
+        ("unlabelled", "has no label in row 1 of all"),
+        ("unlabelled?label=image", "has no labels in 'image'"),
+        ("unlabelled?split=x", "unknown option 'split'"),
+        ("nobody/nothing", "can't load the Hugging Face data set nobody/nothing: "),
+    ):
+        with pytest.raises(RequestError, match=message) as failure:
+            tasks.get(f"hf:{name}", tmp_path)
+        assert "\n" not in str(failure.value)
+
+
+def test_without_the_library_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "datasets", None)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(RequestError, match=r"pip install 'bakeoff\[huggingface\]'"):
+        tasks.get("hf:anything", tmp_path)
+    (tmp_path / "t.parquet").touch()
+    with pytest.raises(RequestError, match=r"pip install 'bakeoff\[parquet\]'"):
+        Task.from_table(tmp_path / "t.parquet")

@@ -114,3 +114,51 @@ class Task:
             images, labels, name=name, validation=validation, test=test, classes=classes, white=white, channels=channels
         )
         return replace(task, **overrides)
+
+    @classmethod
+    def from_table(
+        cls,
+        path: Path | str,
+        *,
+        image: str | None = None,
+        label: str | None = None,
+        split: str | None = None,
+        skip_bad: bool = False,
+        **overrides: Unpack[Overrides],
+    ) -> "Task":
+        """A task of the image files that a table lists: CSV, TSV or Parquet (which needs the extra `parquet`).
+
+        path: of the table; paths in it are relative to its folder. image, label, split: names of its columns; None:
+        those of the usual names (path, file, filename, image; label, class, target; split, if there is one, with train,
+        val and test in it). skip_bad: leave out images that are missing or can't be read. overrides: as for
+        `from_arrays`, and so are splits and sizes.
+
+        Raises RequestError with the row where something is missing, twice there, empty, or can't be read.
+        """
+        from bakeoff.tasks.table import table_task
+
+        return replace(table_task(Path(path), image, label, split, skip_bad), **overrides)
+
+    @classmethod
+    def from_huggingface(
+        cls,
+        source: Path | str,
+        *,
+        config: str | None = None,
+        image: str | None = None,
+        label: str | None = None,
+        skip_bad: bool = False,
+        **overrides: Unpack[Overrides],
+    ) -> "Task":
+        """A task of a Hugging Face data set; needs the extra `huggingface`.
+
+        source: a folder that `save_to_disk` made, a folder of Parquet files, or a name on the Hub, which is downloaded
+        into that library's own cache. config: which of several data sets of that name. image, label: names of its
+        columns; None: those of these types. Its validation set is halved into `select` and `report`; without one, they
+        are drawn from the training images. overrides: as for `from_arrays`.
+
+        Raises RequestError when it can't be had or understood.
+        """
+        from bakeoff.tasks.huggingface import huggingface_task
+
+        return replace(huggingface_task(str(source), config, image, label, skip_bad), **overrides)

@@ -9,18 +9,23 @@ from bakeoff.task import Limits, Task
 from bakeoff.tasks.cifar10 import CIFAR10
 from bakeoff.tasks.digits import DIGITS
 from bakeoff.tasks.folder import folder_task
+from bakeoff.tasks.huggingface import OPTIONS as HUGGINGFACE_OPTIONS
+from bakeoff.tasks.huggingface import huggingface_task
 from bakeoff.tasks.imagenet import IMAGENET, imagenet_folder
 from bakeoff.tasks.mnist import FASHION_MNIST, MNIST, MNIST_5K
+from bakeoff.tasks.table import options, table_task
 
 __all__ = ["NAMES", "REGISTRY", "Builder", "Limits", "Task", "get", "image_folder"]
 
 Builder = Callable[[Path], Task]  # data folder -> a task
 
 _BUILT_IN = {task.name: task for task in (DIGITS, MNIST, MNIST_5K, FASHION_MNIST, CIFAR10, IMAGENET)}
-_FOLDER = "folder:"
+_FOLDER, _TABLE, _HUGGINGFACE = "folder:", "table:", "hf:"
 
 NAMES = {name: task.about for name, task in _BUILT_IN.items()} | {
-    "folder:PATH": "your own images, a folder for each class, in one set or in train/, val/ and test/"
+    "folder:PATH": "your own images, a folder for each class, in one set or in train/, val/ and test/",
+    "table:PATH": "your own images, listed in a CSV or Parquet file with columns image, label and maybe split",
+    "hf:PATH": "a Hugging Face data set by its local path or its name (pip install 'bakeoff[huggingface]')",
 }
 
 
@@ -36,16 +41,15 @@ REGISTRY: Registry[Task | Builder] = Registry(
 def get(task: str | Task | Builder, data: Path, skip_bad: bool = False) -> Task:
     """The task of a name, in a file ("./data.py:mine"), that an object is, or that a function makes.
 
-    A task from outside is known by its own name from then on. data: the data folder; `folder:PATH` is looked for from
-    the current folder and then from there. Only `folder:` tasks read images at this point. skip_bad: leave files of a
-    `folder:` task out that can't be read.
+    A task from outside is known by its own name from then on. data: the data folder; a PATH is looked for from the
+    current folder and then from there. Only tasks of people's own data read images at this point. skip_bad: leave
+    files of theirs out that can't be read.
 
     Raises RequestError for unknown names and for folders that can't be a data set.
     """
-    if isinstance(task, str) and task.startswith(_FOLDER):
-        return folder_task(image_folder(task, data), skip_bad)
-    if isinstance(task, Task) and _BUILT_IN.get(task.name) is task:
-        return task
+    name = task.name if isinstance(task, Task) else task
+    if isinstance(name, str) and (name.startswith((_FOLDER, _TABLE, _HUGGINGFACE)) or _BUILT_IN.get(name) is task):
+        return task if isinstance(task, Task) else _own(name, data, skip_bad)
     try:
         found = REGISTRY.find(task)
     except UnknownName:
@@ -57,6 +61,22 @@ def get(task: str | Task | Builder, data: Path, skip_bad: bool = False) -> Task:
     return made
 
 
+def _own(name: str, data: Path, skip_bad: bool) -> Task:
+    """A task of people's own data by what it is made of."""
+    if name.startswith(_TABLE):
+        path, columns = options(name.removeprefix(_TABLE), ("image", "label", "split"))
+        if not path:
+            raise RequestError("table: needs the path of a table, as in --task table:labels.csv")
+        return table_task(_below(Path(path).expanduser(), data), **columns, skip_bad=skip_bad)
+    if name.startswith(_HUGGINGFACE):
+        source, asked = options(name.removeprefix(_HUGGINGFACE), HUGGINGFACE_OPTIONS)
+        if not source:
+            raise RequestError("hf: needs a path or a name, as in --task hf:mnist")
+        below = _below(Path(source).expanduser(), data)
+        return huggingface_task(str(below) if below.exists() else source, **asked, skip_bad=skip_bad)
+    return folder_task(image_folder(name, data), skip_bad)
+
+
 def image_folder(name: str, data: Path) -> Path:
     """The folder that a task's image files are in. Raises RequestError for tasks that aren't made of image files."""
     if name == IMAGENET.name:
@@ -66,4 +86,9 @@ def image_folder(name: str, data: Path) -> Path:
     path = Path(name.removeprefix(_FOLDER)).expanduser()
     if path == Path():
         raise RequestError("folder: needs the path of a folder of images, as in --task folder:photos")
-    return data / path if not path.is_dir() and (data / path).is_dir() else path
+    return _below(path, data)
+
+
+def _below(path: Path, data: Path) -> Path:
+    """The path from the current folder, or from the data folder if only that is there."""
+    return data / path if not path.exists() and (data / path).exists() else path
