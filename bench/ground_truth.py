@@ -26,7 +26,8 @@ from bakeoff import api
 from bakeoff.ablation.design import CORNERS
 from bakeoff.ablation.plan import factors
 from bakeoff.engine.versions import ENGINE_VERSION
-from bakeoff.launch.local import Trial, WorkerPool
+from bakeoff.launch.base import Trial
+from bakeoff.launch.local import launcher
 from bakeoff.launch.messages import TrainRun
 from bakeoff.runs.record import run_id, view_name
 from bakeoff.runs.workspace import Workspace
@@ -70,7 +71,7 @@ def make(store: Path, jobs: int) -> None:
         return [known[name] for name in kept] if known.keys() >= set(kept) else None
 
     left = [trial for trial in trials if values(trial) is None]
-    with WorkerPool(where, device="cpu", jobs=jobs, threads=1) as pool:
+    with launcher(job.task, where, device="cpu", jobs=jobs, threads=1) as pool:
         for done, (_, answer) in enumerate(pool.launch(left), start=1):
             if done % 50 == 0 or answer.status != "done":
                 print(f"{done} of {len(left)}: {answer.status} {answer.reason}", flush=True)

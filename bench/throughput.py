@@ -27,7 +27,8 @@ from torch.func import functional_call, stack_module_state, vmap
 
 from bakeoff import api, models
 from bakeoff.engine.optim import bare_step
-from bakeoff.launch.local import Trial, WorkerPool
+from bakeoff.launch.base import Trial
+from bakeoff.launch.local import launcher
 from bakeoff.launch.messages import TrainRun
 from bakeoff.plan import Model
 from bakeoff.runs.workspace import Workspace
@@ -87,7 +88,9 @@ def _study(task: str, model: str, length: float, data: Path) -> Ratio:
     def runs_per_hour(jobs: int, threads: int) -> float:
         with (
             tempfile.TemporaryDirectory() as store,
-            WorkerPool(Workspace.open(store=store, data=data), device="cpu", jobs=jobs, threads=threads) as pool,
+            launcher(
+                job.task, Workspace.open(store=store, data=data), device="cpu", jobs=jobs, threads=threads
+            ) as pool,
         ):
 
             def run(seeds: Sequence[int]) -> None:

@@ -9,7 +9,7 @@ import pytest
 import bakeoff
 
 SOURCE = Path(bakeoff.__file__).parent
-VOCABULARY = (
+VOCABULARY = tuple("errors events files rng encoding registry parts plan task technique recipe".split())
     "errors",
     "events",
     "files",

@@ -15,6 +15,7 @@ from bakeoff import api, models, recipes, registry, tasks, techniques
 from bakeoff.errors import RequestError
 from bakeoff.plan import Model, Plan
 from bakeoff.recipe import Conflict, Recipe, compile_plan
+from bakeoff.recipes.request import Job
 from bakeoff.registry import Extension, extensions
 from bakeoff.runs.runner import check_sources
 from bakeoff.runs.store import Store
@@ -32,7 +33,7 @@ NET = f"{EXAMPLES}/net.py:build"
 QUICK: dict[str, Any] = {"length": 0.05, "device": "cpu"}
 
 
-def planned(*request: Any, **more: Any) -> api.Job:
+def planned(*request: Any, **more: Any) -> Job:
     """A job; objects for names."""
     return api.plan_job(*request, **more)
 
@@ -145,6 +146,7 @@ from bakeoff import api, cli
 from bakeoff.errors import RequestError
 from bakeoff.plan import Plan
 from bakeoff.runs.runner import run_plan
+from bakeoff.recipes.request import Job
 from bakeoff.runs.store import Store
 import torch
 record = Store(Path(sys.argv[1])).read(sys.argv[2])
@@ -360,8 +362,7 @@ def test_an_operation_that_changes_the_shape_says_so(tmp_path: Path) -> None:
         "return images.masked_fill(holes[:, None]", "return images[:, :, 1:].masked_fill(holes[:, None, 1:]"
     )
     (tmp_path / "mine.py").write_text(source)
-    job = api.plan_job("digits", with_=[f"{tmp_path}/mine.py:GridMask"])
     with pytest.raises(
         RequestError, match=r"image operation 'grid_mask' made \(.*\) torch.float32 of \(.*it should keep"
     ):
-        api.train_job(job, store=tmp_path / "store", device="cpu")
+        api.train("digits", with_=[f"{tmp_path}/mine.py:GridMask"], store=tmp_path / "store", device="cpu")

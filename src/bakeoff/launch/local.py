@@ -6,7 +6,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import replace
 
 from bakeoff.launch.base import Launcher, Trial, setup, stays_here
 from bakeoff.launch.messages import Answer, Setup, TimePlans, TrainRun
@@ -99,20 +98,20 @@ class WorkerPool:
 class InProcess:
     """Makes runs in this process, one after the other: for what no other process could load."""
 
-    def __init__(self, where: Workspace) -> None:
-        self._handler = Handler(where)
+    def __init__(self, setup: Setup) -> None:
+        self._handler = Handler(setup)
 
     def launch(self, trials: Sequence[Trial]) -> Iterator[tuple[Trial, Answer]]:
         """See `Launcher`."""
         for trial in sorted(trials, key=lambda trial: -trial.cost):
-            yield trial, self._handler.answer(trial.work)
+            yield trial, self._handler.answer(trial.work.model_dump_json())
 
 
 @contextmanager
 def launcher(task: Task, where: Workspace, *, device: str, jobs: int, threads: int) -> Iterator[Launcher]:
     """What makes runs of a task: processes, or this one where they couldn't. It ends with its context."""
     if stays_here(task, where):
-        yield InProcess(replace(where, device=device))
+        yield InProcess(Setup(store=str(where.store.root), data=str(where.data), device=device))
         return
     with setup(task, where, device) as told:
         pool = WorkerPool(told, jobs=jobs, threads=threads)

@@ -7,7 +7,7 @@ import os
 import queue
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,13 +23,15 @@ if TYPE_CHECKING:
 class Handler:
     """Does the work of messages, one after the other; data that were read once are kept."""
 
-    def __init__(self, where: Workspace, datasets: Mapping[str, str] | None = None) -> None:
-        self.where, self._files = where, datasets or {}
+    def __init__(self, setup: Setup) -> None:
+        self.where = Workspace.open(store=setup.store, data=setup.data, device=setup.device)
+        self._files = setup.datasets
         self._datasets: dict[str, Dataset] = {}
 
-    def answer(self, work: TrainRun | TimePlans) -> Answer:
-        """Do what a message says. A broken run must not end the study: the reason is the answer."""
+    def answer(self, line: str) -> Answer:
+        """Do what a message says. A broken one must not end the study: the reason is the answer."""
         try:
+            work = WORK.validate_json(line)
             return self._train(work) if isinstance(work, TrainRun) else self._time(work)
         except BakeoffError as error:
             return Answer(status="crashed", reason=str(error))
@@ -77,11 +79,10 @@ def serve(threads: int) -> None:
 
     torch.set_num_threads(threads)
     setup = Setup.model_validate_json(lines.get())
-    handler = Handler(Workspace.open(store=setup.store, data=setup.data, device=setup.device), setup.datasets)
-    unmet = _load(setup.extensions)
+    unmet, handler = _load(setup.extensions), Handler(setup)
     while True:
         line = lines.get()
-        answer = Answer(status="crashed", reason=unmet) if unmet else handler.answer(WORK.validate_json(line))
+        answer = Answer(status="crashed", reason=unmet) if unmet else handler.answer(line)
         print(answer.model_dump_json(), flush=True)
 
 
