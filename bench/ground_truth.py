@@ -24,10 +24,10 @@ from rich.table import Table
 
 from bakeoff import api
 from bakeoff.ablation import plan as layout
-from bakeoff.engine.versions import ENGINE_VERSION
 from bakeoff.launch.local import Cell, Crew
 from bakeoff.recipe import Recipe
 from bakeoff.runs.store import open_store, run_id, view_name
+from bakeoff.runs.versions import ENGINE_VERSION
 from bakeoff.stats import designs, effects, noise
 from bakeoff.stats.outcomes import Runs
 from bench.compare import ROOT

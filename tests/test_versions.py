@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from bakeoff import api
-from bakeoff.engine import versions
-from bakeoff.engine.versions import REVISIONS, parts, revisions
 from bakeoff.errors import RequestError
 from bakeoff.parts import ImageOp, LossTerm, Mixer
 from bakeoff.plan import Loss, Model, PadCrop, Plan, Precision, RandomErasing, Schedule, TrivialAugment
+from bakeoff.runs import versions
 from bakeoff.runs.store import Store, run_id
+from bakeoff.runs.versions import REVISIONS, parts, revisions
 from bakeoff.study.spec import Spec, study_names
 from tests.helpers import small_plan
 

@@ -14,12 +14,12 @@ from bakeoff.api import Job
 from bakeoff.data.dataset import Dataset
 from bakeoff.derivation.candidates import without
 from bakeoff.engine import device as devices
-from bakeoff.engine.versions import ENGINE_VERSION, revisions
 from bakeoff.errors import RequestError
 from bakeoff.plan import Plan
 from bakeoff.recipe import Recipe, compile_plan
 from bakeoff.runs.runner import SPLITS
 from bakeoff.runs.store import Store, open_store
+from bakeoff.runs.versions import ENGINE_VERSION, revisions
 from bakeoff.stats import thompson as search
 from bakeoff.study import search as study
 from bakeoff.study.search import Objective, Search

@@ -20,10 +20,10 @@ from bakeoff.data.splits import save_splits
 from bakeoff.engine.evaluate import evaluate
 from bakeoff.engine.state import write_tensors
 from bakeoff.engine.train import Diverged, Progress, train
-from bakeoff.engine.versions import ENGINE_VERSION, revisions
 from bakeoff.errors import BakeoffError, RequestError
 from bakeoff.plan import Plan
 from bakeoff.runs.store import Losses, RunRecord, Store, View, run_id
+from bakeoff.runs.versions import ENGINE_VERSION, revisions
 
 SPLITS = ("select", "report")  # what training evaluates; `test` is opened by `evaluate` only
 

@@ -31,10 +31,10 @@ from filelock import FileLock, Timeout
 from pydantic import ValidationError
 from pydantic_core import from_json
 
-from bakeoff.engine import versions
-from bakeoff.engine.versions import ENGINE_VERSION
 from bakeoff.errors import BakeoffError, RequestError, explain_validation, unknown
 from bakeoff.plan import EvalView, Plan
+from bakeoff.runs import versions
+from bakeoff.runs.versions import ENGINE_VERSION
 
 FORMAT = 1  # of a store; raised by whatever an older version would misread
 Status = Literal["done", "diverged", "crashed", "interrupted"]
@@ -161,7 +161,7 @@ def run_id(
 ) -> str:
     """12 hexadecimal digits that identify a trained run.
 
-    engine_version, revisions: of the engine that trains it, by default this one's (bakeoff.engine.versions).
+    engine_version, revisions: of the engine that trains it, by default this one's (bakeoff.runs.versions).
     """
     used = versions.revisions(plan) if revisions is None else revisions
     parts = [plan.training_digest, seed, fingerprint, engine_version, *(f"{n}:{used[n]}" for n in sorted(used))]

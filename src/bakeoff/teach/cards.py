@@ -3,7 +3,7 @@
 import hashlib
 import shlex
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -25,22 +25,33 @@ _RECIPE = "torchvision-2021"
 def list_json() -> list[dict[str, Any]]:
     """Every technique in the order of the story, in short."""
     return [
-        {
-            "name": technique.name,
+        {"name": name, "error": technique}
+        if isinstance(technique, str)
+        else {
+            "name": name,
             "title": technique.card.title,
             "slots": list(technique.slots),
-            "recipes": _recipes(technique.name),
-            "knobs": {name: field.default for name, field in technique.model_fields.items()},
-            "post": _asdict(cards.increment(technique.name)),
+            "recipes": _recipes(name),
+            "knobs": {knob: field.default for knob, field in technique.model_fields.items()},
+            "post": _asdict(cards.increment(name)),
         }
-        for technique in techniques.ALL
+        for name, technique in _every()
     ]
 
 
+def _every() -> Iterator[tuple[str, type[Technique] | str]]:
+    """Every technique with its name; of one from a package that can't be loaded, why."""
+    for name in techniques.names():
+        try:
+            yield name, techniques.get(name)
+        except RequestError as error:
+            yield name, str(error)
+
+
 def card_json(name: str) -> dict[str, Any]:
-    """The whole card of a technique. RequestError if there is none of that name."""
+    """The whole card of a technique, by name or in a file. RequestError if there is none of that name."""
     technique = techniques.get(name)
-    card = technique.card
+    name, card = technique.name, technique.card
     return {
         "name": name,
         "title": card.title,
@@ -69,19 +80,19 @@ def render_list(console: Console) -> None:
     table.add_column("technique", no_wrap=True)
     table.add_column("what it is")
     table.add_column("in the post", justify="right")
-    for technique in techniques.ALL:
-        step, found = cards.increment(technique.name), cards.finding(technique.name)
+    for name, technique in _every():
+        step, found = cards.increment(name), cards.finding(name)
         gain = f"{step.acc1:+.3f}" if step else "not adopted" if found else "not named"
-        table.add_row(technique.name, Text(technique.card.title), gain)
+        table.add_row(name, Text(technique if isinstance(technique, str) else technique.card.title), gain)
     console.print(table)
     _say(console, f"Acc@1 gains in points: {_POST}. The recipe {_RECIPE} is all that have one.")
     _say(console, "More about one of them: bakeoff techniques show NAME")
 
 
 def render_card(console: Console, name: str) -> None:
-    """Print the card of a technique. RequestError if there is none of that name."""
+    """Print the card of a technique, by name or in a file. RequestError if there is none of that name."""
     technique = techniques.get(name)
-    card = technique.card
+    name, card = technique.name, technique.card
     console.print(Text(f"{card.title}  ({name})", style="bold"))
     _say(console, card.what)
     _section(console, "Why", [card.why])
@@ -112,7 +123,7 @@ def pick(pool: Sequence[str], seed: str) -> dict[str, Any]:
     told = " ".join(unicodedata.normalize("NFKC", seed).casefold().split())
     if not told:
         raise RequestError("the seed is empty; give a name or a number (--seed NAME)")
-    among = sorted(known, key=techniques.NAMES.index)
+    among = sorted(known, key=techniques.names().index)
     drawn = int.from_bytes(hashlib.blake2b(told.encode()).digest())  # no generator: their streams change with versions
     name = among[drawn % len(among)]
     return {"technique": name, "title": techniques.get(name).card.title, "from": among, "seed": seed}
