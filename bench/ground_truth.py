@@ -25,11 +25,11 @@ from rich.table import Table
 from bakeoff import api
 from bakeoff.ablation.design import CORNERS
 from bakeoff.ablation.plan import factors
-from bakeoff.engine.versions import ENGINE_VERSION
 from bakeoff.launch.base import Trial
 from bakeoff.launch.local import launcher
 from bakeoff.launch.messages import TrainRun
 from bakeoff.runs.record import run_id, view_name
+from bakeoff.runs.versions import ENGINE_VERSION
 from bakeoff.runs.workspace import Workspace
 from bakeoff.stats import designs, effects, noise
 from bakeoff.stats.outcomes import Runs

@@ -9,18 +9,8 @@ import pytest
 import bakeoff
 
 SOURCE = Path(bakeoff.__file__).parent
-VOCABULARY = tuple("errors events files rng encoding registry parts plan task technique recipe".split())
-    "errors",
-    "events",
-    "files",
-    "rng",
-    "encoding",
-    "parts",
-    "plan",
-    "task",
-    "technique",
-    "recipe",
-    "registry",
+VOCABULARY = tuple(
+    ["errors", "events", "files", "rng", "encoding", "registry", "parts", "plan", "task", "technique", "recipe"]
 )
 
 # From the ground up: a room imports from those below it only, and from the vocabulary. What each is for stands in its

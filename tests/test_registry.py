@@ -12,19 +12,27 @@ import pytest
 from torch import nn
 
 from bakeoff import api, models, recipes, registry, tasks, techniques
+from bakeoff.cli import main
 from bakeoff.errors import RequestError
 from bakeoff.plan import Model, Plan
 from bakeoff.recipe import Conflict, Recipe, compile_plan
 from bakeoff.recipes.request import Job
 from bakeoff.registry import Extension, extensions
+from bakeoff.report import render as report
+from bakeoff.report.rows import rows
 from bakeoff.runs.runner import check_sources
 from bakeoff.runs.store import Store
+from bakeoff.study.analyse import analyse
+from bakeoff.study.gather import gather
+from bakeoff.study.spec import Spec
 from bakeoff.tasks.digits import DIGITS
+from bakeoff.teach.narrative import narrative
 from bakeoff.techniques import published
 from bakeoff.techniques.cutmix import Cutmix
 from bakeoff.techniques.ema import Ema
 from bakeoff.techniques.label_smoothing import LabelSmoothing
 from bakeoff.testing import check_model, check_technique
+from tests.studies import write_study
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"
@@ -143,11 +151,18 @@ def test_a_plan_is_read_without_the_file_and_keeps_its_digest_and_is_not_trained
 import json, sys
 from pathlib import Path
 from bakeoff import api, cli
+from bakeoff.cli import main
 from bakeoff.errors import RequestError
 from bakeoff.plan import Plan
 from bakeoff.runs.runner import run_plan
-from bakeoff.recipes.request import Job
+from bakeoff.report import render as report
+from bakeoff.report.rows import rows
 from bakeoff.runs.store import Store
+from bakeoff.study.analyse import analyse
+from bakeoff.study.gather import gather
+from bakeoff.study.spec import Spec
+from bakeoff.teach.narrative import narrative
+from tests.studies import write_study
 import torch
 record = Store(Path(sys.argv[1])).read(sys.argv[2])
 plan = Store(Path(sys.argv[1])).plan(record)
@@ -156,8 +171,8 @@ assert Plan.model_validate_json(plan.model_dump_json()) == plan
 assert cli.main(["runs", "show", sys.argv[2], "--store", sys.argv[1]]) == 0
 print(api.evaluate(record.run_id, store=sys.argv[1], device="cpu").acc["acc1"])
 try:
-    digits = api.tasks.get("digits", Path()).load(Path())
-    run_plan("digits", plan, [], 1, digits, Store(Path(sys.argv[1])), torch.device("cpu"))
+    digits = api.load_data("digits")
+    run_plan("digits", plan, [], 1, digits, Workspace.open(store=sys.argv[1], device="cpu"))
 except RequestError as error:
     print(error)
 """
@@ -167,9 +182,8 @@ except RequestError as error:
     assert done.returncode == 0, done.stderr
     *_, acc, error = done.stdout.splitlines()
     assert float(acc) == record.metrics["report"]["acc1"]
-    assert error.startswith(
-        "unknown image operation (one from outside has to be named, as in --with ./mine.py:NAME) 'gr"
-    )
+    assert error.startswith("unknown image operation 'grid_mask'; there are: pad_crop, ")
+    assert error.endswith("from outside (here from gridmask, poly_loss) has to be named, as in --with ./mine.py:NAME")
 
 
 def test_another_process_loads_what_was_named_here(tmp_path: Path) -> None:
@@ -347,6 +361,42 @@ def test_a_broken_package_is_one_line_and_nobody_elses_trouble(package: Path) ->
     ):
         techniques.get("cutout")
     assert api.plan_job("digits", with_=["mixup"]).plan.mixers
+
+
+def test_the_list_shows_what_packages_offer_and_why_a_broken_one_is_not_there(
+    package: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["techniques", "list", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)[-1]["title"] == "Cutout"
+    techniques.REGISTRY._named.clear()
+    for name in [name for name in sys.modules if name.partition(".")[0] == "bakeoff_plugin"]:
+        del sys.modules[name]
+    (package / "bakeoff_plugin" / "cutout.py").write_text("import nothing_like_it\n")
+    assert main(["techniques", "list", "--json"]) == 0
+    assert "can't be loaded" in json.loads(capsys.readouterr().out)[-1]["error"]
+
+
+def test_a_card_from_a_file_is_shown_with_its_paper(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["techniques", "show", GRIDMASK]) == 0
+    shown = capsys.readouterr().out
+    assert "GridMask  (gridmask)" in shown
+    assert "2001.04086" in shown
+    assert any("2001.04086" in line for line in narrative("gridmask").published)
+
+
+def test_a_study_with_it_is_laid_out_and_reported_without_the_file(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    name = write_study(store, training=("mixup", "cutmix")).name
+    (kept,) = (tmp_path / "studies").rglob("*.json")
+    kept.write_text(kept.read_text().replace("cutmix", "gridmask"))
+    results = analyse(gather(store, Spec.load(store, name)))
+    (row,) = (row for row in rows(results) if row.technique == "gridmask")
+    assert (row.title, row.claims) == ("gridmask", ())
+    report.write(results, "md", tmp_path / "report.md")
+    assert "gridmask" in (tmp_path / "report.md").read_text()
+    techniques.get(GRIDMASK)
+    (row,) = (row for row in rows(results) if row.technique == "gridmask")
+    assert (row.title, row.claims[0].gain) == ("GridMask", 1.4)
 
 
 def test_the_paper_and_claims_of_a_card_are_found() -> None:

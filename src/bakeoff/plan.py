@@ -13,7 +13,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, field_validator
 
 from bakeoff.encoding import Value
-from bakeoff.errors import RequestError, unknown
+from bakeoff.errors import RequestError, UnknownName, unknown
 from bakeoff.parts import ImageOp, ImageOps, LossTerm, LossTerms, Mixer, Mixers, Part, one_of_each
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -326,8 +326,9 @@ class Plan(Value):
         """Raise RequestError, with the nearest kind, unless every part is of a kind that is known here."""
         for part in self.parts:
             if not part.known:
-                what = f"{part.what} (one from outside has to be named, as in --with ./mine.py:NAME)"
-                raise unknown(what, part.kind, part.kinds)
+                error = unknown(part.what, part.kind, part.kinds)
+                whose = f" (here from {', '.join(self.sources)})" if self.sources else ""
+                raise UnknownName(f"{error}; one from outside{whose} has to be named, as in --with ./mine.py:NAME")
 
 
 SLOTS = tuple(slot for slot in Plan.model_fields if slot != "sources")

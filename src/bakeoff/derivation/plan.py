@@ -9,13 +9,13 @@ from bakeoff.ablation.design import Budget, Factorial, Runs
 from bakeoff.ablation.plan import Factors, factors, plan_study, study_name
 from bakeoff.ablation.size import arranged, seconds_per_image
 from bakeoff.data.dataset import Dataset
-from bakeoff.engine.versions import ENGINE_VERSION, revisions
 from bakeoff.errors import RequestError
 from bakeoff.plan import Plan
 from bakeoff.recipe import Recipe
 from bakeoff.recipes.request import Job
 from bakeoff.runs.runner import SPLITS
 from bakeoff.runs.store import Store
+from bakeoff.runs.versions import ENGINE_VERSION, revisions
 from bakeoff.runs.workspace import Workspace
 from bakeoff.stats import thompson as search
 from bakeoff.study import decide, seeds

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 from functools import cached_property
 
+from bakeoff import techniques
 from bakeoff.report import words
 from bakeoff.report.page import Tone
 from bakeoff.stats.table import Effect
@@ -91,6 +92,10 @@ def waiting(results: Results) -> int:
     return sum(record is None or record.status == "interrupted" for record in results.records)
 
 
+def _claims(name: str) -> tuple[Claim, ...]:
+    return claims(name) if techniques.find(name) else ()  # one from outside whose file wasn't named
+
+
 def rows(results: Results) -> list[Row]:
     """All techniques of the recipe in the order of the story; those that the task rules out last."""
     spec = results.spec
@@ -101,7 +106,7 @@ def rows(results: Results) -> list[Row]:
             technique=name,
             effect=effects.get(name),
             post=increment(name),
-            claims=tuple(claim for claim in claims(name) if claim.by_authors and claim.gain is not None),
+            claims=tuple(claim for claim in _claims(name) if claim.by_authors and claim.gain is not None),
             cost=results.cost.get(name),
             evaluation=name in spec.evaluation,
             task=spec.task,

@@ -14,9 +14,9 @@ from typing import Any, Literal, Self
 import numpy as np
 import numpy.typing as npt
 
-from bakeoff.engine import versions
-from bakeoff.engine.versions import ENGINE_VERSION
 from bakeoff.plan import EvalView, Plan
+from bakeoff.runs import versions
+from bakeoff.runs.versions import ENGINE_VERSION
 
 Status = Literal["done", "diverged", "crashed", "interrupted"]
 
@@ -137,7 +137,7 @@ def run_id(
 ) -> str:
     """12 hexadecimal digits that identify a trained run.
 
-    engine_version, revisions: of the engine that trains it, by default this one's (bakeoff.engine.versions).
+    engine_version, revisions: of the engine that trains it, by default this one's (bakeoff.runs.versions).
     """
     used = versions.revisions(plan) if revisions is None else revisions
     parts = [plan.training_digest, seed, fingerprint, engine_version, *(f"{n}:{used[n]}" for n in sorted(used))]

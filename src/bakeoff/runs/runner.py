@@ -20,12 +20,12 @@ from bakeoff.data.splits import described
 from bakeoff.engine.evaluate import evaluate
 from bakeoff.engine.state import write_tensors
 from bakeoff.engine.train import Diverged, train
-from bakeoff.engine.versions import ENGINE_VERSION, revisions
 from bakeoff.errors import BakeoffError, RequestError
 from bakeoff.events import Observer, unobserved
 from bakeoff.plan import Plan
 from bakeoff.runs.record import Losses, RunRecord, View, run_id
 from bakeoff.runs.store import Store
+from bakeoff.runs.versions import ENGINE_VERSION, revisions
 from bakeoff.runs.workspace import Workspace
 
 SPLITS = ("select", "report")  # what training evaluates; `test` is opened by `evaluate` only

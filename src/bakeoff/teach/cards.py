@@ -1,10 +1,12 @@
 """Technique cards as data, and their parts in words: what `bakeoff techniques list --json` and `show --json` print."""
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
 from bakeoff import recipes, techniques
-from bakeoff.technique import Paper
+from bakeoff.errors import RequestError
+from bakeoff.technique import Paper, Technique
 from bakeoff.techniques import published
 
 SETTING = "ResNet50 on ImageNet, each step on top of the ones before, best of 3 runs"
@@ -13,22 +15,33 @@ SETTING = "ResNet50 on ImageNet, each step on top of the ones before, best of 3 
 def list_json() -> list[dict[str, Any]]:
     """Every technique in the order of the story, in short."""
     return [
-        {
-            "name": technique.name,
+        {"name": name, "error": technique}
+        if isinstance(technique, str)
+        else {
+            "name": name,
             "title": technique.card.title,
             "slots": list(technique.slots),
-            "recipes": _recipes(technique.name),
-            "knobs": {name: field.default for name, field in technique.model_fields.items()},
-            "post": _asdict(published.increment(technique.name)),
+            "recipes": _recipes(name),
+            "knobs": {knob: field.default for knob, field in technique.model_fields.items()},
+            "post": _asdict(published.increment(name)),
         }
-        for technique in techniques.ALL
+        for name, technique in every()
     ]
 
 
+def every() -> Iterator[tuple[str, type[Technique] | str]]:
+    """Every technique with its name; of one from a package that can't be loaded, why."""
+    for name in techniques.names():
+        try:
+            yield name, techniques.get(name)
+        except RequestError as error:
+            yield name, str(error)
+
+
 def card(name: str) -> dict[str, Any]:
-    """The whole card of a technique as plain data. RequestError if there is none of that name."""
+    """The whole card of a technique as plain data. RequestError if there is none of that name, or in that file."""
     technique = techniques.get(name)
-    told = technique.card
+    name, told = technique.name, technique.card
     return {
         "name": name,
         "title": told.title,

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bakeoff import techniques
-from bakeoff.teach.cards import SETTING, citation, in_post, shown
+from bakeoff.teach.cards import SETTING, citation, every, in_post, shown
 from bakeoff.technique import Claim, Technique
 from bakeoff.techniques import published
 
@@ -24,19 +24,19 @@ def show_list(console: Console) -> None:
     table.add_column("technique", no_wrap=True)
     table.add_column("what it is")
     table.add_column("in the post", justify="right")
-    for technique in techniques.ALL:
-        step, found = published.increment(technique.name), published.finding(technique.name)
+    for name, technique in every():
+        step, found = published.increment(name), published.finding(name)
         gain = f"{step.acc1:+.3f}" if step else "not adopted" if found else "not named"
-        table.add_row(technique.name, Text(technique.card.title), gain)
+        table.add_row(name, Text(technique if isinstance(technique, str) else technique.card.title), gain)
     console.print(table)
     _say(console, f"Acc@1 gains in points: {SETTING}. The recipe {_RECIPE} is all that have one.")
     _say(console, "More about one of them: bakeoff techniques show NAME")
 
 
 def show_card(console: Console, name: str) -> None:
-    """Print the card of a technique. RequestError if there is none of that name."""
+    """Print the card of a technique. RequestError if there is none of that name, or in that file."""
     technique = techniques.get(name)
-    card = technique.card
+    name, card = technique.name, technique.card
     console.print(Text(f"{card.title}  ({name})", style="bold"))
     _say(console, card.what)
     _section(console, "Why", [card.why])

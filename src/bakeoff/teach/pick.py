@@ -24,7 +24,7 @@ def pick(pool: Sequence[str], seed: str) -> dict[str, Any]:
     told = " ".join(unicodedata.normalize("NFKC", seed).casefold().split())
     if not told:
         raise RequestError("the seed is empty; give a name or a number (--seed NAME)")
-    among = sorted(known, key=techniques.NAMES.index)
+    among = sorted(known, key=techniques.names().index)
     drawn = int.from_bytes(hashlib.blake2b(told.encode()).digest())  # no generator: their streams change with versions
     name = among[drawn % len(among)]
     return {"technique": name, "title": techniques.get(name).card.title, "from": among, "seed": seed}

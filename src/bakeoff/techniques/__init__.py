@@ -90,9 +90,18 @@ def get(spec: str | type[Technique] | Technique) -> type[Technique]:
     return REGISTRY.get(spec)
 
 
+def find(name: str) -> type[Technique] | None:
+    """The technique of a name in a kept result; None if it is from outside and wasn't named here, or is broken."""
+    try:
+        return get(name)
+    except RequestError:
+        return None
+
+
 def title(name: str) -> str:
-    """What a technique is called for people; its name where it comes from outside and wasn't named here."""
-    return get(name).card.title if name in names() else name
+    """What a technique of a kept result is called for people: its card's title, or its name where there is no card."""
+    technique = find(name)
+    return technique.card.title if technique else name
 
 
 def make(spec: str | type[Technique] | Technique, **knobs: Any) -> Technique:

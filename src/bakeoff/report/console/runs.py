@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from bakeoff.encoding import Value
-from bakeoff.plan import Plan, leaves
+from bakeoff.plan import SLOTS, Plan, leaves
 from bakeoff.report import words
 from bakeoff.runs.record import RunRecord, View
 
@@ -97,11 +97,14 @@ def show_plan(console: Console, plan: Plan, owners: Mapping[str, Sequence[str]],
     table = Table(box=None, pad_edge=False)
     for name in ("slot", "value", "set by"):
         table.add_column(name)
-    for slot in Plan.model_fields:
+    for slot in SLOTS:
         names = [name for path in owners if path.partition(".")[0] == slot for name in owners[path]]
         table.add_row(slot, _slot(getattr(plan, slot)), ", ".join(names) or "task", style=None if names else "dim")
     console.print(table)
     console.print(f"{plan.steps:,} steps, peak learning rate {plan.peak_lr:.4g}, plan {plan.digest}")
+    if plan.sources:
+        told = ", ".join(f"{name} {digest}" for name, digest in plan.sources.items())
+        console.print(f"from outside: {told}", soft_wrap=True, markup=False)
     for name, reason in skipped.items():
         console.print(f"left out: {name}, {reason}", soft_wrap=True)
 
