@@ -13,9 +13,10 @@ from bakeoff.errors import RequestError
 from bakeoff.parts import ImageOp, LossTerm, Mixer
 from bakeoff.plan import Loss, Model, PadCrop, Plan, Precision, RandomErasing, Schedule, TrivialAugment
 from bakeoff.runs import versions
-from bakeoff.runs.store import Store, run_id
+from bakeoff.runs.record import run_id
+from bakeoff.runs.store import Store
 from bakeoff.runs.versions import REVISIONS, parts, revisions
-from bakeoff.study.spec import Spec, study_names
+from bakeoff.study.spec import Spec
 from tests.helpers import small_plan
 
 STUDIES = Path(__file__).parents[1] / "studies"
@@ -119,7 +120,7 @@ def test_a_plan_of_a_later_version_is_refused(tmp_path: Path) -> None:
 def test_a_study_of_a_later_version_is_refused(addition: dict[str, Any], tmp_path: Path) -> None:
     shutil.copytree(STUDIES / "digits" / "studies", tmp_path / "studies")
     store = Store(tmp_path)
-    name = study_names(store)[0]
+    name = store.study_names()[0]
     (path,) = (p for p in (tmp_path / "studies").rglob("*.json") if name in str(p))
     changed(path, **addition)
     with pytest.raises(RequestError, match=rf"study {name} in .* whose form this one doesn't read"):
