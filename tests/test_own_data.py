@@ -379,7 +379,8 @@ def test_without_the_library_it_says_what_to_install(tmp_path: Path, monkeypatch
 def test_a_name_without_a_network_fails_at_once(hub, endpoint: str, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "")
     monkeypatch.setenv("HF_ENDPOINT", endpoint)
-    monkeypatch.setattr(hub.config, "HF_HUB_OFFLINE", True)  # it has read the variable already
+    for settings in (hub.config, pytest.importorskip("huggingface_hub").constants):
+        monkeypatch.setattr(settings, "HF_HUB_OFFLINE", False)  # as if the variable hadn't been set when it was read
     with pytest.raises(RequestError, match=f"nobody/nothing: it is neither here nor is {endpoint} to be reached"):
         tasks.get("hf:nobody/nothing", tmp_path)
 

@@ -73,14 +73,16 @@ def _by_size(label: str) -> tuple[int, str]:
 def _tables(source: str, config: str | None) -> dict[str, Any]:
     """`all`, or `train` and, where they are, `val` and `test`."""
     path = Path(source)
-    silent = "" if path.exists() or os.environ.get("HF_HUB_OFFLINE") else _unreachable()
-    if silent:
-        os.environ["HF_HUB_OFFLINE"] = "1"  # what was downloaded before is found; else half a minute of retries
     try:
         import datasets  # here, since it takes seconds, and is an extra
+        from huggingface_hub import constants
     except ImportError:
         raise RequestError("hf: needs the library datasets: pip install 'bakeoff[huggingface]'") from None
     datasets.disable_progress_bars()
+    silent = "" if path.exists() or os.environ.get("HF_HUB_OFFLINE") else _unreachable()
+    before = [settings.HF_HUB_OFFLINE for settings in (datasets.config, constants)]
+    if silent:  # what was downloaded before is found, without half a minute of tries to reach the Hub
+        datasets.config.HF_HUB_OFFLINE = constants.HF_HUB_OFFLINE = True
     try:
         if any((path / name).is_file() for name in ("dataset_dict.json", "state.json")):
             found: Any = datasets.load_from_disk(source)
@@ -89,6 +91,8 @@ def _tables(source: str, config: str | None) -> dict[str, Any]:
     except Exception as error:  # it raises what whatever it uses raises
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise RequestError(f"can't load the Hugging Face data set {source}: {silent or reason}") from None
+    finally:
+        datasets.config.HF_HUB_OFFLINE, constants.HF_HUB_OFFLINE = before
     if not isinstance(found, Mapping):
         return {"all": found}
     if len(found) == 1:
