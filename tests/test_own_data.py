@@ -14,7 +14,10 @@ from bakeoff.data.fingerprint import fingerprint
 from bakeoff.data.saved import load, save
 from bakeoff.data.splits import stratified
 from bakeoff.errors import RequestError
+from bakeoff.runs.runner import run_plan
+from bakeoff.runs.store import Store
 from bakeoff.task import Limits, Task
+from examples import data
 from tests.helpers import DATA, needs
 
 NOWHERE = Path("/nowhere")
@@ -110,6 +113,9 @@ def test_defaults_are_a_folder_s_and_each_can_be_set() -> None:
     assert (task.name, task.epochs, task.model) == ("mine", 3, "mlp")
     assert task.base_plan().op("flip") is None
     assert Task.from_arrays(pictures(), Y).epochs == 400 * 32 / 42 // 1 + 1
+    assert len(repr(task)) < 1000, "without the data"
+    half = (torch.from_numpy(pictures()) > 127).to(torch.bfloat16)
+    assert fingerprint_of(Task.from_arrays(half, Y)) == fingerprint_of(Task.from_arrays(pictures() > 127, Y))
     large = Task.from_arrays(pictures(shape=(100, 120)), Y)
     assert (large.px, large.resize_px, large.model) == (224, 256, "resnet18")
 
@@ -138,6 +144,9 @@ def test_defaults_are_a_folder_s_and_each_can_be_set() -> None:
         (np.full((60, 8, 8), "a"), Y, {}, "the images are of type <U1"),
         ([[[1]], [[1, 2]]], [0, 1], {}, "not of one size"),
         (pictures(), Y, {"test": (pictures(shape=(9, 9)), Y)}, r"the test images are of .* \(1, 9, 9\), those"),
+        (pictures(), Y, {"test": pictures()}, "the test set is a pair of images and labels"),
+        (pictures(), Y, {"white": 0}, "white=0 is not above 0"),
+        (pictures(), Y, {"channels": "middle"}, "unknown place of the channels 'middle'"),
         (pictures(), Y, {"test": (pictures(), Y + 1)}, "the test labels are 3 in row 2"),
     ],
 )  # fmt: skip
@@ -364,3 +373,28 @@ def test_without_the_library_it_says_what_to_install(tmp_path: Path, monkeypatch
     (tmp_path / "t.parquet").touch()
     with pytest.raises(RequestError, match=r"pip install 'bakeoff\[parquet\]'"):
         Task.from_table(tmp_path / "t.parquet")
+
+
+@pytest.mark.parametrize("endpoint", ["http://127.0.0.1:9", "nowhere"])
+def test_a_name_without_a_network_fails_at_once(hub, endpoint: str, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "")
+    monkeypatch.setenv("HF_ENDPOINT", endpoint)
+    for settings in (hub.config, pytest.importorskip("huggingface_hub").constants):
+        monkeypatch.setattr(settings, "HF_HUB_OFFLINE", False)  # as if the variable hadn't been set when it was read
+    with pytest.raises(RequestError, match=f"nobody/nothing: it is neither here nor is {endpoint} to be reached"):
+        tasks.get("hf:nobody/nothing", tmp_path)
+
+
+# --- The example ------------------------------------------------------------------------------------------------------
+
+
+def test_the_example_is_a_task_that_trains(tmp_path: Path) -> None:
+    task = data.mine(tmp_path)
+    dataset = task.load(tmp_path)
+    assert (task.name, dataset.classes, task.channels, task.px) == ("parity", ("even", "odd"), 1, 8)
+    images = dataset.splits["train"]
+    assert isinstance(images, Resident)
+    assert (int(images.images.min()), int(images.images.max())) == (0, 255)
+    plan = task.base_plan().model_copy(update={"examples_seen": 3 * task.train_examples})
+    record = run_plan(task.name, plan, [], 0, dataset, Store(tmp_path), torch.device("cpu"))
+    assert record.metrics["report"]["acc1"] > 60

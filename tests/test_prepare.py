@@ -307,7 +307,7 @@ def test_the_command_says_what_was_made_and_how_to_use_it(photos: Path, capsys: 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--task", "digits"], "isn't made of image files"),
+        (["--task", "digits"], "isn't a folder of image files"),
         (["--task", "folder:"], "needs the path"),
         (["--task", "imagenet", "--data", os.devnull], "ImageNet is not in"),
         (["--task", "folder:/nowhere", "--format", "gif"], "unknown value of --format 'gif'"),

@@ -1,7 +1,7 @@
 """What a Task is: a data set with its splits, a model, a training budget, and what keeps its labels."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 
@@ -57,7 +57,7 @@ class Task:
     model: str
     crop: PadCrop | ResizedCrop
     limits: Limits
-    load: Callable[[Path], "Dataset"]  # data folder -> splits
+    load: Callable[[Path], "Dataset"] = field(repr=False)  # data folder -> splits
     large_batch: int = 1  # times the batch size, which is what lr_optimizations goes to
     weight_decay: float = 1e-4
     precision: Precision = Precision()

@@ -82,7 +82,7 @@ def image_folder(name: str, data: Path) -> Path:
     if name == IMAGENET.name:
         return imagenet_folder(data)
     if not name.startswith(_FOLDER):
-        raise RequestError(f"task '{name}' isn't made of image files; imagenet and folder:PATH are")
+        raise RequestError(f"task '{name}' isn't a folder of image files; imagenet and folder:PATH are")
     path = Path(name.removeprefix(_FOLDER)).expanduser()
     if path == Path():
         raise RequestError("folder: needs the path of a folder of images, as in --task folder:photos")

@@ -15,7 +15,7 @@ from bakeoff.data.fingerprint import assemble
 from bakeoff.data.folders import Part
 from bakeoff.data.scan import SMALL_PX
 from bakeoff.data.splits import Indices
-from bakeoff.errors import RequestError
+from bakeoff.errors import RequestError, unknown
 from bakeoff.task import Task
 from bakeoff.tasks.own import own_task, split
 
@@ -35,8 +35,15 @@ def arrays_task(
     channels: Channels | None,
 ) -> Task:
     """The task of `Task.from_arrays`, which says what the arguments are."""
-    given = {"train" if validation or test else "all": (images, labels)}
-    given |= {key: pair for key, pair in (("val", validation), ("test", test)) if pair is not None}
+    others = {key: pair for key, pair in (("val", validation), ("test", test)) if pair is not None}
+    for key, pair in others.items():
+        if not isinstance(pair, tuple) or len(pair) != 2:
+            raise RequestError(f"{_what(key, 'set')} is a pair of images and labels, as in (x, y)")
+    if white is not None and white <= 0:
+        raise RequestError(f"white={white:g} is not above 0, which is black")
+    if channels not in (None, "first", "last"):
+        raise unknown("place of the channels", channels, ("first", "last"))
+    given = {"train" if others else "all": (images, labels), **others}
     pixels = {key: _pixels(pair[0], _what(key, "images"), white, channels) for key, pair in given.items()}
     shapes = {key: tuple(values.shape[1:]) for key, values in pixels.items()}
     first = next(iter(shapes.values()))
@@ -83,7 +90,11 @@ def _what(part: str, noun: str) -> str:
 
 
 def _array(values: Any) -> NDArray[Any]:
-    return values.detach().cpu().numpy() if isinstance(values, Tensor) else np.asarray(values)
+    if isinstance(values, Tensor):
+        values = values.detach().cpu()
+        values = (values.float() if values.dtype == torch.bfloat16 else values).numpy()  # NumPy has no bfloat16
+    array: NDArray[Any] = np.asarray(values)
+    return array
 
 
 def _pixels(values: Any, what: str, white: float | None, channels: Channels | None) -> Tensor:

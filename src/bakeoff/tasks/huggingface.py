@@ -10,7 +10,9 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 from urllib.parse import urlencode
+from urllib.request import Request, urlopen
 
 from filelock import FileLock
 
@@ -22,7 +24,7 @@ from bakeoff.tasks.own import Listed, files_task
 from bakeoff.tasks.table import LABEL, PARTS, chosen
 
 OPTIONS = ("config", "image", "label")
-_SECONDS = "10"  # that a server may be silent
+_TIMEOUT = 10.0  # seconds for a server to say something
 
 
 def huggingface_task(
@@ -70,14 +72,17 @@ def _by_size(label: str) -> tuple[int, str]:
 
 def _tables(source: str, config: str | None) -> dict[str, Any]:
     """`all`, or `train` and, where they are, `val` and `test`."""
-    os.environ.setdefault("HF_HUB_ETAG_TIMEOUT", _SECONDS)
-    os.environ.setdefault("HF_HUB_DOWNLOAD_TIMEOUT", _SECONDS)
+    path = Path(source)
     try:
         import datasets  # here, since it takes seconds, and is an extra
+        from huggingface_hub import constants
     except ImportError:
         raise RequestError("hf: needs the library datasets: pip install 'bakeoff[huggingface]'") from None
-    path = Path(source)
     datasets.disable_progress_bars()
+    silent = "" if path.exists() or os.environ.get("HF_HUB_OFFLINE") else _unreachable()
+    before = [settings.HF_HUB_OFFLINE for settings in (datasets.config, constants)]
+    if silent:  # what was downloaded before is found, without half a minute of tries to reach the Hub
+        datasets.config.HF_HUB_OFFLINE = constants.HF_HUB_OFFLINE = True
     try:
         if any((path / name).is_file() for name in ("dataset_dict.json", "state.json")):
             found: Any = datasets.load_from_disk(source)
@@ -85,7 +90,9 @@ def _tables(source: str, config: str | None) -> dict[str, Any]:
             found = datasets.load_dataset(source, config)
     except Exception as error:  # it raises what whatever it uses raises
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise RequestError(f"can't load the Hugging Face data set {source}: {reason}") from None
+        raise RequestError(f"can't load the Hugging Face data set {source}: {silent or reason}") from None
+    finally:
+        datasets.config.HF_HUB_OFFLINE, constants.HF_HUB_OFFLINE = before
     if not isinstance(found, Mapping):
         return {"all": found}
     if len(found) == 1:
@@ -95,6 +102,19 @@ def _tables(source: str, config: str | None) -> dict[str, Any]:
     if unclear or "train" not in parts or len(parts) < len(found):
         raise RequestError(f"{source} has the splits {', '.join(found)}; wanted: train, and maybe validation and test")
     return {part: parts[part] for part in ("train", "val", "test") if part in parts}
+
+
+def _unreachable() -> str:
+    """Why the Hub can't be reached; empty where it can."""
+    endpoint = os.environ.get("HF_ENDPOINT") or "https://huggingface.co"
+    try:
+        urlopen(Request(endpoint, method="HEAD"), timeout=_TIMEOUT).close()
+    except HTTPError:
+        return ""  # an answer, whatever it says
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "reason", error)
+        return f"it is neither here nor is {endpoint} to be reached ({reason})"
+    return ""
 
 
 def _image_column(source: str, features: Mapping[str, Any], named: str | None) -> str:
