@@ -24,7 +24,7 @@ import numpy.typing as npt
 from bakeoff.runs.record import RunRecord, View
 from bakeoff.runs.store import Store
 from bakeoff.stats import designs
-from bakeoff.study.spec import Row, Spec
+from bakeoff.study.spec import DesignPoint, StudySpec
 from bench.compare import ROOT, Ratio
 
 KEPT = ROOT / "studies" / "mnist-5k"
@@ -63,7 +63,7 @@ def measure(data: Path) -> list[Ratio]:
                     "wall_seconds": [wall for _, wall in took],
                     "runs": len(study.rows),
                     "images": images,
-                    "levels": len(study.levels),
+                    "levels": len(study.eval_settings),
                     "threads": 1,
                 },
             )
@@ -80,10 +80,10 @@ def seconds(command: list[str]) -> tuple[float, float]:
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, wall
 
 
-def build(root: Path, runs: int, images: int) -> Spec:
+def build(root: Path, runs: int, images: int) -> StudySpec:
     """Write a factorial study of about `runs` runs, with up to `images` images in each split, and return it."""
     kept, store = Store(KEPT), Store(root)
-    spec = Spec.load(kept, "")
+    spec = StudySpec.load(kept, "")
     examples = [
         (
             record,
@@ -96,7 +96,7 @@ def build(root: Path, runs: int, images: int) -> Spec:
     rows = []
     for index, (levels, block) in enumerate(zip(drawn.levels.tolist(), drawn.block.tolist(), strict=True)):
         first, second = (hashlib.sha256(f"{index} {attempt}".encode()).hexdigest()[:12] for attempt in (1, 2))
-        rows.append(Row(tuple(levels), block, (block, block + 1_000_000), (first, second)))
+        rows.append(DesignPoint(tuple(levels), block, (block, block + 1_000_000), (first, second)))
     spec = replace(spec, rows=tuple(rows))
     spec.save(store)
     draw = np.random.default_rng(0)
@@ -117,7 +117,7 @@ def _changed(views: Iterable[Evaluation], images: int, draw: np.random.Generator
         yield replace(view, n=n, acc={f"acc{k}": 100 * float(hit.mean()) for k, hit in changed.items()}), changed
 
 
-def _write(store: Store, record: RunRecord, row: Row, attempt: int, views: Iterable[Evaluation]) -> None:
+def _write(store: Store, record: RunRecord, row: DesignPoint, attempt: int, views: Iterable[Evaluation]) -> None:
     run = row.runs[attempt]
     store.folder(run).mkdir()
     store.write(replace(record, run_id=run, seed=row.seeds[attempt]))

@@ -111,13 +111,13 @@ def world(place: str, seed: int) -> World:
 
 def standings(
     train: Train, k: int, at: Sequence[int], seed: int, shorter: tuple[Bools, Floats] | None = None
-) -> Iterator[search.Standing]:
+) -> Iterator[search.Incumbent]:
     """What our search knows after so many runs, as `bakeoff derive` goes about it.
 
     shorter: levels and accuracies of runs of a shorter training, which are known from the start.
     """
     draw = np.random.default_rng([*b"bakeoff", seed])
-    opening, every = search.opening(k, seed), search.configurations(k)
+    opening, every = search.initial_design(k, seed), search.configurations(k)
     before = shorter or (np.zeros((0, k), bool), np.zeros(0))
     levels = np.concatenate([before[0], opening.levels])
     blocks = np.concatenate([SHORTER + np.arange(len(before[0])), opening.block])
@@ -126,12 +126,12 @@ def standings(
         made = len(acc) - len(before[0])
         runs = Runs.collect(levels, acc, blocks)
         short = runs.block >= SHORTER
-        surface = search.believe(runs, runs.view_average(), short if short.any() else None)
+        surface = search.fit_surrogate(runs, runs.view_average(), short if short.any() else None)
         if made in at:
-            yield search.stand(surface, every, draw)
+            yield search.incumbent(surface, every, draw)
         if made >= max(at):
             return
-        new = search.propose(surface, every, draw, min(search.BATCH, min(n for n in at if n > made) - made))
+        new = search.suggest(surface, every, draw, min(search.BATCH, min(n for n in at if n > made) - made))
         seeds = search.seeds(new, 1_000 + search.BATCH * made)
         levels, blocks = np.concatenate([levels, new]), np.concatenate([blocks, seeds])
         acc = np.concatenate([acc, train(new, seeds)])
@@ -139,7 +139,7 @@ def standings(
 
 def bakeoff(train: Train, k: int, at: Sequence[int], seed: int) -> list[Choice]:
     """Our search."""
-    return [Choice(standing.best, standing.value) for standing in standings(train, k, at, seed)]
+    return [Choice(incumbent.best, incumbent.value) for incumbent in standings(train, k, at, seed)]
 
 
 def every_once(train: Train, k: int, at: Sequence[int], seed: int) -> list[Choice]:
@@ -147,8 +147,10 @@ def every_once(train: Train, k: int, at: Sequence[int], seed: int) -> list[Choic
     every = search.configurations(k)
     blocks = np.arange(len(every))
     runs = Runs.collect(every, train(every, blocks), blocks)
-    standing = search.stand(search.believe(runs, runs.view_average()), every, np.random.default_rng([*b"all", seed]))
-    return [Choice(standing.best, standing.value)] * len(at)
+    incumbent = search.incumbent(
+        search.fit_surrogate(runs, runs.view_average()), every, np.random.default_rng([*b"all", seed])
+    )
+    return [Choice(incumbent.best, incumbent.value)] * len(at)
 
 
 def ladder(aggregate: Callable[[Floats], float], published: bool) -> Peer:

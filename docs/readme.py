@@ -13,7 +13,7 @@ from bakeoff.report.sections.summary import headline
 from bakeoff.runs.store import Store
 from bakeoff.study.analyse import Results, analyse
 from bakeoff.study.gather import gather
-from bakeoff.study.spec import Spec
+from bakeoff.study.spec import StudySpec
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -25,7 +25,7 @@ BLOCK = re.compile(r"(<!-- study: [^>]*-->\n).*(<!-- end of study -->)", re.DOTA
 def results() -> Results:
     """The study that the README shows."""
     store = Store(STUDY)
-    return analyse(gather(store, Spec.load(store, "")))
+    return analyse(gather(store, StudySpec.load(store, "")))
 
 
 def block(found: Results) -> str:

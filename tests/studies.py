@@ -13,7 +13,7 @@ from bakeoff.runs.record import Losses, RunRecord, View
 from bakeoff.runs.store import Store
 from bakeoff.stats import designs
 from bakeoff.stats.outcomes import Bools
-from bakeoff.study.spec import Level, Row, Spec
+from bakeoff.study.spec import DesignPoint, EvalSetting, StudySpec
 from tests.helpers import small_plan
 
 TRAINING = (
@@ -50,7 +50,7 @@ def write_study(
     missing: Container[int] = (),
     not_applicable: Mapping[str, str] | None = None,
     **fields: Any,
-) -> Spec:
+) -> StudySpec:
     """A study whose runs are all there, but for the rows `missing`; failed: row -> "diverged" or "crashed".
 
     fields: of the Spec, instead of what would be there.
@@ -68,9 +68,11 @@ def write_study(
     settings = list(itertools.product((False, True), repeat=len(evaluation)))
     on = [dict(zip(evaluation, setting, strict=True)) for setting in settings]
     sizes = [10 if setting.get("inference_resize") else 8 for setting in on]
-    levels = [Level(setting.get("ema", False), px, px) for setting, px in zip(on, sizes, strict=True)]
+    levels = [EvalSetting(setting.get("ema", False), px, px) for setting, px in zip(on, sizes, strict=True)]
     rows = [
-        Row(tuple(levels), block, (block, block + 1_000_000), (_name(levels, block, 0), _name(levels, block, 1)))
+        DesignPoint(
+            tuple(levels), block, (block, block + 1_000_000), (_name(levels, block, 0), _name(levels, block, 1))
+        )
         for levels, block in zip(drawn.levels.tolist(), drawn.block.tolist(), strict=True)
     ]
     everything: dict[str, Any] = {
@@ -97,7 +99,7 @@ def write_study(
         "versions": {"bakeoff": "0.1.0", "torch": "2.9.0", "torchvision": "0.24.0", "numpy": "2.3.0"},
         "created": "2026-01-02T03:04:05+00:00",
     }
-    spec = Spec(**{**everything, **fields})
+    spec = StudySpec(**{**everything, **fields})
     spec.save(store)
     draw = np.random.default_rng(1)
     difficulty = draw.normal(1.6, 1.2, images)
@@ -120,9 +122,9 @@ def _name(levels: list[bool], block: int, number: int) -> str:
     return hashlib.sha256(f"{levels} {block} {number}".encode()).hexdigest()[:12]
 
 
-def _record(spec: Spec, row: Row, run: str, seed: int, status: Any) -> RunRecord:
-    on = np.array(row.levels)
-    long = bool(dict(zip(spec.training, row.levels, strict=True)).get("long_training"))
+def _record(spec: StudySpec, row: DesignPoint, run: str, seed: int, status: Any) -> RunRecord:
+    on = np.array(row.configuration)
+    long = bool(dict(zip(spec.training, row.configuration, strict=True)).get("long_training"))
     plan = small_plan(examples_seen=16000 if long else 8000)
     wobble = np.random.default_rng([seed, int(on.sum())]).uniform(0.97, 1.03, 20)
     steps = np.linspace(plan.steps / 20, plan.steps, 20).round().astype(int).tolist()
@@ -133,7 +135,7 @@ def _record(spec: Spec, row: Row, run: str, seed: int, status: Any) -> RunRecord
         status=status,
         reason="" if status == "done" else "loss is not finite <at> step 12",
         task=spec.task,
-        recipe=[{name: {}} for name, is_on in zip(spec.training, row.levels, strict=True) if is_on],
+        recipe=[{name: {}} for name, is_on in zip(spec.training, row.configuration, strict=True) if is_on],
         plan=plan.model_dump(mode="json"),
         plan_digest=plan.digest,
         seed=seed,
@@ -156,16 +158,16 @@ def _record(spec: Spec, row: Row, run: str, seed: int, status: Any) -> RunRecord
 
 
 def _evaluate(
-    store: Store, spec: Spec, row: Row, run: str, difficulty: Any, labels: Any, draw: np.random.Generator
+    store: Store, spec: StudySpec, row: DesignPoint, run: str, difficulty: Any, labels: Any, draw: np.random.Generator
 ) -> None:
-    on = dict(zip(spec.training, row.levels, strict=True))
+    on = dict(zip(spec.training, row.configuration, strict=True))
     effects = dict(zip(TRAINING, ALONE / 4, strict=True))
     quality = sum(effects[name] for name, is_on in on.items() if is_on)
     quality -= 0.08 * (on.get("mixup", False) and on.get("cutmix", False))  # they fight for batches
     quality += draw.normal(0, 0.01)
     margin = difficulty + quality + draw.normal(0, 0.1, len(difficulty))
     k = min(5, len(spec.classes))
-    for level in spec.levels:
+    for level in spec.eval_settings:
         shown = margin + 0.05 * level.ema + draw.normal(0, 0.005, len(margin)) * (level.resize_px - 8)
         hits: dict[int, Bools] = {1: shown > 0, k: shown > (-1.5 if k < len(spec.classes) else -99)}
         view = View(

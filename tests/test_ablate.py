@@ -20,7 +20,7 @@ from bakeoff.runs.store import open_store
 from bakeoff.runs.workspace import Workspace
 from bakeoff.study.analyse import analyse
 from bakeoff.study.gather import gather, read
-from bakeoff.study.spec import Spec
+from bakeoff.study.spec import StudySpec
 from tests.helpers import DATA, needs
 
 # Runs of a tenth of a second: what is tested is the study, not the network.
@@ -32,7 +32,7 @@ def job(task: str = "digits", **request):
     return plan_job(task, "torchvision-2021", **request)
 
 
-def planned(store: Path, design: Design, task: str = "digits") -> Spec:
+def planned(store: Path, design: Design, task: str = "digits") -> StudySpec:
     asked, where = job(task), Workspace.open(store=store, data=DATA, device="cpu")
     return layout.plan_study(asked, design, where, asked.task.load(where.data))
 
@@ -117,13 +117,13 @@ def test_a_study_ends_with_a_table_and_a_report(store: Path, capsys: pytest.Capt
 def test_effects_are_those_of_the_runs(store: Path) -> None:
     """The averaged effect by hand, over the fold pairs and both kinds of weights."""
     results = open_store(store)
-    spec = Spec.load(results, "digits")
+    spec = StudySpec.load(results, "digits")
     found = analyse(gather(results, spec))
     records = read(results, spec, spec.rows)
     acc = {}
     for row, record in zip(spec.rows, records, strict=True):
         assert record is not None
-        acc[row.levels, row.block] = np.mean([v.acc["acc1"] for v in record.views if v.split == "report"])
+        acc[row.configuration, row.block] = np.mean([v.acc["acc1"] for v in record.views if v.split == "report"])
     for index, effect in enumerate(found.main[: len(spec.training)]):
         x = np.array([[1 if on else -1 for on in levels] for levels, _ in acc])
         slopes = np.linalg.lstsq(np.column_stack([np.ones(len(x)), x]), list(acc.values()), rcond=None)[0]
@@ -154,8 +154,8 @@ def test_a_run_that_diverges_is_tried_again_and_the_table_comes_out(
     assert "diverged" in err
     assert found["lost"]["diverged"] > 0
     assert len(found["effects"]) >= 3
-    spec = Spec.load(open_store(tmp_path), found["study"])
-    lost = [row for row in spec.rows if row.levels[spec.training.index("lr_optimizations")]]
+    spec = StudySpec.load(open_store(tmp_path), found["study"])
+    lost = [row for row in spec.rows if row.configuration[spec.training.index("lr_optimizations")]]
     assert all((tmp_path / run / "run.json").exists() for row in lost for run in row.runs)  # both tries
 
 
@@ -246,4 +246,4 @@ def test_killing_a_study_at_twenty_moments_ends_in_the_same_table(store: Path, t
 @needs("mnist", "MNIST")
 def test_two_evaluation_techniques_have_four_levels(tmp_path: Path) -> None:
     spec = planned(tmp_path, Factorial(), "mnist-5k")
-    assert [(level.ema, level.resize_px) for level in spec.levels] == [(False, 28), (False, 29), (True, 28), (True, 29)]
+    assert [(level.ema, level.resize_px) for level in spec.eval_settings] == [(False, 28), (False, 29), (True, 28), (True, 29)]

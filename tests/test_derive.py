@@ -18,8 +18,8 @@ from bakeoff.runs.store import open_store
 from bakeoff.study import decide
 from bakeoff.study.analyse import analyse
 from bakeoff.study.gather import gather, read, searched
-from bakeoff.study.search import Search
-from bakeoff.study.spec import Spec
+from bakeoff.study.search import SearchSpec
+from bakeoff.study.spec import StudySpec
 
 COMMAND = [sys.executable, "-c", "import sys; from bakeoff.cli import main; sys.exit(main())"]
 QUICK = (
@@ -36,15 +36,15 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def proof_of(root: Path) -> Spec:
-    return Spec.load(open_store(root), "digits-derive")
+def proof_of(root: Path) -> StudySpec:
+    return StudySpec.load(open_store(root), "digits-derive")
 
 
 @pytest.mark.slow
 def test_what_is_proved_was_not_searched_with(store: Path) -> None:
     spec = proof_of(store)
     searched = {run for row in spec.search for run in row.runs}
-    fresh = [run for row in (*spec.rows, *spec.rival) for run in row.runs]
+    fresh = [run for row in (*spec.rows, *spec.published_baseline) for run in row.runs]
     assert not searched & set(fresh)
     assert len(spec.rows) + len(spec.search) <= 45
     recipe, baseline = spec.recipe_levels[:3], np.zeros(3, bool)
@@ -52,7 +52,7 @@ def test_what_is_proved_was_not_searched_with(store: Path) -> None:
     assert min(counts) >= decide.LEAST
     for toggled in recipe ^ np.eye(3, dtype=bool):
         assert (spec.matrix == toggled).all(axis=1).any()
-    assert len(spec.rival) >= decide.LEAST
+    assert len(spec.published_baseline) >= decide.LEAST
 
 
 @pytest.mark.slow
@@ -64,12 +64,12 @@ def test_the_report_split_has_no_part_in_the_search(store: Path, tmp_path: Path)
         view["acc"] = dict.fromkeys(view["acc"], 0.0)
         path.write_text(json.dumps(view))
     spec = proof_of(store)
-    asked = Search.load(open_store(store), spec.name)
+    asked = SearchSpec.load(open_store(store), spec.name)
     both = [searched(open_store(root), asked, asked.made(spec)) for root in (store, tmp_path / "copy")]
-    looks = [decide.look(asked, seen) for seen in both]
+    looks = [decide.update(asked, seen) for seen in both]
     assert looks[0].reference == looks[1].reference == spec.reference
-    assert looks[0].standing.value == looks[1].standing.value
-    assert np.array_equal(decide.proposals(asked, looks[0]), decide.proposals(asked, looks[1]))
+    assert looks[0].incumbent.value == looks[1].incumbent.value
+    assert np.array_equal(decide.suggestions(asked, looks[0]), decide.suggestions(asked, looks[1]))
 
 
 @pytest.mark.slow
@@ -77,17 +77,17 @@ def test_the_gain_is_of_the_fresh_runs_alone(store: Path) -> None:
     results = open_store(store)
     spec = proof_of(store)
     found = analyse(gather(results, spec))
-    index = spec.levels.index(spec.level_at(spec.recipe_levels))
+    index = spec.eval_settings.index(spec.level_at(spec.recipe_levels))
     acc: dict[tuple[bool, ...], list[float]] = {}
     for row, record in zip(spec.rows, read(results, spec, spec.rows), strict=True):
         assert record is not None
         for at in (0, index):
             views = {view.name: view for view in record.views}
-            acc.setdefault((*row.levels, at == index), []).append(views[spec.levels[at].view].acc["acc1"])
+            acc.setdefault((*row.configuration, at == index), []).append(views[spec.eval_settings[at].view].acc["acc1"])
     recipe = np.mean(acc[*spec.reference[:3], True])
     baseline = np.mean(acc[False, False, False, index == 0])
     assert found.total.gain_pp == pytest.approx(recipe - baseline)
-    assert found.over_rival is not None
+    assert found.over_published is not None
     assert found.found is not None
     assert len(found.found.fresh) >= decide.LEAST
     assert {effect.technique for effect in found.main} == {"mixup", "label_smoothing", "random_erasing", "ema"}
@@ -154,9 +154,9 @@ def test_earlier_runs_are_used_and_a_second_recipe_widens_the_intervals(
     assert main([*arguments, "--quiet"]) == 0
     found = json.loads(capsys.readouterr().out)
     made = len(list(tmp_path.glob("runs/*/run.json"))) - there
-    assert 0 < made <= 40 - plan["opening"] + len(first.rival)
+    assert 0 < made <= 40 - plan["opening"] + len(first.published_baseline)
     assert found["total_gain"]["acc1"]["level"] == pytest.approx(0.975)  # two recipes were proved on these images
-    spec = Spec.load(open_store(tmp_path / "runs"), found["study"])
+    spec = StudySpec.load(open_store(tmp_path / "runs"), found["study"])
     assert not {row.runs[0] for row in spec.rows} & {row.runs[0] for row in (*first.rows, *spec.search)}
 
 
@@ -165,11 +165,11 @@ def test_candidates_and_what_stays_on(tmp_path: Path, capsys: pytest.CaptureFixt
     arguments = ["derive", *QUICK, "--exclude", "random_erasing", "--always", "label_smoothing,ema"]
     assert main([*arguments[:-4], "--always", "label_smoothing,ema", *RUNS, "--store", str(tmp_path), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    spec = Spec.load(open_store(tmp_path), found["study"])
+    spec = StudySpec.load(open_store(tmp_path), found["study"])
     on = {name for name, is_on in zip(spec.names, spec.reference, strict=True) if is_on}
     assert {"label_smoothing", "ema"} <= on
-    tried = spec.search[len(Search.load(open_store(tmp_path), spec.name).opening.rows) :]
-    assert all(row.levels[spec.training.index("label_smoothing")] for row in tried)
+    tried = spec.search[len(SearchSpec.load(open_store(tmp_path), spec.name).initial.rows) :]
+    assert all(row.configuration[spec.training.index("label_smoothing")] for row in tried)
 
 
 @pytest.mark.slow
@@ -219,14 +219,14 @@ def test_what_fails_twice_is_never_chosen(store: Path) -> None:
     """A configuration both of whose tries diverged is left out, whatever the model would say of it."""
     spec = proof_of(store)
     results = open_store(store)
-    asked = Search.load(results, spec.name)
+    asked = SearchSpec.load(results, spec.name)
     rows = asked.made(spec)
-    best = decide.look(asked, searched(results, asked, rows)).standing.best
-    failed = [replace(row, runs=("0" * 12, "1" * 12)) if np.array_equal(row.levels, best) else row for row in rows]
-    without = replace(asked, prior=())
-    now = decide.look(without, searched(results, without, failed))
+    best = decide.update(asked, searched(results, asked, rows)).incumbent.best
+    failed = [replace(row, runs=("0" * 12, "1" * 12)) if np.array_equal(row.configuration, best) else row for row in rows]
+    without = replace(asked, warm_start=())
+    now = decide.update(without, searched(results, without, failed))
     assert not (now.allowed == best).all(axis=1).any()
-    assert not np.array_equal(now.standing.best, best)
+    assert not np.array_equal(now.incumbent.best, best)
 
 
 @pytest.mark.slow
@@ -243,8 +243,8 @@ def test_killing_a_derivation_at_ten_moments_ends_in_the_same_recipe(store: Path
     subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, timeout=600, check=True)
     ours, theirs = proof_of(tmp_path), proof_of(store)
     assert ours.name == theirs.name
-    assert (ours.reference, ours.rows, ours.search, ours.rival) == (
-        theirs.reference, theirs.rows, theirs.search, theirs.rival,
+    assert (ours.reference, ours.rows, ours.search, ours.published_baseline) == (
+        theirs.reference, theirs.rows, theirs.search, theirs.published_baseline,
     )  # fmt: skip
     files = [root / "studies" / ours.name / "recipe.yaml" for root in (tmp_path, store)]
     one, other = (yaml.safe_load(file.read_text()) for file in files)
@@ -259,7 +259,7 @@ def test_strengths_are_tried_and_what_is_taken_is_proved(tmp_path: Path, capsys:
     err = capsys.readouterr().err
     spec = proof_of(tmp_path)
     if spec.reference[:3] == (False, False, False):
-        assert not spec.doses
+        assert not spec.sweep_points
         return
     assert "strengths:" in err
     on = [name for name, is_on in zip(spec.training, spec.reference, strict=False) if is_on]
@@ -268,7 +268,7 @@ def test_strengths_are_tried_and_what_is_taken_is_proved(tmp_path: Path, capsys:
     knobs = {name: values for technique in data["techniques"] for name, values in technique.items()}
     for knob in spec.knobs:
         assert knobs[knob.technique][knob.knob] == knob.values[knob.chosen + 1]
-    searched = {run for row in (*spec.search, *(dose.row for dose in spec.doses)) for run in row.runs}
+    searched = {run for row in (*spec.search, *(point.row for point in spec.sweep_points)) for run in row.runs}
     assert not searched & {run for row in spec.rows for run in row.runs}
     page = next(tmp_path.glob("studies/*/report.html")).read_text()
     assert "three strengths of each technique" in page
@@ -278,7 +278,7 @@ def test_strengths_are_tried_and_what_is_taken_is_proved(tmp_path: Path, capsys:
 def test_a_budget_in_time_counts_training_and_evaluation(store: Path) -> None:
     spec = proof_of(store)
     results = open_store(store)
-    asked = replace(Search.load(results, spec.name), unit="seconds")
+    asked = replace(SearchSpec.load(results, spec.name), unit="seconds")
     rows = asked.made(spec)
     both = {"train": 0.0, "evaluate": 0.0}
     for row in rows:
@@ -286,6 +286,6 @@ def test_a_budget_in_time_counts_training_and_evaluation(store: Path) -> None:
         both["train"] += record.seconds
         both["evaluate"] += sum(view.seconds for view in record.views)
     assert min(both.values()) > 0
-    spent = decide.look(asked, searched(results, asked, rows)).spent * asked.opening.jobs
+    spent = decide.update(asked, searched(results, asked, rows)).spent * asked.initial.jobs
     assert both["train"] < spent
     assert spent == pytest.approx(both["train"] + both["evaluate"], rel=0.3)  # report's time is taken from select's

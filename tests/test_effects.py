@@ -13,7 +13,7 @@ from bakeoff.stats import designs, effects, interactions, noise
 from bakeoff.stats.intervals import maximum_modulus
 from bakeoff.stats.linear import Combination, fit
 from bakeoff.stats.outcomes import Floats, Hits, Runs
-from bakeoff.stats.table import Effect, Estimate, Reading
+from bakeoff.stats.table import AnalysisOptions, Effect, Estimate
 from bakeoff.stats.table import table as tabulate
 from tests.worlds import NAMES, OFF, ON, K, classified, measured, pack, scattered, structured, unstructured
 
@@ -277,7 +277,7 @@ def test_verdicts() -> None:
     truth = np.array([1, -1, 0.02, 0.15])
     acc = 90 + (design.levels - 0.5) @ truth
     runs = Runs.collect(design.levels, acc + 0.12 * draw.standard_normal(64), design.block)
-    table = effects.averaged(runs, list("abcd"), reading=Reading(delta=0.1))
+    table = effects.averaged(runs, list("abcd"), options=AnalysisOptions(delta=0.1))
     assert [effect.verdict for effect in table[:3]] == ["helps", "hurts", "no_effect"]
     assert table[0].p_adjusted < 1e-6 < table[2].p_adjusted
     few = effects.averaged(
@@ -300,13 +300,18 @@ def test_a_verdict_needs_the_whole_table() -> None:
     near = tabulate([Estimate(0.04, 0.05, math.inf, 0.3, study_runs=48, step=8)], ["it"], "average")[0]
     assert near.runs_to_decide == 8 * math.ceil(48 * (1.96 * 0.05 / 0.06) ** 2 / 8)
     edge = Estimate(0.0, 0.052, math.inf, 0.3, study_runs=48)
-    verdicts = [tabulate([edge], ["it"], "average", Reading(delta=delta))[0].verdict for delta in (0.101, 0.103)]
+    verdicts = [
+        tabulate([edge], ["it"], "average", AnalysisOptions(delta=delta))[0].verdict for delta in (0.101, 0.103)
+    ]
     assert verdicts == ["undecided", "no_effect"]
 
 
 def test_unplanned_looks_widen_every_interval() -> None:
     runs = measured(structured(np.random.default_rng(6)), designs.factorial(K, 48), 0.12, np.random.default_rng(6))
-    planned, unplanned = effects.averaged(runs, NAMES), effects.averaged(runs, NAMES, reading=Reading(unplanned=True))
+    planned, unplanned = (
+        effects.averaged(runs, NAMES),
+        effects.averaged(runs, NAMES, options=AnalysisOptions(unplanned=True)),
+    )
     for one, other in zip(planned, unplanned, strict=True):
         assert other.unplanned
         assert other.gain_pp == one.gain_pp

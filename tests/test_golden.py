@@ -19,7 +19,7 @@ from bakeoff.runs.store import Store
 from bakeoff.runs.workspace import Workspace
 from bakeoff.stats.power import Kind
 from bakeoff.study.gather import read
-from bakeoff.study.spec import Spec
+from bakeoff.study.spec import StudySpec
 
 STUDIES = Path(__file__).parent.parent / "studies"
 GOLDEN: dict[str, Any] = json.loads((Path(__file__).parent / "golden.json").read_text())
@@ -69,5 +69,5 @@ def test_kept_stores_are_read_and_their_runs_are_found(name: str) -> None:
         )
         assert all(store.hits(run, view.name).sum() for view in record.views)
     for study in store.study_names():
-        spec = Spec.load(store, study)
+        spec = StudySpec.load(store, study)
         assert all(record and record.ended for record in read(store, spec, spec.rows))

@@ -13,7 +13,7 @@ from bakeoff.report import words
 from bakeoff.runs.store import Store
 from bakeoff.study.analyse import analyse
 from bakeoff.study.gather import gather
-from bakeoff.study.spec import Spec
+from bakeoff.study.spec import StudySpec
 from bakeoff.teach.handin import BLANK
 from bakeoff.teach.handin import hand_in as write
 from bakeoff.teach.pick import pick
@@ -69,7 +69,7 @@ def handed(store, tmp_path_factory):
     """A notebook and what was handed in with it."""
     place = tmp_path_factory.mktemp("week")
     path = notebook(place / "week.ipynb", new_markdown_cell("# A week"), DRAW)
-    results = analyse(gather(store, Spec.load(store, "")))
+    results = analyse(gather(store, StudySpec.load(store, "")))
     return path, results, write(path, results, place / "out")
 
 

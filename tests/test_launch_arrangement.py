@@ -14,11 +14,11 @@ from bakeoff.ablation import size as sizing
 from bakeoff.ablation.design import Factorial, Runs
 from bakeoff.api import plan_job
 from bakeoff.data.dataset import Dataset
-from bakeoff.launch.parallel import Arrangement, arrange, speeds
+from bakeoff.launch.parallel import ParallelLayout, arrange, speeds
 from bakeoff.recipes.request import Job
 from bakeoff.runs.store import open_store
 from bakeoff.runs.workspace import Workspace
-from bakeoff.study.spec import Spec
+from bakeoff.study.spec import StudySpec
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_a_timing_leaves_the_threads_of_this_process_as_they_were() -> None:
         torch.set_num_threads(before)
 
 
-def arranged(store: Path, dataset: Dataset, jobs: int | None = None, threads: int | None = None) -> Spec:
+def arranged(store: Path, dataset: Dataset, jobs: int | None = None, threads: int | None = None) -> StudySpec:
     where = Workspace.open(store=store, device="cpu", jobs=jobs, threads=threads)
     spec = layout.plan_study(softmax(), Factorial(Runs(24)), where, dataset)
     return sizing.arranged(spec, softmax(), where, dataset)
@@ -93,9 +93,9 @@ def test_a_study_is_timed_once_and_only_where_it_pays(tmp_path: Path, monkeypatc
     monkeypatch.setattr(os, "cpu_count", lambda: 4)
     timed = []
 
-    def choose(cores: int, runs: int, speed: object) -> Arrangement:
+    def choose(cores: int, runs: int, speed: object) -> ParallelLayout:
         timed.append((cores, runs))
-        return Arrangement(2, 2, "timed here")
+        return ParallelLayout(2, 2, "timed here")
 
     monkeypatch.setattr(sizing, "speeds", lambda *args, **options: nullcontext())
     monkeypatch.setattr(sizing, "arrange", choose)

@@ -11,7 +11,7 @@ from bakeoff.report import words
 from bakeoff.runs.store import Store
 from bakeoff.study.analyse import Results, analyse
 from bakeoff.study.gather import gather
-from bakeoff.study.spec import Spec
+from bakeoff.study.spec import StudySpec
 from bakeoff.teach.narrative import QUESTIONS, narrative
 from bakeoff.techniques import published
 from tests.studies import write_study
@@ -140,7 +140,7 @@ def test_a_length_that_all_runs_share_is_said_once(results, tmp_path):
 @pytest.mark.parametrize("kept", ["digits", "mnist-5k"])
 def test_the_kept_studies_have_a_narrative_of_all_twelve(kept):
     store = Store(KEPT / kept)
-    found = analyse(gather(store, Spec.load(store, "")))
+    found = analyse(gather(store, StudySpec.load(store, "")))
     for name in TWELVE:
         story = narrative(name, found)
         assert "nan" not in story.text

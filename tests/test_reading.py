@@ -15,13 +15,13 @@ from bakeoff.runs.store import Store
 from bakeoff.study.analyse import analyse, so_far
 from bakeoff.study.events import StudyPlanned
 from bakeoff.study.gather import gather, outcomes, read
-from bakeoff.study.spec import Spec
+from bakeoff.study.spec import StudySpec
 from bench.analysis import build
 from tests.studies import write_study
 
 
-def gains(spec: Spec, records: list[RunRecord | None]) -> dict[str, float]:
-    wanted = spec.levels[-1].view
+def gains(spec: StudySpec, records: list[RunRecord | None]) -> dict[str, float]:
+    wanted = spec.eval_settings[-1].view
     done = {i: v.acc["acc1"] for i, r in enumerate(records) if r for v in r.views if v.name == wanted}
     return so_far(spec, done)
 
@@ -60,7 +60,7 @@ def test_only_the_views_of_the_levels_are_read(tmp_path: Path) -> None:
     for row in spec.rows:  # an evaluation that isn't the study's, and that nothing may touch
         (store.folder(row.runs[0]) / "views" / "test-raw-8-8.json").write_text("{")
     report = read(store, spec, spec.rows)
-    assert all(record and [v.name for v in record.views] == [level.view for level in spec.levels] for record in report)
+    assert all(record and [v.name for v in record.views] == [level.view for level in spec.eval_settings] for record in report)
     assert all(record and record.views == () for record in read(store, spec, spec.rows, "select"))
     assert len(outcomes(spec, spec.rows, report, split="select")) == 0
 

@@ -24,7 +24,7 @@ from bakeoff.runs.runner import check_sources
 from bakeoff.runs.store import Store
 from bakeoff.study.analyse import analyse
 from bakeoff.study.gather import gather
-from bakeoff.study.spec import Spec
+from bakeoff.study.spec import StudySpec
 from bakeoff.tasks.digits import DIGITS
 from bakeoff.teach.narrative import narrative
 from bakeoff.techniques import published
@@ -114,7 +114,7 @@ def test_two_own_one_slot_by_its_parts_and_the_whole_is_both() -> None:
 
     parts = [techniques.make(spec) for spec in (POLY, "label_smoothing")]
     compiled = compile_plan(DIGITS, Recipe("parts", tuple(parts)))
-    assert compiled.owners == {"loss.terms": ("poly_loss",), "loss.label_smoothing": ("label_smoothing",)}
+    assert compiled.set_by == {"loss.terms": ("poly_loss",), "loss.label_smoothing": ("label_smoothing",)}
     for part in parts:
         with pytest.raises(Conflict, match="both set loss; leave one out"):
             compile_plan(DIGITS, Recipe("both", (part, Whole())))
@@ -389,7 +389,7 @@ def test_a_study_with_it_is_laid_out_and_reported_without_the_file(tmp_path: Pat
     name = write_study(store, training=("mixup", "cutmix")).name
     (kept,) = (tmp_path / "studies").rglob("*.json")
     kept.write_text(kept.read_text().replace("cutmix", "gridmask"))
-    results = analyse(gather(store, Spec.load(store, name)))
+    results = analyse(gather(store, StudySpec.load(store, name)))
     (row,) = (row for row in rows(results) if row.technique == "gridmask")
     assert (row.title, row.claims) == ("gridmask", ())
     report.write(results, "md", tmp_path / "report.md")

@@ -25,10 +25,10 @@ from bakeoff.report.render import markdown
 from bakeoff.report.rows import rows
 from bakeoff.report.stacked import steps
 from bakeoff.runs.store import Store
-from bakeoff.stats.table import Reading
+from bakeoff.stats.table import AnalysisOptions
 from bakeoff.study.analyse import Results, analyse
 from bakeoff.study.gather import gather
-from bakeoff.study.spec import Spec
+from bakeoff.study.spec import StudySpec
 from tests.documents import Document
 from tests.studies import TRAINING, write_study
 
@@ -50,7 +50,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
 
 @pytest.fixture(scope="module")
 def results(store: Store) -> Results:
-    return analyse(gather(store, Spec.load(store, "digits")))
+    return analyse(gather(store, StudySpec.load(store, "digits")))
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +116,7 @@ def test_headline_sorts_every_technique_once(results: Results) -> None:
 
 
 def test_what_is_not_worth_having_is_what_was_asked(store: Store) -> None:
-    wide = analyse(gather(store, Spec.load(store, "digits")), Reading(delta=0.75))
+    wide = analyse(gather(store, StudySpec.load(store, "digits")), AnalysisOptions(delta=0.75))
     (text,) = (t.plain for t in page(wide).sections[0].blocks if isinstance(t, Text) and "Verdict" in t.plain)
     assert "within \u00b10.75 points" in text
 
@@ -143,7 +143,7 @@ def test_sections_stand_in_the_order_of_interest(html: str) -> None:
 
 
 def test_same_results_same_bytes(written: Path, store: Store, tmp_path: Path) -> None:
-    again = analyse(gather(store, Spec.load(store, "digits")))
+    again = analyse(gather(store, StudySpec.load(store, "digits")))
     for format in render.FORMATS:
         render.write(again, format, tmp_path / f"found.{format}")
     assert {path.name for path in tmp_path.iterdir()} == {path.name for path in written.iterdir()}
@@ -196,10 +196,10 @@ def test_notebook_is_valid_and_runs_again(written: Path, store: Store, monkeypat
 
 
 def test_notebook_keeps_how_results_were_read(store: Store, tmp_path: Path) -> None:
-    wide = analyse(gather(store, Spec.load(store, "digits")), Reading(delta=0.75))
+    wide = analyse(gather(store, StudySpec.load(store, "digits")), AnalysisOptions(delta=0.75))
     text = render.write(wide, "ipynb", tmp_path / "found.ipynb").read_text()
     source = json.loads(text)["cells"][1]["source"]
-    assert source.endswith(", reading=bo.Reading(level=0.95, delta=0.75, unplanned=False))")
+    assert source.endswith(", options=bo.Reading(level=0.95, delta=0.75, unplanned=False))")
 
 
 def test_parts_of_a_report_in_a_notebook(results: Results) -> None:

@@ -14,7 +14,7 @@ from bakeoff.stats.outcomes import Bools, Floats, Ints, Runs
 from bakeoff.stats.surrogate import LogError
 from bakeoff.study import decide
 from bakeoff.study.decide import LEAST, OPTIMISM, WANTED
-from bakeoff.study.search import Search
+from bakeoff.study.search import SearchSpec
 from bench.peers.search import Train
 from bench.search import bakeoff, ladder, standings
 from tests.worlds import ALL, OFF, K, structured, unstructured
@@ -103,8 +103,8 @@ def test_t17_short_runs_help_in_one_model_and_mislead_where_they_eliminate() -> 
         train, train_short = trainer(truth, 0.12, draw), trainer(truth_short, 1.4 * 0.12, draw)
         first = designs.factorial(K, seed=100 + seed)
         shorter = (first.levels, train_short(first.levels, first.block))
-        (standing,) = standings(train, K, [35], seed, shorter)
-        joint.append(truth.max() - truth[standing.best @ PLACES])
+        (incumbent,) = standings(train, K, [35], seed, shorter)
+        joint.append(truth.max() - truth[incumbent.best @ PLACES])
 
         screen = designs.factorial(K, 48, seed=seed)
         x = np.where(screen.levels, 0.5, -0.5)
@@ -139,9 +139,9 @@ def test_t18_the_regret_it_stops_at_is_what_it_expects_up_to_a_factor_of_three(
         truth = (structured if seed % 2 else unstructured)(np.random.default_rng([21, seed])).value(ALL)
         train = trainer(truth, sigma, np.random.default_rng([22, seed]))
         found = zip(at, standings(train, K, at, seed), strict=True)
-        made, standing = next(((n, now) for n, now in found if OPTIMISM * now.regret <= eps or n == at[-1]))
-        expected.append(standing.regret)
-        realised.append(truth.max() - truth[standing.best @ PLACES])
+        made, incumbent = next(((n, now) for n, now in found if OPTIMISM * now.regret <= eps or n == at[-1]))
+        expected.append(incumbent.regret)
+        realised.append(truth.max() - truth[incumbent.best @ PLACES])
         runs.append(made)
     assert np.mean(realised) <= 3 * np.mean(expected)
     assert np.mean(realised) <= 2 * eps
@@ -151,10 +151,10 @@ def test_t18_the_regret_it_stops_at_is_what_it_expects_up_to_a_factor_of_three(
 @pytest.mark.parametrize(("sigma", "runs", "each"), [(0.05, 4, 1), (0.12, 5, 1), (0.2, 14, 2), (0.3, 31, 4)])
 def test_a_proof_is_as_large_as_it_needs_and_the_budget_allows(sigma: float, runs: int, each: int) -> None:
     """Three recipes and K toggles; one run counts as one."""
-    now = SimpleNamespace(noise=SimpleNamespace(sigma=sigma), standing=SimpleNamespace(best=~OFF), time=None)
+    now = SimpleNamespace(noise=SimpleNamespace(sigma=sigma), incumbent=SimpleNamespace(best=~OFF), time=None)
     for left in range(0, 200, 3):
         asked = SimpleNamespace(unit="runs", budget=30 + left)
-        size = decide.proof(cast(Search, asked), cast(decide.Look, now), 30)
+        size = decide.proof(cast(SearchSpec, asked), cast(decide.SearchState, now), 30)
         cost = 3 * size[0] + K * size[1]
         assert cost <= left or size == (LEAST, 1)
         assert cost <= 3 * runs + K * each
@@ -190,13 +190,13 @@ def test_what_multiplies_errors_is_believed_from_bad_runs() -> None:
     runs = Runs.collect(
         levels, 100 - error[rows] * np.exp(0.02 * draw.standard_normal(len(rows))), np.arange(len(rows))
     )
-    surface = search.believe(runs, np.ones(1))
+    surface = search.fit_surrogate(runs, np.ones(1))
     belief = surface.accuracy(every)
     assert np.abs(belief.mean - (100 - error)).max() < 1.5
     assert np.mean(np.abs(belief.mean - (100 - error)) < 2.5 * belief.sd) > 0.9
-    standing = search.stand(surface, every, draw)
-    assert standing.best.all()
-    assert standing.value == pytest.approx(100 - error[-1], abs=0.5)
+    incumbent = search.incumbent(surface, every, draw)
+    assert incumbent.best.all()
+    assert incumbent.value == pytest.approx(100 - error[-1], abs=0.5)
 
 
 def test_short_runs_are_long_ones_less_a_difference() -> None:

@@ -156,6 +156,6 @@ def test_the_readme_s_commands_run(clone: Path, subtests: pytest.Subtests) -> No
         line = line.replace("RUN", run).replace("report STUDY", "report digits --store studies/digits")
         line = line.replace("30m", "5h")  # a busy machine may not manage in 30 minutes
         with subtests.test(line):
-            if reason := examples.obstacle(line):
+            if reason := examples.not_applicable_reason(line):
                 pytest.skip(reason)
             examples.shell(examples.quick(line), clone)

@@ -22,7 +22,7 @@ from bakeoff.stats import power
 from bakeoff.stats.intervals import t_quantile
 from bakeoff.study.analyse import Results, analyse
 from bakeoff.study.gather import gather
-from bakeoff.study.spec import Spec
+from bakeoff.study.spec import StudySpec
 from tests.studies import write_study
 
 QUICK = ("--task", "digits", "--model", "softmax", "--without", "fixres,long_training", "--length", "0.02")
@@ -40,7 +40,7 @@ def width(found: Results) -> float:
     return max(effect.high - effect.gain_pp for effect in found.main[: len(found.spec.training)])
 
 
-def enlarged(first: Results, points: float, job: Job, store: Path) -> Spec | None:
+def enlarged(first: Results, points: float, job: Job, store: Path) -> StudySpec | None:
     where = Workspace.open(store=store, device="cpu")
     return sizing.enlarged(first, job, Factorial(HalfWidth(points)), where, job.task.load(store))
 
@@ -143,7 +143,7 @@ def test_a_study_that_goes_on_from_another_holds_however_often_one_looks(tmp_pat
     assert "The study goes on from small." in " ".join(text.plain for text in notices(grown))
     planned = analyse(gather(store, replace(spec, first_stage="small")))
     assert planned.main == alone.main
-    assert analyse(gather(store, Spec.load(store, "small"))).main[0].unplanned is False
+    assert analyse(gather(store, StudySpec.load(store, "small"))).main[0].unplanned is False
 
 
 def test_a_study_that_is_looked_at_before_its_end_holds_however_often_one_looks(tmp_path: Path) -> None:

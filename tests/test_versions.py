@@ -16,7 +16,7 @@ from bakeoff.runs import versions
 from bakeoff.runs.record import run_id
 from bakeoff.runs.store import Store
 from bakeoff.runs.versions import REVISIONS, parts, revisions
-from bakeoff.study.spec import Spec
+from bakeoff.study.spec import StudySpec
 from tests.helpers import small_plan
 
 STUDIES = Path(__file__).parents[1] / "studies"
@@ -124,4 +124,4 @@ def test_a_study_of_a_later_version_is_refused(addition: dict[str, Any], tmp_pat
     (path,) = (p for p in (tmp_path / "studies").rglob("*.json") if name in str(p))
     changed(path, **addition)
     with pytest.raises(RequestError, match=rf"study {name} in .* whose form this one doesn't read"):
-        Spec.load(store, name)
+        StudySpec.load(store, name)

@@ -95,7 +95,7 @@ def execute(page: Path, folder: Path) -> tuple[str, list[Example]]:
         else:
             said = ""
             for command, shown in commands(body, match["kind"]):
-                left_out = left_out or obstacle(command)
+                left_out = left_out or not_applicable_reason(command)
                 if left_out:
                     said += shown
                 elif match["kind"] == "sh":
@@ -123,7 +123,7 @@ def commands(body: str, kind: str) -> Iterator[tuple[str, str]]:
                 yield command, line
 
 
-def obstacle(command: str) -> str:
+def not_applicable_reason(command: str) -> str:
     """Why a command can't be executed here; empty where it can."""
     words = shlex.split(command)
     task = words[words.index("--task") + 1] if "--task" in words else ""

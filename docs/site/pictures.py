@@ -25,7 +25,7 @@ from bakeoff.stats import designs, effects, thompson
 from bakeoff.stats.outcomes import Runs
 from bakeoff.study.analyse import analyse
 from bakeoff.study.gather import gather
-from bakeoff.study.spec import Spec
+from bakeoff.study.spec import StudySpec
 from bench import ground_truth
 
 Floats = npt.NDArray[np.float64]
@@ -50,7 +50,7 @@ def at(levels: npt.ArrayLike) -> Any:
 def answer() -> Picture:
     """The kept study's chart, and its answer in a sentence."""
     store = Store(ground_truth.TABLE.with_name("digits"))
-    found = analyse(gather(store, Spec.load(store, "")))
+    found = analyse(gather(store, StudySpec.load(store, "")))
     told = " ".join(markdown.words(text) for text in headline(found, rows(found)))
     return effects_chart(found), f"{told} From `{found.spec.command}`, {len(found.runs)} runs."
 
@@ -265,15 +265,15 @@ def searching(runs: int = 74) -> Picture:
     _, levels, titles = table()
     k, draw = len(titles), np.random.default_rng(1)
     chosen = ground_truth.load()[0][:, :, ground_truth.SPLITS.index("select")].mean(axis=-1)
-    first = thompson.opening(k, seed=1)
+    first = thompson.initial_design(k, seed=1)
     tried, block = first.levels, first.block
     while True:
         y = chosen[at(tried), block % chosen.shape[1]]
-        surface = thompson.believe(Runs.collect(tried, y, block), np.ones(1))
-        now = thompson.stand(surface, levels, draw)
+        surface = thompson.fit_surrogate(Runs.collect(tried, y, block), np.ones(1))
+        now = thompson.incumbent(surface, levels, draw)
         if len(tried) >= runs:
             break
-        proposed = thompson.propose(surface, levels, draw)
+        proposed = thompson.suggest(surface, levels, draw)
         block = np.concatenate([block, thompson.seeds(proposed, int(block.max()) + 1)])
         tried = np.concatenate([tried, proposed])
     true = chosen.mean(axis=1)

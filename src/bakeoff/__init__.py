@@ -35,7 +35,7 @@ if _typing.TYPE_CHECKING:
     from bakeoff.runs.record import RunRecord, View
     from bakeoff.runs.store import Store, open_store
     from bakeoff.runs.workspace import Workspace
-    from bakeoff.stats.table import Effect, Reading
+    from bakeoff.stats.table import AnalysisOptions, Effect
     from bakeoff.study.analyse import Results
     from bakeoff.task import Task
     from bakeoff.teach.cards import card
@@ -63,7 +63,7 @@ _HOMES = {
     "runs.record": ("RunRecord", "View"),
     "runs.store": ("Store", "open_store"),
     "runs.workspace": ("Workspace",),
-    "stats.table": ("Effect", "Reading"),
+    "stats.table": ("Effect", "AnalysisOptions"),
     "study.analyse": ("Results",),
     "task": ("Task",),
     "teach.cards": ("card",),
@@ -77,6 +77,7 @@ _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "AddOne",
+    "AnalysisOptions",
     "BakeoffError",
     "Budget",
     "Card",
@@ -88,7 +89,6 @@ __all__ = [
     "Ladder",
     "LeaveOneOut",
     "Plan",
-    "Reading",
     "Recipe",
     "Request",
     "RequestError",

@@ -25,10 +25,10 @@ from bakeoff.report.render import Format, write
 from bakeoff.runs.record import RunRecord, View
 from bakeoff.runs.store import Store, open_store
 from bakeoff.runs.workspace import Workspace
-from bakeoff.stats.table import DEFAULT, Reading
+from bakeoff.stats.table import DEFAULT, AnalysisOptions
 from bakeoff.study.analyse import Results, analyse
 from bakeoff.study.gather import gather
-from bakeoff.study.spec import Spec
+from bakeoff.study.spec import StudySpec
 
 if TYPE_CHECKING:
     from torch.nn import Module
@@ -147,7 +147,7 @@ def ablate(
     *,
     design: "Design | Kind" = "factorial",
     seeds: int | None = None,
-    reading: Reading = DEFAULT,
+    options: AnalysisOptions = DEFAULT,
     observer: Observer = unobserved,
     **asked: Unpack[Asked],
 ) -> Results:
@@ -160,7 +160,7 @@ def ablate(
     from bakeoff.ablation import run
 
     job, where = _understood(task, recipe, asked, PUBLISHED)
-    found = run.ablate(job, _design(design, seeds), where, reading, observer)
+    found = run.ablate(job, _design(design, seeds), where, options, observer)
     write(found, "html", report_file(where.store, found.spec.name))
     return found
 
@@ -184,7 +184,7 @@ def derive(
     task: "AnyTask | Request" = "digits",
     recipe: "str | Recipe | None" = None,
     *,
-    reading: Reading = DEFAULT,
+    options: AnalysisOptions = DEFAULT,
     observer: Observer = unobserved,
     **asked: Unpack[Sought],
 ) -> Results:
@@ -197,9 +197,9 @@ def derive(
     """
     from bakeoff.derivation import run
 
-    options, rest = _search(asked)
+    search, rest = _search(asked)
     job, where = _understood(task, recipe, rest, PUBLISHED)
-    found = run.derive(job, options, where, reading, observer)
+    found = run.derive(job, search, where, options, observer)
     write(found, "html", report_file(where.store, found.spec.name))
     return found
 
@@ -211,18 +211,20 @@ def plan_derivation(
     from bakeoff.derivation.plan import plan_search
     from bakeoff.study.events import SearchPlanned
 
-    options, rest = _search(asked)
+    search, rest = _search(asked)
     job, where = _understood(task, recipe, rest, PUBLISHED)
-    return SearchPlanned(plan_search(job, options, where, job.task.load(where.data)))
+    return SearchPlanned(plan_search(job, search, where, job.task.load(where.data)))
 
 
-def open_study(name: str = "", *, reading: Reading = DEFAULT, store: Store | Path | str | None = None) -> Results:
+def open_study(
+    name: str = "", *, options: AnalysisOptions = DEFAULT, store: Store | Path | str | None = None
+) -> Results:
     """What a study of the store says, whether or not all of its runs are there. name: may be left out for the only one.
 
     reading: level of the intervals, and how small a gain isn't worth having.
     """
     kept = open_store(store)
-    return analyse(gather(kept, Spec.load(kept, name)), reading)
+    return analyse(gather(kept, StudySpec.load(kept, name)), options)
 
 
 def write_report(
@@ -230,7 +232,7 @@ def write_report(
     format: Format = "html",
     output: Path | str | None = None,
     *,
-    reading: Reading = DEFAULT,
+    options: AnalysisOptions = DEFAULT,
     store: Store | Path | str | None = None,
 ) -> Path:
     """Write the report of a study, from the store alone; while runs are missing, of what is there.
@@ -239,7 +241,7 @@ def write_report(
     beside the study). Returns the file.
     """
     kept = open_store(store)
-    found = study if isinstance(study, Results) else open_study(study, reading=reading, store=kept)
+    found = study if isinstance(study, Results) else open_study(study, options=options, store=kept)
     return write(found, format, Path(output) if output else report_file(kept, found.spec.name, format))
 
 

@@ -66,7 +66,7 @@ class Compiled:
 
     plan: Plan
     base: Plan
-    owners: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # slot -> techniques that set it
+    set_by: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # slot -> techniques that set it
     skipped: Mapping[str, str] = field(default_factory=dict)  # technique -> why this task can't have it
 
 
@@ -81,11 +81,11 @@ def compile_plan(task: Task, recipe: Recipe, base: Plan | None = None) -> Compil
     base = base or task.base_plan()
     values: dict[str, Any] = {}
     taken = {(path, getattr(item, group)): "task" for path, group in COLLECTIONS.items() for item in base.at(path)}
-    owners: dict[str, tuple[str, ...]] = {}
+    set_by: dict[str, tuple[str, ...]] = {}
     skipped: dict[str, str] = {}
     sources: dict[str, str] = {}
     for technique in sorted(recipe.techniques, key=lambda t: t.name):
-        if reason := technique.obstacle(base, task):
+        if reason := technique.not_applicable_reason(base, task):
             skipped[technique.name] = reason
             continue
         for path, value in technique.edit(base, task).items():
@@ -99,14 +99,14 @@ def compile_plan(task: Task, recipe: Recipe, base: Plan | None = None) -> Compil
                 new = (*values.get(path, base.at(path)), value)
             else:
                 new = value
-            for other, names in owners.items():
+            for other, names in set_by.items():
                 if _overlap(path, other) and not path == other in COLLECTIONS:
                     raise Conflict(_conflict(technique.name, names[0], min(path, other, key=len)))
             if new != base.at(path):
                 values[path] = new
                 if path not in EVALUATION and (source := source_of(technique)):
                     sources[technique.name] = source
-            owners[path] = (*owners.get(path, ()), technique.name)
+            set_by[path] = (*set_by.get(path, ()), technique.name)
     try:
         plan = base.replaced(values)
     except ValidationError as error:
@@ -118,7 +118,7 @@ def compile_plan(task: Task, recipe: Recipe, base: Plan | None = None) -> Compil
     if source := model_source(plan.model.name):
         sources[f"model.{plan.model.name}"] = source
     plan = plan.model_copy(update={"sources": sources})
-    return Compiled(plan, base, MappingProxyType(owners), MappingProxyType(skipped))
+    return Compiled(plan, base, MappingProxyType(set_by), MappingProxyType(skipped))
 
 
 def _overlap(a: str, b: str) -> bool:

@@ -85,6 +85,6 @@ class Technique(Value):
         For a collection (image_ops, mixers, loss.terms), the one item to add.
         """
 
-    def obstacle(self, base: Plan, task: Task) -> str | None:
+    def not_applicable_reason(self, base: Plan, task: Task) -> str | None:
         """Why the technique can't be applied to this task and model; None if it can."""
         return None

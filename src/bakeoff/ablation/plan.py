@@ -22,7 +22,7 @@ from bakeoff.recipes.request import Job
 from bakeoff.runs.record import run_id
 from bakeoff.runs.workspace import Workspace
 from bakeoff.study import seeds
-from bakeoff.study.spec import Level, Row, Spec
+from bakeoff.study.spec import DesignPoint, EvalSetting, StudySpec
 from bakeoff.technique import Technique
 
 
@@ -37,12 +37,12 @@ class Factors:
     training: tuple[Technique, ...]
     evaluation: tuple[Technique, ...]
 
-    def levels(self) -> list[Level]:
+    def levels(self) -> list[EvalSetting]:
         """The settings of the evaluation techniques, off before on, the last one running fastest."""
         levels = []
         for setting in itertools.product((False, True), repeat=len(self.evaluation)):
             plan = self._compiled(compress(self.evaluation, setting))
-            levels.append(Level(plan.average is not None, plan.eval_view.resize_px, plan.eval_view.crop_px))
+            levels.append(EvalSetting(plan.average is not None, plan.eval_view.resize_px, plan.eval_view.crop_px))
         return levels
 
     def plans(self, on_off: Sequence[bool]) -> list[Plan]:
@@ -57,12 +57,12 @@ class Factors:
         """What a run is trained with."""
         return Recipe("row", (*compress(self.training, on_off), *self.evaluation))
 
-    def row(self, on_off: Sequence[bool], seed: int, fingerprint: str) -> Row:
+    def row(self, on_off: Sequence[bool], seed: int, fingerprint: str) -> DesignPoint:
         """A run of a design, with the ids of its two tries."""
         plan = self._compiled(self.recipe(on_off).techniques)
         both = (seed, seed + seeds.SECOND_TRY)
         first, second = (run_id(plan, each, fingerprint) for each in both)
-        return Row(tuple(on_off), seed, both, (first, second))
+        return DesignPoint(tuple(on_off), seed, both, (first, second))
 
     def _compiled(self, techniques: Iterable[Technique]) -> Plan:
         return compile_plan(self.job.task, Recipe("row", tuple(techniques)), self.job.compiled.base).plan
@@ -81,7 +81,7 @@ def factors(job: Job) -> Factors:
     return Factors(job, tuple(technique for technique in applicable if technique not in evaluation), tuple(evaluation))
 
 
-def plan_study(job: Job, design: Design, where: Workspace, dataset: Dataset) -> Spec:
+def plan_study(job: Job, design: Design, where: Workspace, dataset: Dataset) -> StudySpec:
     """Lay a study out; nothing is run.
 
     job: the recipe whose techniques are measured. Unless the workspace says how many processes and threads, there is a
@@ -107,7 +107,7 @@ def plan_study(job: Job, design: Design, where: Workspace, dataset: Dataset) -> 
         "rows": [row.runs for row in rows],
         "levels": [level.view for level in levels],
     }
-    return Spec(
+    return StudySpec(
         name=study_name(job.task.name, design.kind, everything),
         task=job.task.name,
         design=design.kind,
@@ -118,7 +118,7 @@ def plan_study(job: Job, design: Design, where: Workspace, dataset: Dataset) -> 
         not_applicable=dict(job.compiled.skipped),
         order=tuple(t.name for t in job.recipe.techniques if t.name not in job.compiled.skipped),
         rows=tuple(rows),
-        levels=tuple(levels),
+        eval_settings=tuple(levels),
         base_plan=job.compiled.base.model_dump(mode="json"),
         recipe_plan=job.plan.model_dump(mode="json"),
         data_fingerprint=dataset.fingerprint,

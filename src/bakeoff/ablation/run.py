@@ -14,11 +14,11 @@ from bakeoff.launch.messages import TrainRun
 from bakeoff.recipes.request import Job
 from bakeoff.runs.store import Store
 from bakeoff.runs.workspace import Workspace
-from bakeoff.stats.table import Reading
+from bakeoff.stats.table import AnalysisOptions
 from bakeoff.study.analyse import Results, analyse
 from bakeoff.study.events import StudyEnlarged, StudyPlanned
 from bakeoff.study.gather import gather
-from bakeoff.study.spec import Row, Spec
+from bakeoff.study.spec import DesignPoint, StudySpec
 
 
 def plan(job: Job, design: Design, where: Workspace, dataset: Dataset) -> StudyPlanned:
@@ -27,23 +27,23 @@ def plan(job: Job, design: Design, where: Workspace, dataset: Dataset) -> StudyP
     return StudyPlanned(spec, preview(spec, job, design, where, dataset), job.task.noise_pp, where.store)
 
 
-def ablate(job: Job, design: Design, where: Workspace, reading: Reading, observer: Observer) -> Results:
+def ablate(job: Job, design: Design, where: Workspace, options: AnalysisOptions, observer: Observer) -> Results:
     """Measure what each technique of a job buys; runs that the store has are not made again."""
     dataset = job.task.load(where.data)
     planned = plan(job, design, where, dataset)
     observer(planned)
-    found = analyse(gather(where.store, run_study(planned.spec, job, where, observer)), reading)
+    found = analyse(gather(where.store, run_study(planned.spec, job, where, observer)), options)
     if larger := enlarged(found, job, design, where, dataset):
         assert isinstance(design, Factorial)
         assert isinstance(design.size, HalfWidth)
         size = planned.sizes[0]
         more = (len(larger.rows) - len(found.spec.rows)) * size.seconds / size.runs
         observer(StudyEnlarged(found, larger, design.size.points, more, where.store))
-        found = analyse(gather(where.store, run_study(larger, job, where, observer)), reading)
+        found = analyse(gather(where.store, run_study(larger, job, where, observer)), options)
     return found
 
 
-def run_study(spec: Spec, job: Job, where: Workspace, observer: Observer) -> Spec:
+def run_study(spec: StudySpec, job: Job, where: Workspace, observer: Observer) -> StudySpec:
     """Keep a study, and make the runs that it lacks, in parallel: see `run_rows`. Returns what is kept of it."""
     where.store.prepare()
     kept = spec.save(where.store)
@@ -52,7 +52,7 @@ def run_study(spec: Spec, job: Job, where: Workspace, observer: Observer) -> Spe
     return kept
 
 
-def run_rows(workers: Launcher, runs: Sequence[tuple[Row, Job]], store: Store, observer: Observer) -> None:
+def run_rows(workers: Launcher, runs: Sequence[tuple[DesignPoint, Job]], store: Store, observer: Observer) -> None:
     """Make the runs that the store lacks; what fails is tried once more with another seed.
 
     runs: as for `missing`. The observer is told of every run that ends.
@@ -70,7 +70,7 @@ def run_rows(workers: Launcher, runs: Sequence[tuple[Row, Job]], store: Store, o
             observer(RunEnded(trial.run, answer.status, answer.reason, answer.seconds, left))
 
 
-def missing(runs: Sequence[tuple[Row, Job]], store: Store, crashed: Container[str] = ()) -> list[Trial]:
+def missing(runs: Sequence[tuple[DesignPoint, Job]], store: Store, crashed: Container[str] = ()) -> list[Trial]:
     """The runs that the store lacks: of each row the first try, or the second where the first failed.
 
     runs: rows, each with the job whose techniques its levels switch. crashed: runs not to be tried again; a run that
@@ -86,8 +86,8 @@ def missing(runs: Sequence[tuple[Row, Job]], store: Store, crashed: Container[st
             if run in crashed or (record and record.status == "diverged"):
                 continue
             if not (record and record.status == "done" and wanted <= {view.name for view in record.views}):
-                plans = tuple(found.plans(row.levels))
-                recipe = found.recipe(row.levels).as_json()
+                plans = tuple(found.plans(row.configuration))
+                recipe = found.recipe(row.configuration).as_json()
                 work = TrainRun(task=job.task.name, recipe=recipe, plans=plans, seed=seed)
                 trials.append(Trial(run, work, cost=float(plans[0].examples_seen * plans[0].train_px ** 2)))
             break

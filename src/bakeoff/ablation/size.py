@@ -16,20 +16,20 @@ from bakeoff.launch.base import stays_here
 from bakeoff.launch.parallel import arrange, speeds
 from bakeoff.plan import Plan
 from bakeoff.recipes.request import Job
-from bakeoff.runs.runner import SPLITS, decoders
+from bakeoff.runs.runner import SPLITS, num_workers
 from bakeoff.runs.workspace import Workspace
 from bakeoff.stats import designs
 from bakeoff.stats.intervals import t_quantile
 from bakeoff.stats.power import runs_for, stein
 from bakeoff.study.analyse import Results
-from bakeoff.study.preview import Choice, choices
-from bakeoff.study.spec import Spec
+from bakeoff.study.preview import SizeOption, size_options
+from bakeoff.study.spec import StudySpec
 
 _MOST_BLOCKS = 40  # beyond, the evaluation images are what limits the intervals
 _WORTH_TIMING = 120.0  # seconds of a study: to time its processes takes about 5
 
 
-def sized(job: Job, design: Design, where: Workspace, dataset: Dataset) -> Spec:
+def sized(job: Job, design: Design, where: Workspace, dataset: Dataset) -> StudySpec:
     """A study laid out, of the size that was asked for; for a width, its first stage, which `enlarged` goes on from.
 
     Raises RequestError if not even the smallest factorial fits the budget.
@@ -51,7 +51,7 @@ def sized(job: Job, design: Design, where: Workspace, dataset: Dataset) -> Spec:
     return arranged(plan_study(job, fitting, where, dataset), job, where, dataset, like=spec)
 
 
-def enlarged(first: Results, job: Job, design: Design, where: Workspace, dataset: Dataset) -> Spec | None:
+def enlarged(first: Results, job: Job, design: Design, where: Workspace, dataset: Dataset) -> StudySpec | None:
     """The study that goes on from a first one until its intervals are as narrow as asked for; None if they are.
 
     Its size comes from the first one's noise (`power.stein`). Raises RequestError where that takes more runs than a
@@ -77,7 +77,7 @@ def enlarged(first: Results, job: Job, design: Design, where: Workspace, dataset
     return arranged(replace(larger, first_stage=spec.name), job, where, dataset, like=spec)
 
 
-def preview(spec: Spec, job: Job, design: Design, where: Workspace, dataset: Dataset) -> list[Choice]:
+def preview(spec: StudySpec, job: Job, design: Design, where: Workspace, dataset: Dataset) -> list[SizeOption]:
     """What the study would take and tell at its size, and at others that the design can have.
 
     The time comes from short runs on this machine. How large the noise is, only the study will show: the task's own is
@@ -87,17 +87,17 @@ def preview(spec: Spec, job: Job, design: Design, where: Workspace, dataset: Dat
     k, device = len(spec.training), where.torch_device()
     both = (job.compiled.base, job.plan)
     per_image = statistics.mean(seconds_per_image(plan, dataset, device, spec.threads) for plan in both)
-    levels = [row.levels for row in spec.rows]
+    levels = [row.configuration for row in spec.rows]
     found = factors(job)
     shown = sum(found.plans(level)[0].examples_seen for level in levels)
-    looked_at = len(levels) * len(spec.levels) * sum(len(dataset.splits[split]) for split in SPLITS)
+    looked_at = len(levels) * len(spec.eval_settings) * sum(len(dataset.splits[split]) for split in SPLITS)
     whole = per_image * (shown + looked_at / 3) / spec.jobs  # without gradients a third is left
     noise, sizes = job.task.noise_pp, {len(spec.rows), *_other_sizes(design, k)}
     if isinstance(design, Factorial) and isinstance(design.size, HalfWidth) and noise is not None:
         block = _block(spec)
         blocks = math.ceil((runs_for("factorial", design.size.points, noise, k) - 2 * CORNERS) / block)
         sizes.add(min(max(2, blocks), _MOST_BLOCKS) * block + 2 * CORNERS)
-    return choices(design.kind, {runs: whole * runs / len(spec.rows) for runs in sorted(sizes)}, k, noise)
+    return size_options(design.kind, {runs: whole * runs / len(spec.rows) for runs in sorted(sizes)}, k, noise)
 
 
 def _other_sizes(design: Design, k: int) -> list[int]:
@@ -116,12 +116,12 @@ def seconds_per_image(plan: Plan, dataset: Dataset, device: torch.device, thread
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        return timing.seconds_per_image(plan, dataset, device, seconds=0.2, workers=decoders(dataset, None))
+        return timing.seconds_per_image(plan, dataset, device, seconds=0.2, workers=num_workers(dataset, None))
     finally:
         torch.set_num_threads(before)
 
 
-def arranged(spec: Spec, job: Job, where: Workspace, dataset: Dataset, like: Spec | None = None) -> Spec:
+def arranged(spec: StudySpec, job: Job, where: Workspace, dataset: Dataset, like: StudySpec | None = None) -> StudySpec:
     """A study with its processes and threads settled: as asked for, as it began, or as a short timing says.
 
     It is timed only where there is something to choose and the study is long enough; what was chosen stays with the
@@ -134,7 +134,7 @@ def arranged(spec: Spec, job: Job, where: Workspace, dataset: Dataset, like: Spe
     if where.jobs or where.threads:
         return replace(spec, arrangement="as asked for")
     if spec.name in where.store.study_names():
-        begun = Spec.load(where.store, spec.name)
+        begun = StudySpec.load(where.store, spec.name)
         return replace(spec, jobs=begun.jobs, threads=begun.threads, arrangement=begun.arrangement)
     if like:
         return replace(spec, jobs=like.jobs, threads=like.threads, arrangement=like.arrangement)
@@ -143,7 +143,7 @@ def arranged(spec: Spec, job: Job, where: Workspace, dataset: Dataset, like: Spe
     if cores == 1:
         return replace(spec, arrangement="one core")
     found = factors(job)
-    shown = sum(found.plans(row.levels)[0].examples_seen for row in spec.rows)
+    shown = sum(found.plans(row.configuration)[0].examples_seen for row in spec.rows)
     alone = seconds_per_image(job.plan, dataset, where.torch_device(), spec.threads)
     if shown * alone / spec.jobs < _WORTH_TIMING:
         return replace(spec, arrangement="too short a study to time others")
@@ -153,6 +153,6 @@ def arranged(spec: Spec, job: Job, where: Workspace, dataset: Dataset, like: Spe
     return replace(spec, jobs=best.jobs, threads=best.threads, arrangement=best.why)
 
 
-def _block(spec: Spec) -> int:
+def _block(spec: StudySpec) -> int:
     """Runs that a factorial grows by."""
     return len(designs.factorial(len(spec.training)))

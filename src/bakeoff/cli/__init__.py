@@ -16,7 +16,7 @@ for command in (training.train, studies.ablate, derive.derive, studies.report, t
 app.command()(handin.handin)
 app.add_typer(techniques.app, name="techniques", help="The training techniques and their cards.")
 app.add_typer(runs.app, name="runs", help="What is in the store.")
-app.add_typer(data.app, name="data", help="Look at data before training on it.")
+app.add_typer(data.app, name="data", help="SearchState at data before training on it.")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -42,7 +42,7 @@ def derive(
     from bakeoff.recipes.request import Request
     from bakeoff.report.console import derivation, study
     from bakeoff.runs.workspace import Workspace
-    from bakeoff.stats.table import Reading
+    from bakeoff.stats.table import AnalysisOptions
     from bakeoff.study.preview import seconds
     from bakeoff.study.search import OBJECTIVES
 
@@ -68,7 +68,7 @@ def derive(
         print_json(planned.as_json()) if as_json else derivation.show_plan(out, planned.asked)
         return
     with observer(quiet) as shown:
-        found = api.derive(request, reading=Reading(delta=delta), observer=shown, **asked)
+        found = api.derive(request, options=AnalysisOptions(delta=delta), observer=shown, **asked)
     kept = asked["where"].store
     file = api.recipe_file(kept, found.spec.name)
     if as_json:

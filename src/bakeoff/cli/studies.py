@@ -41,7 +41,7 @@ def ablate(
     from bakeoff.recipes.request import Request
     from bakeoff.report.console import preview, study
     from bakeoff.runs.workspace import Workspace
-    from bakeoff.stats.table import Reading
+    from bakeoff.stats.table import AnalysisOptions
 
     out, _ = consoles(as_json)
     request = Request(
@@ -55,7 +55,7 @@ def ablate(
         print_json(planned.as_json()) if as_json else preview.show_preview(out, planned)
         return
     with observer(quiet) as shown:
-        found = api.ablate(request, design=chosen, reading=Reading(delta=delta), where=where, observer=shown)
+        found = api.ablate(request, design=chosen, options=AnalysisOptions(delta=delta), where=where, observer=shown)
     if as_json:
         print_json(found.as_json())
     else:
@@ -77,10 +77,10 @@ def report(
     from bakeoff import api
     from bakeoff.report.console import study
     from bakeoff.report.render import FORMATS
-    from bakeoff.stats.table import Reading
+    from bakeoff.stats.table import AnalysisOptions
 
     kind = options.one_of(format_, "--format", FORMATS)
-    found = api.open_study(name or "", reading=Reading(delta=delta), store=store)
+    found = api.open_study(name or "", options=AnalysisOptions(delta=delta), store=store)
     path = api.write_report(found, kind, output, store=store)
     out, _ = consoles(as_json)
     if as_json:

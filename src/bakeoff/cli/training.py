@@ -47,10 +47,10 @@ def train(
         if as_json:
             print_json(
                 {"plan": job.plan.model_dump(mode="json"), "plan_digest": job.plan.digest, "steps": job.plan.steps,
-                 "set_by": dict(job.compiled.owners), "skipped": dict(job.compiled.skipped)}
+                 "set_by": dict(job.compiled.set_by), "skipped": dict(job.compiled.skipped)}
             )  # fmt: skip
         else:
-            runs.show_plan(out, job.plan, job.compiled.owners, job.compiled.skipped)
+            runs.show_plan(out, job.plan, job.compiled.set_by, job.compiled.skipped)
         return
     with observer(quiet) as shown:
         record = api.train(request, seed=seed, where=where, observer=shown)

@@ -16,20 +16,20 @@ from bakeoff.stats import level_sweep as screening
 from bakeoff.stats.table import Effect
 from bakeoff.study import search as study
 from bakeoff.study.analyse import Results
-from bakeoff.study.decide import Look
-from bakeoff.study.search import Search
-from bakeoff.study.spec import SPLIT, Knob, Spec
+from bakeoff.study.decide import SearchState
+from bakeoff.study.search import SearchSpec
+from bakeoff.study.spec import SPLIT, StudySpec, SweptKnob
 
 
-def recipe_of(job: Job, opening: Spec, reference: Sequence[bool]) -> Recipe:
+def recipe_of(job: Job, initial: StudySpec, reference: Sequence[bool]) -> Recipe:
     """The candidates that are on in `reference` (k + E,), as a recipe named after the derivation."""
-    on = {name for name, is_on in zip(opening.names, reference, strict=True) if is_on}
-    return Recipe(opening.name, tuple(technique for technique in job.recipe.techniques if technique.name in on))
+    on = {name for name, is_on in zip(initial.names, reference, strict=True) if is_on}
+    return Recipe(initial.name, tuple(technique for technique in job.recipe.techniques if technique.name in on))
 
 
-def knobs_of(job: Job, opening: Spec, reference: Sequence[bool]) -> list[Knob]:
+def knobs_of(job: Job, initial: StudySpec, reference: Sequence[bool]) -> list[SweptKnob]:
     """The strengths of a recipe that can be tried: three values make three trainings, and the job has one of them."""
-    recipe = recipe_of(job, opening, reference)
+    recipe = recipe_of(job, initial, reference)
     found = []
     for technique in recipe.techniques:
         if technique.strengths is None:
@@ -37,14 +37,14 @@ def knobs_of(job: Job, opening: Spec, reference: Sequence[bool]) -> list[Knob]:
         knob, values = technique.strengths
         at = [value for value in values if math.isclose(value, getattr(technique, knob))]
         usual = values.index(at[0]) - 1 if at else 0
-        entry = Knob(technique.name, knob, values, usual, usual)
+        entry = SweptKnob(technique.name, knob, values, usual, usual)
         plans = {dosed(job, [entry], [code]).plan.training_digest for code in (-1, 0, 1)}
         if at and len(plans) == 3:
             found.append(entry)
     return found[: screening.MOST]
 
 
-def dosed(job: Job, knobs: Sequence[Knob], coded: Sequence[int]) -> Job:
+def dosed(job: Job, knobs: Sequence[SweptKnob], coded: Sequence[int]) -> Job:
     """A job with other strengths."""
     recipe = job.recipe
     for knob, code in zip(knobs, coded, strict=True):
@@ -54,9 +54,9 @@ def dosed(job: Job, knobs: Sequence[Knob], coded: Sequence[int]) -> Job:
     return job.of(recipe)
 
 
-def write_recipe(asked: Search, job: Job, now: Look, store: Store, proof: Results | None = None) -> Path:
+def write_recipe(asked: SearchSpec, job: Job, now: SearchState, store: Store, proof: Results | None = None) -> Path:
     """Keep the best recipe so far as a file for `--recipe`, with where it comes from."""
-    recipe = recipe_of(job, asked.opening, now.reference)
+    recipe = recipe_of(job, asked.initial, now.reference)
     proved: Any = "none yet: what a search believes of its own choice is too good on average"
     if proof is not None:
         proved = {
@@ -64,7 +64,7 @@ def write_recipe(asked: Search, job: Job, now: Look, store: Store, proof: Result
             "runs": proof.recipe.runs,
             "acc1": _rounded(proof.recipe.acc["acc1"]),
             "gain_over_baseline_pp": _interval(proof.total),
-            "gain_over_published_pp": _interval(proof.over_rival) if proof.over_rival else None,
+            "gain_over_published_pp": _interval(proof.over_published) if proof.over_published else None,
             "in_recipe_pp": {effect.technique: _interval(effect) for effect in proof.main},
         }
     data = {
@@ -72,15 +72,15 @@ def write_recipe(asked: Search, job: Job, now: Look, store: Store, proof: Result
         "techniques": recipe.as_json(),
         "provenance": {
             "study": asked.name,
-            "task": asked.opening.task,
-            "data_fingerprint": asked.opening.data_fingerprint,
-            "command": asked.opening.command,
-            "versions": asked.opening.versions,
+            "task": asked.initial.task,
+            "data_fingerprint": asked.initial.data_fingerprint,
+            "command": asked.initial.command,
+            "versions": asked.initial.versions,
             "search": {
                 "split": study.SPLIT,
                 "runs": len(now.runs),
-                asked.objective: _rounded(now.standing.value),
-                "sd": _rounded(now.standing.sd),
+                asked.objective: _rounded(now.incumbent.value),
+                "sd": _rounded(now.incumbent.sd),
             },
             "proof": proved,
         },

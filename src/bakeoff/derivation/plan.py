@@ -17,10 +17,10 @@ from bakeoff.runs.runner import SPLITS
 from bakeoff.runs.store import Store
 from bakeoff.runs.versions import ENGINE_VERSION, revisions
 from bakeoff.runs.workspace import Workspace
-from bakeoff.stats import thompson as search
+from bakeoff.stats import thompson
 from bakeoff.study import decide, seeds
-from bakeoff.study.search import Objective, Search
-from bakeoff.study.spec import Row, Spec
+from bakeoff.study.search import Objective, SearchSpec
+from bakeoff.study.spec import DesignPoint, StudySpec
 
 _ROOM = 3  # batches of search that there must be room for before strengths are tried
 
@@ -49,29 +49,29 @@ class SearchOptions:
         return self.size.seconds, "seconds"
 
 
-def plan_search(job: Job, options: SearchOptions, where: Workspace, dataset: Dataset) -> Search:
+def plan_search(job: Job, search: SearchOptions, where: Workspace, dataset: Dataset) -> SearchSpec:
     """Lay a derivation out; nothing is run. One that was begun comes as it was.
 
     job: the recipe whose techniques are the candidates. Raises RequestError for what can't be had.
     """
-    for name in options.always:
+    for name in search.always:
         if name not in job.recipe:
             raise RequestError(f"technique '{name}' can't stay on (--always): it isn't among the candidates")
-    (budget, unit), slowest, seed = options.budget, options.max_time, options.seed
-    wanted: list[Any] = [options.objective, budget, unit, sorted(options.always), slowest, seed, job.recipe.as_json()]
+    (budget, unit), slowest, seed = search.budget, search.max_time, search.seed
+    wanted: list[Any] = [search.objective, budget, unit, sorted(search.always), slowest, seed, job.recipe.as_json()]
     wanted += [job.plan.digest, dataset.fingerprint, ENGINE_VERSION, *revisions(job.plan).items()]
     name = study_name(job.task.name, "derive", wanted)
     if name in where.store.study_names("search"):
-        return Search.load(where.store, name)
+        return SearchSpec.load(where.store, name)
     slow = {}
     if slowest is not None:
         slow = _too_slow(job, plan_study(job, Factorial(seed=seed), where, dataset), slowest, where, dataset)
         job = job.without(list(slow))
     spec = plan_study(job, Factorial(seed=seed), where, dataset)
     found, k = factors(job), len(spec.training)
-    search.configurations(k)
-    drawn = search.opening(k, seed)
-    opening = replace(
+    thompson.configurations(k)
+    drawn = thompson.initial_design(k, seed)
+    initial = replace(
         spec,
         name=name,
         rows=tuple(
@@ -80,29 +80,29 @@ def plan_search(job: Job, options: SearchOptions, where: Workspace, dataset: Dat
         ),
         not_applicable={**spec.not_applicable, **slow},
     )
-    opening = arranged(opening, job, where, dataset)
-    prior, shorter = earlier(where.store, job, found, opening)
+    initial = arranged(initial, job, where, dataset)
+    warm_start, low_fidelity = earlier(where.store, job, found, initial)
     whole, least = 1.0, float(len(drawn) + 3 * decide.LEAST + k)
     if unit == "seconds":
-        whole, least = _least(opening, job, where, dataset)
+        whole, least = _least(initial, job, where, dataset)
     if budget < least:
         raise RequestError(_too_little(budget, least, unit))
-    room = budget >= least + whole * (decide.DOSES + search.BATCH * _ROOM)
-    return Search(
-        opening,
-        options.objective,
+    room = budget >= least + whole * (decide.DOSES + thompson.BATCH * _ROOM)
+    return SearchSpec(
+        initial,
+        search.objective,
         budget,
         unit,
-        tuple(options.always),
+        tuple(search.always),
         slowest,
-        prior,
+        warm_start,
         least,
-        options.strengths and room,
-        shorter,
+        search.strengths and room,
+        low_fidelity,
     )
 
 
-def _too_slow(job: Job, spec: Spec, slowest: float, where: Workspace, dataset: Dataset) -> dict[str, str]:
+def _too_slow(job: Job, spec: StudySpec, slowest: float, where: Workspace, dataset: Dataset) -> dict[str, str]:
     """The candidates that alone make training longer than the limit, with the reason."""
     device = where.torch_device()
 
@@ -120,18 +120,18 @@ def _too_slow(job: Job, spec: Spec, slowest: float, where: Workspace, dataset: D
     return slow
 
 
-def _least(opening: Spec, job: Job, where: Workspace, dataset: Dataset) -> tuple[float, float]:
+def _least(initial: StudySpec, job: Job, where: Workspace, dataset: Dataset) -> tuple[float, float]:
     """Seconds of a run of the whole recipe, and of the opening and the smallest proof, from short runs here."""
-    k, device, found = len(opening.training), where.torch_device(), factors(job)
+    k, device, found = len(initial.training), where.torch_device(), factors(job)
     both = (job.compiled.base, job.plan)
-    per_image = statistics.mean(seconds_per_image(plan, dataset, device, opening.threads) for plan in both)
-    looked_at = len(opening.levels) * sum(len(dataset.splits[split]) for split in SPLITS) / 3  # no gradients
+    per_image = statistics.mean(seconds_per_image(plan, dataset, device, initial.threads) for plan in both)
+    looked_at = len(initial.eval_settings) * sum(len(dataset.splits[split]) for split in SPLITS) / 3  # no gradients
 
     def took(levels: Sequence[bool]) -> float:
-        return per_image * (found.plans(levels)[0].examples_seen + looked_at) / opening.jobs
+        return per_image * (found.plans(levels)[0].examples_seen + looked_at) / initial.jobs
 
     whole, none = took((True,) * k), took((False,) * k)
-    return whole, sum(took(row.levels) for row in opening.rows) + decide.LEAST * (2 * whole + none) + k * whole
+    return whole, sum(took(row.configuration) for row in initial.rows) + decide.LEAST * (2 * whole + none) + k * whole
 
 
 def _too_little(budget: float, least: float, unit: str) -> str:
@@ -143,24 +143,26 @@ def _too_little(budget: float, least: float, unit: str) -> str:
     )
 
 
-def earlier(store: Store, job: Job, found: Factors, opening: Spec) -> tuple[tuple[Row, ...], tuple[Row, ...]]:
+def earlier(
+    store: Store, job: Job, found: Factors, initial: StudySpec
+) -> tuple[tuple[DesignPoint, ...], tuple[DesignPoint, ...]]:
     """Runs of the store, outside the opening, that are configurations of the same candidates; and shorter ones.
 
     Of the shorter ones those of the length of which there are most; their seeds are marked (`seeds.SHORTER`).
     """
-    ours = {run for row in opening.rows for run in row.runs}
-    views = {level.view_of(split) for level in opening.levels for split in SPLITS}
+    ours = {run for row in initial.rows for run in row.runs}
+    views = {level.view_of(split) for level in initial.eval_settings for split in SPLITS}
     lengths: dict[int, Factors] = {}
-    prior: list[Row] = []
-    shorter: dict[int, list[Row]] = {}
+    warm_start: list[DesignPoint] = []
+    low_fidelity: dict[int, list[DesignPoint]] = {}
     for run in sorted(store.ids()):
         record = store.read(run)
         if record is None or record.status != "done" or run in ours:
             continue
-        if record.data_fingerprint != opening.data_fingerprint or not views <= {view.name for view in record.views}:
+        if record.data_fingerprint != initial.data_fingerprint or not views <= {view.name for view in record.views}:
             continue
         on = {name for technique in record.recipe for name in technique}
-        levels = tuple(name in on for name in opening.training)
+        levels = tuple(name in on for name in initial.training)
         base, seed = job.compiled.base, record.seed
         share = record.plan["examples_seen"] / found.plans(levels)[0].examples_seen
         length = round(share * base.examples_seen)
@@ -169,8 +171,10 @@ def earlier(store: Store, job: Job, found: Factors, opening: Spec) -> tuple[tupl
         if share > 1 or lengths[length].row(levels, seed, record.data_fingerprint).runs[0] != run:
             continue
         if share == 1:
-            prior.append(Row(levels, seed, (seed, seed), (run, run)))
+            warm_start.append(DesignPoint(levels, seed, (seed, seed), (run, run)))
         else:
-            shorter.setdefault(length, []).append(Row(levels, seed + seeds.SHORTER, (seed, seed), (run, run)))
-    most = max(shorter, key=lambda length: (len(shorter[length]), length), default=0)
-    return tuple(prior), tuple(shorter.get(most, ()))
+            low_fidelity.setdefault(length, []).append(
+                DesignPoint(levels, seed + seeds.SHORTER, (seed, seed), (run, run))
+            )
+    most = max(low_fidelity, key=lambda length: (len(low_fidelity[length]), length), default=0)
+    return tuple(warm_start), tuple(low_fidelity.get(most, ()))

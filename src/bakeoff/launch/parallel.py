@@ -18,7 +18,7 @@ _PATIENCE = 4.0  # how many times the first arrangement's time another may take 
 
 
 @dataclass(frozen=True)
-class Arrangement:
+class ParallelLayout:
     """How many processes train beside each other, how many threads each has, and why."""
 
     jobs: int
@@ -26,7 +26,7 @@ class Arrangement:
     why: str
 
 
-def arrange(cores: int, runs: int, speed: Callable[[int, int], float]) -> Arrangement:
+def arrange(cores: int, runs: int, speed: Callable[[int, int], float]) -> ParallelLayout:
     """The fastest of a process per core, one process with all cores, and what lies between.
 
     runs: never more processes than these. speed: images per second of so many processes with so many threads each, all
@@ -44,7 +44,7 @@ def arrange(cores: int, runs: int, speed: Callable[[int, int], float]) -> Arrang
         if option[0] > _FASTER * best[0]:
             best = option
     told = ", ".join(f"{jobs} x {threads} {_told(images)}" for images, jobs, threads in tried)
-    return Arrangement(best[1], best[2], f"timed here, processes x threads: {told}")
+    return ParallelLayout(best[1], best[2], f"timed here, processes x threads: {told}")
 
 
 @contextmanager

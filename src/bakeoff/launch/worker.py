@@ -50,11 +50,11 @@ class Handler:
         import torch
 
         from bakeoff.engine.timing import seconds_per_image
-        from bakeoff.runs.runner import decoders
+        from bakeoff.runs.runner import num_workers
 
         torch.set_num_threads(work.threads)
         dataset, device = self._dataset(work.task), self.where.torch_device()
-        workers = decoders(dataset, None)
+        workers = num_workers(dataset, None)
         each = [seconds_per_image(p, dataset, device, seconds=work.seconds, workers=workers) for p in work.plans]
         return Answer(status="done", seconds=sum(each) / len(each))
 

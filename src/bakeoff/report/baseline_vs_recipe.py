@@ -35,7 +35,7 @@ def corner_runs(results: Results, on: bool) -> list[RunRecord]:
     spec = results.spec
     wanted = tuple(bool(level) and on for level in spec.recipe_levels[: len(spec.training)])
     rows = zip(spec.rows, results.records, strict=True)
-    return [r for row, r in rows if r and r.status == "done" and row.levels == wanted]
+    return [r for row, r in rows if r and r.status == "done" and row.configuration == wanted]
 
 
 def corner_views(results: Results, on: bool) -> list[View]:
@@ -75,7 +75,7 @@ def failures(results: Results) -> list[tuple[str, str, str]]:
     found = []
     for row, record in zip(results.spec.rows, results.records, strict=True):
         if record and record.status in ("diverged", "crashed"):
-            on = [title(name) for name, is_on in zip(results.spec.training, row.levels, strict=True) if is_on]
+            on = [title(name) for name, is_on in zip(results.spec.training, row.configuration, strict=True) if is_on]
             found.append((", ".join(on) or "none", record.status, record.reason))
     return sorted(found)
 

@@ -18,7 +18,7 @@ from bakeoff.errors import RequestError
 from bakeoff.plan import Plan
 from bakeoff.report import words
 from bakeoff.report.baseline_vs_recipe import Change, class_changes, corner_runs
-from bakeoff.report.rows import Row, rows
+from bakeoff.report.rows import EffectRow, rows
 from bakeoff.report.stacked import steps
 from bakeoff.study.analyse import Results
 
@@ -209,7 +209,7 @@ def _legend(figure: Figure, handles: Sequence[Patch | Line2D], narrow: bool) -> 
     figure.legend(handles=handles, loc="outside lower center", ncols=columns, frameon=False, fontsize=8.5)
 
 
-def _numbers(axes: Axes, table: Sequence[Row], digits: int) -> None:
+def _numbers(axes: Axes, table: Sequence[EffectRow], digits: int) -> None:
     """The gains in figures, to the right."""
     for x, title in ((1.07, "yours"), (1.15, "post")):
         axes.text(x, 1.0, title, transform=axes.transAxes, ha="right", va="bottom", color=MUTED, fontsize=8.5)
@@ -222,7 +222,7 @@ def _numbers(axes: Axes, table: Sequence[Row], digits: int) -> None:
             axes.text(1.15, y, post, transform=place, ha="right", va="center", color=MUTED)
 
 
-def _limits(table: Sequence[Row]) -> tuple[float, float]:
+def _limits(table: Sequence[EffectRow]) -> tuple[float, float]:
     """Left and right end of the axis: all bars and, unless they're out of all proportion, all intervals."""
     bars = [0.0, *(row.post.acc1 for row in table if row.post)]
     ends = [0.0]

@@ -17,7 +17,7 @@ _HOME = "ImageNet-1k"  # the post's data
 
 
 @dataclass(frozen=True, eq=False)
-class Row:
+class EffectRow:
     """One technique.
 
     effect: None if the task rules it out, for `reason`. claims: its authors', of known size. cost: training time with /
@@ -96,13 +96,13 @@ def _claims(name: str) -> tuple[Claim, ...]:
     return claims(name) if techniques.find(name) else ()  # one from outside whose file wasn't named
 
 
-def rows(results: Results) -> list[Row]:
+def rows(results: Results) -> list[EffectRow]:
     """All techniques of the recipe in the order of the story; those that the task rules out last."""
     spec = results.spec
     effects = {effect.technique: effect for effect in results.main}
     names = [*(name for name in spec.order if name in effects), *spec.not_applicable]
     return [
-        Row(
+        EffectRow(
             technique=name,
             effect=effects.get(name),
             post=increment(name),

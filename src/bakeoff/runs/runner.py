@@ -120,7 +120,7 @@ def evaluate_run(
         plan.eval_view,
         device,
         topk=(*topk, 5),
-        workers=decoders(dataset, where.workers),
+        workers=num_workers(dataset, where.workers),
     )
     acc = {f"acc{k}": value for k, value in found.acc.items()}
     took = time.perf_counter() - began
@@ -144,7 +144,7 @@ def load_model(store: Store, record: RunRecord, plan: Plan, device: torch.device
 
 
 def _train(plan: Plan, dataset: Dataset, where: Workspace, start: RunRecord, observer: Observer) -> RunRecord:
-    store, device, workers = where.store, where.torch_device(), decoders(dataset, where.workers)
+    store, device, workers = where.store, where.torch_device(), num_workers(dataset, where.workers)
     store.write(start)
     checkpoint = store.checkpoint(start.run_id)
     try:
@@ -202,7 +202,7 @@ def _curve(losses: Sequence[float], points: int = 200) -> Losses:
     return Losses(tuple(edges[1:]), tuple(sum(losses[a:b]) / (b - a) for a, b in pairwise(edges)))
 
 
-def decoders(dataset: Dataset, asked: int | None) -> int:
+def num_workers(dataset: Dataset, asked: int | None) -> int:
     """Processes that decode files: none for data in memory, else as many as asked for, by default one per core."""
     if not isinstance(dataset.splits["train"], Files):
         return 0

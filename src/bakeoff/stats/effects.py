@@ -16,12 +16,14 @@ from bakeoff.stats.estimates import Cells, from_fit, odd_variance, paired_mean
 from bakeoff.stats.linear import Combination, fit
 from bakeoff.stats.noise import Noise, Variance, measure, odd_space, with_churn
 from bakeoff.stats.outcomes import Bools, Floats, Runs
-from bakeoff.stats.table import DEFAULT, Effect, Estimand, Estimate, Reading, table
+from bakeoff.stats.table import DEFAULT, AnalysisOptions, Effect, Estimand, Estimate, table
 
-__all__ = ["Effect", "Reading", "averaged", "modelled", "stacked", "surface", "switched", "total"]
+__all__ = ["AnalysisOptions", "Effect", "averaged", "modelled", "stacked", "surface", "switched", "total"]
 
 
-def averaged(runs: Runs, names: Sequence[str], noise: Noise | None = None, reading: Reading = DEFAULT) -> list[Effect]:
+def averaged(
+    runs: Runs, names: Sequence[str], noise: Noise | None = None, options: AnalysisOptions = DEFAULT
+) -> list[Effect]:
     """M_j, the gain averaged over all settings of the other techniques (STATISTICS 4.1).
 
     From fold pairs; without them from least squares on main effects and interactions of two; where too many runs were
@@ -52,7 +54,7 @@ def averaged(runs: Runs, names: Sequence[str], noise: Noise | None = None, readi
         difference = Combination(runs, first, second, (0.5, 0.5), runs.view_effect(technique))
         means = fit(difference, np.ones((len(first), 1)))
         estimates.append(paired_mean(means, np.ones(1), runs, rows_used, rows_used))
-    return table(estimates, names, "average", reading)
+    return table(estimates, names, "average", options)
 
 
 def switched(
@@ -61,7 +63,7 @@ def switched(
     reference: Bools,
     estimand: Estimand = "leave_one_out",
     noise: Noise | None = None,
-    reading: Reading = DEFAULT,
+    options: AnalysisOptions = DEFAULT,
 ) -> list[Effect]:
     """The gain of each technique beside a fixed configuration, from runs that differ from it in that alone (4.2).
 
@@ -77,11 +79,15 @@ def switched(
         on, off = (0, j + 1) if training[j] else (j + 1, 0)
         estimates.append(cells.difference(on, off, noise))
     estimates += [cells.within(0, runs.view_effect(e, at)) for e in range(runs.evaluations)]
-    return table(estimates, names, estimand, reading)
+    return table(estimates, names, estimand, options)
 
 
 def stacked(
-    runs: Runs, names: Sequence[str], order: Sequence[int], noise: Noise | None = None, reading: Reading = DEFAULT
+    runs: Runs,
+    names: Sequence[str],
+    order: Sequence[int],
+    noise: Noise | None = None,
+    options: AnalysisOptions = DEFAULT,
 ) -> list[Effect]:
     """The gain of each technique when they are added one after the other; it depends on the order (STATISTICS 1).
 
@@ -102,10 +108,12 @@ def stacked(
             estimates.append(replace(step, loading=0.0))  # neighbouring steps are correlated, which only helps
         else:
             estimates.append(cells.within(cell, runs.view_effect(technique - k, state[rung, k:])))
-    return table(estimates, [names[technique] for technique in order], "stacked", reading)
+    return table(estimates, [names[technique] for technique in order], "stacked", options)
 
 
-def total(runs: Runs, recipe: Bools, baseline: Bools, noise: Noise | None = None, reading: Reading = DEFAULT) -> Effect:
+def total(
+    runs: Runs, recipe: Bools, baseline: Bools, noise: Noise | None = None, options: AnalysisOptions = DEFAULT
+) -> Effect:
     """The gain of the recipe over the baseline, both (k + E,), from the runs of these two alone."""
     k = runs.levels.shape[1]
     noise = measure(runs, runs.view_at(recipe[k:])) if noise is None else noise
@@ -115,7 +123,7 @@ def total(runs: Runs, recipe: Bools, baseline: Bools, noise: Noise | None = None
         estimate = cells.within(0, views[1] - views[0])
     else:
         estimate = cells.difference(1, 0, noise)
-    return table([estimate], ["recipe"], "total", reading)[0]
+    return table([estimate], ["recipe"], "total", options)[0]
 
 
 def modelled(
@@ -124,7 +132,7 @@ def modelled(
     reference: Bools,
     fitted: model.Surface,
     estimand: Estimand = "leave_one_out",
-    reading: Reading = DEFAULT,
+    options: AnalysisOptions = DEFAULT,
     direct: Sequence[Effect] = (),
 ) -> list[Effect]:
     """The same as `switched` from all runs, factorial included, by one Gaussian process (STATISTICS 4.3).
@@ -146,7 +154,7 @@ def modelled(
         difference = _difference_surface(runs, runs.view_effect(technique, at))
         (estimate,) = _believed(runs, difference, model.features(training[None]))
         estimates.append(replace(estimate, direct_runs=here))
-    found = table(estimates, names, estimand, reading)
+    found = table(estimates, names, estimand, options)
     for index, (ours, theirs) in enumerate(zip(found, direct, strict=False)):
         if abs(ours.gain_pp - theirs.gain_pp) > 3 * math.hypot(ours.se, theirs.se):
             found[index] = replace(ours, note=f"lack of fit: direct runs say {theirs.gain_pp:+.2f}")

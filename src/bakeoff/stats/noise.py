@@ -177,8 +177,8 @@ def _churn(hits: Hits, rows: Ints, size: Ints, views: Floats) -> float:
         z = counts.lanes.astype(np.float32)
         starts = [np.arange(first, last, most) for first, last in itertools.pairwise(group - group[0])]
         sums = np.add.reduceat(counts.words, np.concatenate(starts), axis=0).view(np.uint8)[:, : hits.n]
-        owners = np.cumsum([0, *map(len, starts[:-1])])
-        whole = np.add.reduceat(sums, owners, axis=0, dtype=np.float64)
+        set_by = np.cumsum([0, *map(len, starts[:-1])])
+        whole = np.add.reduceat(sums, set_by, axis=0, dtype=np.float64)
         squares = np.einsum("ij,ij->i", z, z).sum(dtype=np.float64)
         return counts.unit**2 * float(squares - (np.square(whole).sum(axis=1) / np.diff(group)).sum())
 

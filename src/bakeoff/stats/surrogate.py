@@ -91,7 +91,7 @@ class Posterior:
 
 
 @dataclass(frozen=True, eq=False)
-class Belief:
+class PosteriorSummary:
     """Posterior of combinations: means, sds and P(> 0), each (C,)."""
 
     mean: Floats
@@ -149,11 +149,11 @@ class Surface:
         found[0] += self.level
         return found
 
-    def contrast(self, weights: Floats, levels: Bools) -> Belief:
+    def contrast(self, weights: Floats, levels: Bools) -> PosteriorSummary:
         """weights (C, P) over the accuracies at levels (P, k)."""
         return self.coefficients(weights @ features(levels))
 
-    def coefficients(self, rows: Floats) -> Belief:
+    def coefficients(self, rows: Floats) -> PosteriorSummary:
         """(C, F) combinations of the coefficients, `terms(k)` in +-1 coding."""
         means, variances = (np.array(part) for part in zip(*(p.contrast(rows) for p in self.parts), strict=True))
         weight = np.array([part.weight for part in self.parts])
@@ -161,19 +161,21 @@ class Surface:
         mean = weight @ means
         spread = np.sqrt(weight @ (variances + np.square(means - mean)))
         ratio = (means + constant) / np.maximum(np.sqrt(variances), 1e-300)
-        return Belief(mean + constant, spread, weight @ special.ndtr(ratio))
+        return PosteriorSummary(mean + constant, spread, weight @ special.ndtr(ratio))
 
-    def accuracy(self, levels: Bools) -> Belief:
+    def accuracy(self, levels: Bools) -> PosteriorSummary:
         """Expected accuracy (P,) of each of levels (P, k)."""
         return self.in_percent(self.coefficients(features(levels)))
 
-    def in_percent(self, belief: Belief) -> Belief:
+    def in_percent(self, belief: PosteriorSummary) -> PosteriorSummary:
         """Beliefs on the surface's scale, of accuracies."""
         if self.scale is None:
             return belief
-        return Belief(self.scale.back(belief.mean), belief.sd * self.scale.slope(belief.mean), belief.positive)
+        return PosteriorSummary(
+            self.scale.back(belief.mean), belief.sd * self.scale.slope(belief.mean), belief.positive
+        )
 
-    def path(self, order: list[int]) -> Belief:
+    def path(self, order: list[int]) -> PosteriorSummary:
         """Expected accuracy (k + 1,) when the techniques are added in `order`: a ladder without a ladder's runs."""
         rungs = np.zeros((self.k + 1, self.k), bool)
         for rung, technique in enumerate(order, start=1):

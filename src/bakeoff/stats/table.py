@@ -84,7 +84,7 @@ class Estimate:
 
 
 @dataclass(frozen=True)
-class Reading:
+class AnalysisOptions:
     """How a table is read.
 
     level: of the intervals. delta: effects inside +-delta, in points, aren't worth having. unplanned: the runs were
@@ -96,23 +96,23 @@ class Reading:
     unplanned: bool = False
 
 
-DEFAULT = Reading()
+DEFAULT = AnalysisOptions()
 
 
 def table(
-    estimates: Sequence[Estimate], names: Sequence[str], estimand: Estimand, reading: Reading = DEFAULT
+    estimates: Sequence[Estimate], names: Sequence[str], estimand: Estimand, options: AnalysisOptions = DEFAULT
 ) -> list[Effect]:
     """One effect per estimate; their simultaneous intervals hold together."""
-    family = Family(reading.level, tuple(round(e.loading, 6) for e in estimates), reading.unplanned)
+    family = Family(options.level, tuple(round(e.loading, 6) for e in estimates), options.unplanned)
     shrunk = _shrunk(estimates)
     return [
-        _effect(estimate, name, estimand, reading, family, towards)
+        _effect(estimate, name, estimand, options, family, towards)
         for estimate, name, towards in zip(estimates, names, shrunk, strict=True)
     ]
 
 
 def _effect(
-    estimate: Estimate, name: str, estimand: Estimand, reading: Reading, family: Family, shrunk: float
+    estimate: Estimate, name: str, estimand: Estimand, options: AnalysisOptions, family: Family, shrunk: float
 ) -> Effect:
     gain, se = estimate.gain, estimate.se
     single, together = _half_widths(estimate, family)
@@ -121,8 +121,8 @@ def _effect(
         p, adjusted = family.p_values(gain / se, estimate.df, (estimate.sigma / se) ** 2, estimate.sigma)
     elif se == 0:
         p = adjusted = 0.0 if gain else 1.0
-    wide = t_quantile(reading.level, estimate.population_df) * estimate.population_se
-    verdict = _verdict(gain, single, together, reading.delta)
+    wide = t_quantile(options.level, estimate.population_df) * estimate.population_se
+    verdict = _verdict(gain, single, together, options.delta)
     return Effect(
         technique=name,
         estimand=estimand,
@@ -131,13 +131,13 @@ def _effect(
         high=gain + single,
         sim_low=gain - together,
         sim_high=gain + together,
-        level=reading.level,
+        level=options.level,
         seeds=estimate.seeds,
         runs=estimate.runs,
         p=p,
         p_adjusted=adjusted,
         verdict=verdict,
-        runs_to_decide=_runs_to_decide(estimate, family, reading.delta) if verdict == "undecided" else None,
+        runs_to_decide=_runs_to_decide(estimate, family, options.delta) if verdict == "undecided" else None,
         se=se,
         df=estimate.df,
         population_low=gain - wide,
@@ -145,7 +145,7 @@ def _effect(
         shrunk_pp=shrunk,
         direct_runs=estimate.direct_runs,
         method=estimate.method,
-        unplanned=reading.unplanned,
+        unplanned=options.unplanned,
         note=estimate.note,
     )
 

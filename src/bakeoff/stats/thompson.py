@@ -25,7 +25,7 @@ _DRAWS = 256  # for the expected regret
 
 
 @dataclass(frozen=True, eq=False)
-class Standing:
+class Incumbent:
     """What the runs so far say.
 
     best: (k,) the configuration with the highest expected accuracy. value, sd: that expectation, in percent, and its
@@ -38,7 +38,7 @@ class Standing:
     regret: float
 
 
-def opening(k: int, seed: int = 0) -> designs.Design:
+def initial_design(k: int, seed: int = 0) -> designs.Design:
     """The first runs: one block of a folded factorial, and the baseline and the whole recipe once more."""
     return designs.factorial(k, corners=CORNERS, seed=seed)
 
@@ -50,7 +50,7 @@ def configurations(k: int) -> Bools:
     return np.array(list(itertools.product([False, True], repeat=k)))
 
 
-def believe(runs: Runs, views: Floats, short: Bools | None = None) -> Surface:
+def fit_surrogate(runs: Runs, views: Floats, short: Bools | None = None) -> Surface:
     """The model that a search goes by, for the accuracies that `views` (V,) picks: of the logarithm of the error.
 
     On that scale techniques nearly add up and bad configurations are as noisy as good ones, so that their runs tell
@@ -86,13 +86,13 @@ def believe(runs: Runs, views: Floats, short: Bools | None = None) -> Surface:
     return replace(found, scale=scale)
 
 
-def stand(surface: Surface, allowed: Bools, draw: np.random.Generator) -> Standing:
+def incumbent(surface: Surface, allowed: Bools, draw: np.random.Generator) -> Incumbent:
     """The best of the `allowed` (P, k) configurations so far."""
     best, value, sd, regret = highest(surface, features(allowed), draw)
-    return Standing(allowed[best], value, sd, regret)
+    return Incumbent(allowed[best], value, sd, regret)
 
 
-def propose(surface: Surface, allowed: Bools, draw: np.random.Generator, n: int = BATCH) -> Bools:
+def suggest(surface: Surface, allowed: Bools, draw: np.random.Generator, n: int = BATCH) -> Bools:
     """(n, k) configurations to run next, each the best in a world drawn from the posterior."""
     chosen: Bools = allowed[best_in_draws(surface, features(allowed), draw, n)]
     return chosen

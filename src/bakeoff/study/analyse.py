@@ -12,11 +12,11 @@ from bakeoff.stats import effects
 from bakeoff.stats.interactions import Interaction, interactions
 from bakeoff.stats.noise import Noise, measure
 from bakeoff.stats.outcomes import Bools, Floats, Hits, Runs
-from bakeoff.stats.table import DEFAULT, Effect, Reading
+from bakeoff.stats.table import DEFAULT, AnalysisOptions, Effect
 from bakeoff.study.found import Found, found_by
 from bakeoff.study.gather import Gathered, Records, outcomes
 from bakeoff.study.preview import training_time
-from bakeoff.study.spec import Row, Spec
+from bakeoff.study.spec import DesignPoint, StudySpec
 from bakeoff.techniques.published import claims, increment
 
 
@@ -41,8 +41,8 @@ class Results:
     that it goes on from, whose results may have been seen.
     """
 
-    spec: Spec
-    reading: Reading
+    spec: StudySpec
+    options: AnalysisOptions
     runs: Runs
     known: Runs
     records: list[RunRecord | None]
@@ -52,7 +52,7 @@ class Results:
     interactions: list[Interaction]
     total: Effect
     total_k: Effect
-    over_rival: Effect | None
+    over_published: Effect | None
     found: Found | None
     baseline: Corner
     recipe: Corner
@@ -98,7 +98,7 @@ class Results:
         }
 
 
-def analyse(gathered: Gathered, reading: Reading = DEFAULT) -> Results:
+def analyse(gathered: Gathered, options: AnalysisOptions = DEFAULT) -> Results:
     """Estimate everything that a study's runs can say, whether or not all of them are there.
 
     Where it is looked at before its end, or goes on from a smaller one, all intervals hold however often one looks.
@@ -106,7 +106,7 @@ def analyse(gathered: Gathered, reading: Reading = DEFAULT) -> Results:
     spec, records, grown_from = gathered.spec, gathered.records, gathered.grown_from
     left = sum(record is None or not record.ended for record in records)
     if left or grown_from:
-        reading = replace(reading, unplanned=True)
+        options = replace(options, unplanned=True)
     runs, runs_k = (outcomes(spec, spec.rows, records, k) for k in (1, spec.top_k))
     all_rows, all_records = (*spec.rows, *spec.search), [*records, *gathered.searched]
     known = runs
@@ -122,26 +122,28 @@ def analyse(gathered: Gathered, reading: Reading = DEFAULT) -> Results:
     pairs: list[Interaction] = []
     match spec.design:
         case "factorial":
-            main = effects.averaged(runs, names, noise, reading)
+            main = effects.averaged(runs, names, noise, options)
         case "leave-one-out":
-            main = effects.switched(runs, names, recipe, "leave_one_out", noise, reading)
+            main = effects.switched(runs, names, recipe, "leave_one_out", noise, options)
         case "proof":
             noise = measure(runs.near(recipe[:k], 1), at_recipe)  # the baseline's runs may scatter more
-            main = effects.switched(runs, names, recipe, "leave_one_out", noise, reading)
+            main = effects.switched(runs, names, recipe, "leave_one_out", noise, options)
         case "add-one":
-            main = effects.switched(runs, names, nothing, "add_one", reading=reading)
+            main = effects.switched(runs, names, nothing, "add_one", options=options)
         case _:
-            main = effects.stacked(runs, names, [names.index(name) for name in spec.order], reading=reading)
+            main = effects.stacked(runs, names, [names.index(name) for name in spec.order], options=options)
     if spec.design in ("factorial", "proof") and len(known):
         fitted = effects.surface(known, measure(known, at_recipe), at_recipe)
         direct = main if spec.design == "proof" else ()
         if not spec.tuned:
-            in_recipe = effects.modelled(known, names, recipe, fitted, reading=reading, direct=direct)
+            in_recipe = effects.modelled(known, names, recipe, fitted, options=options, direct=direct)
         pairs = interactions(known, names, fitted)
-    once = replace(reading, level=1 - (1 - reading.level) / (1 + spec.touched))  # Bonferroni over the recipes proved
+    once = replace(
+        options, level=1 - (1 - options.level) / (1 + spec.report_split_reuse)
+    )  # Bonferroni over the recipes proved
     return Results(
         spec=spec,
-        reading=reading,
+        options=options,
         runs=runs,
         known=known,
         records=records,
@@ -149,9 +151,9 @@ def analyse(gathered: Gathered, reading: Reading = DEFAULT) -> Results:
         main=main,
         in_recipe=in_recipe,
         interactions=pairs,
-        total=effects.total(runs, recipe, nothing, reading=once),
-        total_k=effects.total(runs_k, recipe, nothing, reading=once),
-        over_rival=_over_rival(gathered, once),
+        total=effects.total(runs, recipe, nothing, options=once),
+        total_k=effects.total(runs_k, recipe, nothing, options=once),
+        over_published=_over_published(gathered, once),
         found=found_by(spec, gathered.derived) if gathered.derived else None,
         baseline=_corner(spec, nothing, runs, runs_k),
         recipe=_corner(spec, recipe, runs, runs_k),
@@ -162,14 +164,17 @@ def analyse(gathered: Gathered, reading: Reading = DEFAULT) -> Results:
     )
 
 
-def _over_rival(gathered: Gathered, reading: Reading) -> Effect | None:
+def _over_published(gathered: Gathered, options: AnalysisOptions) -> Effect | None:
     """Gain of the recipe over the one that was published, each evaluated as it asks for."""
     spec = gathered.spec
-    if not spec.rival:
+    if not spec.published_baseline:
         return None
     levels = tuple(spec.recipe_levels[: len(spec.training)].tolist())
-    ours = [r for row, r in zip(spec.rows, gathered.records, strict=True) if row.levels == levels]
-    sides = ((True, spec.level_at(spec.recipe_levels).view, ours), (False, spec.rival_view, gathered.rival))
+    ours = [r for row, r in zip(spec.rows, gathered.records, strict=True) if row.configuration == levels]
+    sides = (
+        (True, spec.level_at(spec.recipe_levels).view, ours),
+        (False, spec.published_view, gathered.published_baseline),
+    )
     found = [
         (side, record.seed, view)
         for side, name, group in sides
@@ -187,10 +192,10 @@ def _over_rival(gathered: Gathered, reading: Reading) -> Effect | None:
         [seed for _, seed, _ in found],
         hits,
     )
-    return effects.total(table, np.ones(1, bool), np.zeros(1, bool), reading=reading)
+    return effects.total(table, np.ones(1, bool), np.zeros(1, bool), options=options)
 
 
-def so_far(spec: Spec, acc: Mapping[int, float]) -> dict[str, float]:
+def so_far(spec: StudySpec, acc: Mapping[int, float]) -> dict[str, float]:
     """Rough gains of the training techniques in points while runs are still missing, largest first; {} too early.
 
     acc: row -> Acc@1 in percent, of the rows that are done.
@@ -203,7 +208,7 @@ def so_far(spec: Spec, acc: Mapping[int, float]) -> dict[str, float]:
     return dict(sorted(gains.items(), key=lambda item: -abs(item[1])))
 
 
-def _corner(spec: Spec, levels: Bools, runs: Runs, runs_k: Runs) -> Corner:
+def _corner(spec: StudySpec, levels: Bools, runs: Runs, runs_k: Runs) -> Corner:
     k = len(spec.training)
     found = {}
     for name, table in ((f"acc{spec.top_k}", runs_k), ("acc1", runs)):
@@ -213,9 +218,9 @@ def _corner(spec: Spec, levels: Bools, runs: Runs, runs_k: Runs) -> Corner:
     return Corner(found, sd, len(values))
 
 
-def _costs(spec: Spec, rows: Sequence[Row], records: Records) -> dict[str, float]:
+def _costs(spec: StudySpec, rows: Sequence[DesignPoint], records: Records) -> dict[str, float]:
     """Training time with a technique over the time without: main effects on the logarithm of seconds."""
-    time = training_time(np.array([row.levels for row in rows], bool).reshape(len(rows), -1), records)
+    time = training_time(np.array([row.configuration for row in rows], bool).reshape(len(rows), -1), records)
     if time is None:
         return {}
     cost = dict(zip(spec.training, np.exp(time[1:]).tolist(), strict=True))

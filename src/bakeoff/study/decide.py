@@ -17,7 +17,7 @@ from bakeoff.stats.outcomes import Bools, Floats, Runs
 from bakeoff.stats.surrogate import Surface
 from bakeoff.study.gather import Searched, outcomes
 from bakeoff.study.preview import seconds_of, training_time
-from bakeoff.study.search import SPLIT, Search
+from bakeoff.study.search import SPLIT, SearchSpec
 from bakeoff.study.seeds import SHORTER
 
 LEAST = 4  # runs of each recipe that a proof takes
@@ -29,7 +29,7 @@ DOSES = 25  # runs that are kept for strengths
 
 
 @dataclass(frozen=True, eq=False)
-class Look:
+class SearchState:
     """What the runs so far say, on the select split.
 
     standing: of the training techniques. setting: (E,) of the evaluation techniques, the best with it. surface: the
@@ -38,7 +38,7 @@ class Look:
     seconds, (k + 1,), None while unknown. evaluation: seconds that evaluating a run takes, in the mean.
     """
 
-    standing: thompson.Standing
+    incumbent: thompson.Incumbent
     setting: Bools
     surface: Surface
     allowed: Bools
@@ -52,7 +52,7 @@ class Look:
     @property
     def reference(self) -> tuple[bool, ...]:
         """(k + E,) levels of the best recipe so far."""
-        return (*self.standing.best.tolist(), *self.setting.tolist())
+        return (*self.incumbent.best.tolist(), *self.setting.tolist())
 
     @property
     def eps(self) -> float:
@@ -60,17 +60,17 @@ class Look:
         return 0.05 if self.noise.sigma <= 0.15 else 0.1
 
 
-def look(asked: Search, seen: Searched, reference: Bools | None = None) -> Look:
+def update(asked: SearchSpec, seen: Searched, reference: Bools | None = None) -> SearchState:
     """What the runs of a search and those of earlier studies say.
 
     reference: (k + E,) of this recipe instead of the best, as was decided once.
     """
     own, records = seen.rows, seen.records
-    rows = (*own, *asked.prior, *asked.shorter)
-    runs = outcomes(asked.opening, rows, records, asked.k, SPLIT)
+    rows = (*own, *asked.warm_start, *asked.low_fidelity)
+    runs = outcomes(asked.initial, rows, records, asked.k, SPLIT)
     short = runs.block >= SHORTER
-    usual = len(own) + len(asked.prior)
-    time = training_time(np.array([row.levels for row in rows[:usual]], bool), records[:usual])
+    usual = len(own) + len(asked.warm_start)
+    time = training_time(np.array([row.configuration for row in rows[:usual]], bool), records[:usual])
     evaluated = [seconds for record in records[: len(own)] if record and (seconds := _evaluation(asked, record))]
     evaluation = float(np.mean(evaluated)) if evaluated else 0.0
     allowed = asked.allowed
@@ -78,50 +78,50 @@ def look(asked: Search, seen: Searched, reference: Bools | None = None) -> Look:
         allowed = allowed[seconds_of(time, allowed) <= asked.slowest]
     for levels in runs.lost:
         allowed = allowed[(allowed != levels).any(axis=1)]  # what failed twice can't be chosen
-    best: Look | None = None
+    best: SearchState | None = None
     settings, k = asked.settings, allowed.shape[1]
     if reference is not None:
         settings, allowed = reference[None, k:], reference[None, :k]
     for setting in settings:
         views = runs.view_at(setting)
         noise = measure(runs[np.flatnonzero(~short)], views)
-        surface = thompson.believe(runs, views, short if short.any() else None)
-        draw = np.random.default_rng([*b"look", asked.opening.design_seed, len(own)])
-        standing = thompson.stand(surface, allowed, draw)
-        if best is None or standing.value > best.standing.value:
+        surface = thompson.fit_surrogate(runs, views, short if short.any() else None)
+        draw = np.random.default_rng([*b"look", asked.initial.design_seed, len(own)])
+        incumbent = thompson.incumbent(surface, allowed, draw)
+        if best is None or incumbent.value > best.incumbent.value:
             spent = spent_on(asked, records[: len(own)])
-            best = Look(standing, setting, surface, allowed, noise, spent, runs, len(own), time, evaluation)
+            best = SearchState(incumbent, setting, surface, allowed, noise, spent, runs, len(own), time, evaluation)
     assert best is not None
     return best
 
 
-def proposals(asked: Search, now: Look) -> Bools:
+def suggestions(asked: SearchSpec, now: SearchState) -> Bools:
     """(4, k) configurations to run next."""
-    draw = np.random.default_rng([*b"propose", asked.opening.design_seed, now.ours])
-    return thompson.propose(now.surface, now.allowed, draw)
+    draw = np.random.default_rng([*b"propose", asked.initial.design_seed, now.ours])
+    return thompson.suggest(now.surface, now.allowed, draw)
 
 
-def enough(asked: Search, now: Look) -> str | None:
+def enough(asked: SearchSpec, now: SearchState) -> str | None:
     """Why the search should end now; None if it should go on."""
-    if OPTIMISM * now.standing.regret <= now.eps:
+    if OPTIMISM * now.incumbent.regret <= now.eps:
         return f"no other recipe is expected to be better by more than {now.eps:g} points"
-    tried = now.ours - len(asked.opening.rows)
+    tried = now.ours - len(asked.initial.rows)
     if tried >= MOST_TRIED:
         return f"{tried} configurations were tried"
-    batch = thompson.BATCH * cost(asked, now, now.standing.best[None]).sum()
+    batch = thompson.BATCH * cost(asked, now, now.incumbent.best[None]).sum()
     if now.spent + batch + proof_cost(asked, now, LEAST, 1) + strengths_cost(asked, now) > asked.budget:
         return f"the rest of the budget is for {'the strengths and ' if asked.strengths else ''}the proof"
     return None
 
 
-def strengths_cost(asked: Search, now: Look) -> float:
+def strengths_cost(asked: SearchSpec, now: SearchState) -> float:
     """Of the budget, what the first look at strengths takes, as many of them as there could be."""
     if not asked.strengths:
         return 0.0
-    return float(DOSES * cost(asked, now, now.standing.best[None]).sum())
+    return float(DOSES * cost(asked, now, now.incumbent.best[None]).sum())
 
 
-def proof(asked: Search, now: Look, spent: float) -> tuple[int, int]:
+def proof(asked: SearchSpec, now: SearchState, spent: float) -> tuple[int, int]:
     """Runs of the recipe, and of the recipe with each technique switched over, that the rest of the budget allows.
 
     spent: of the budget, so far. Never fewer than four and one, and no more than show the total gain to within 0.15
@@ -138,31 +138,31 @@ def proof(asked: Search, now: Look, spent: float) -> tuple[int, int]:
     return chosen
 
 
-def proof_cost(asked: Search, now: Look, runs: int, each: int) -> float:
+def proof_cost(asked: SearchSpec, now: SearchState, runs: int, each: int) -> float:
     """Of the budget: the recipe, the baseline and the published recipe `runs` times, every toggle `each` times."""
-    best, k = now.standing.best, len(now.standing.best)
+    best, k = now.incumbent.best, len(now.incumbent.best)
     corners = np.stack([best, np.zeros(k, bool), np.ones(k, bool)])
     toggled = best ^ np.eye(k, dtype=bool)
     return float(runs * cost(asked, now, corners).sum() + each * cost(asked, now, toggled).sum())
 
 
-def cost(asked: Search, now: Look, levels: Bools) -> Floats:
+def cost(asked: SearchSpec, now: SearchState, levels: Bools) -> Floats:
     """(P,) of the budget, for one run of each."""
     if asked.unit == "runs" or now.time is None:
         return np.ones(len(levels))
-    return (seconds_of(now.time, levels) + now.evaluation) / asked.opening.jobs
+    return (seconds_of(now.time, levels) + now.evaluation) / asked.initial.jobs
 
 
-def spent_on(asked: Search, records: Sequence[RunRecord | None]) -> float:
+def spent_on(asked: SearchSpec, records: Sequence[RunRecord | None]) -> float:
     """Of the budget, on these runs; those that earlier studies made are free, where it is time."""
     if asked.unit == "runs":
         return float(len(records))
-    made = (record for record in records if record and record.finished >= asked.opening.created)
-    return float(sum(record.seconds + _evaluation(asked, record) for record in made)) / asked.opening.jobs
+    made = (record for record in records if record and record.finished >= asked.initial.created)
+    return float(sum(record.seconds + _evaluation(asked, record) for record in made)) / asked.initial.jobs
 
 
-def _evaluation(asked: Search, record: RunRecord) -> float:
+def _evaluation(asked: SearchSpec, record: RunRecord) -> float:
     """Seconds that evaluating a run took on both splits, from its views on the select split."""
-    splits = asked.opening.splits
+    splits = asked.initial.splits
     both = (splits["select"] + splits["report"]) / splits["select"]
     return both * sum(view.seconds for view in record.views if view.split == SPLIT)

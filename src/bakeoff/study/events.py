@@ -7,10 +7,10 @@ from typing import Any, Literal
 from bakeoff.events import Event
 from bakeoff.runs.store import Store
 from bakeoff.study.analyse import Results
-from bakeoff.study.decide import Look
-from bakeoff.study.preview import Choice
-from bakeoff.study.search import Search
-from bakeoff.study.spec import Row, Spec
+from bakeoff.study.decide import SearchState
+from bakeoff.study.preview import SizeOption
+from bakeoff.study.search import SearchSpec
+from bakeoff.study.spec import DesignPoint, StudySpec
 
 Stage = Literal["opening", "search", "strengths", "proof"]
 
@@ -23,8 +23,8 @@ class StudyPlanned(Event):
     before, if it was. store: where its runs will be.
     """
 
-    spec: Spec
-    sizes: Sequence[Choice]
+    spec: StudySpec
+    sizes: Sequence[SizeOption]
     noise: float | None
     store: Store
 
@@ -49,7 +49,7 @@ class StudyEnlarged(Event):
     """
 
     first: Results
-    larger: Spec
+    larger: StudySpec
     half_width: float
     seconds: float
     store: Store
@@ -59,23 +59,23 @@ class StudyEnlarged(Event):
 class SearchPlanned(Event):
     """A derivation is laid out; nothing has run."""
 
-    asked: Search
+    asked: SearchSpec
 
     def as_json(self) -> dict[str, Any]:
         """Plain data, as `bakeoff derive --plan-only --json` prints it."""
-        asked, opening = self.asked, self.asked.opening
+        asked, initial = self.asked, self.asked.initial
         return {
             "study": asked.name,
             "objective": asked.objective,
             "budget": asked.budget,
             "unit": asked.unit,
             "least": asked.least,
-            "candidates": list(opening.names),
+            "candidates": list(initial.names),
             "always": list(asked.always),
-            "not_applicable": opening.not_applicable,
-            "opening": len(opening.rows),
-            "earlier_runs": len(asked.prior),
-            "shorter_runs": len(asked.shorter),
+            "not_applicable": initial.not_applicable,
+            "opening": len(initial.rows),
+            "earlier_runs": len(asked.warm_start),
+            "shorter_runs": len(asked.low_fidelity),
         }
 
 
@@ -83,7 +83,7 @@ class SearchPlanned(Event):
 class SearchStage(Event):
     """A derivation is about to make `rows`. now: what led to it; None at the opening."""
 
-    asked: Search
+    asked: SearchSpec
     stage: Stage
-    now: Look | None
-    rows: Sequence[Row]
+    now: SearchState | None
+    rows: Sequence[DesignPoint]

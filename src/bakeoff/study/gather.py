@@ -11,8 +11,8 @@ from bakeoff.runs.record import RunRecord
 from bakeoff.runs.store import Store
 from bakeoff.stats.outcomes import Hits, Runs
 from bakeoff.study import search
-from bakeoff.study.search import Search
-from bakeoff.study.spec import SPLIT, Row, Spec
+from bakeoff.study.search import SearchSpec
+from bakeoff.study.spec import SPLIT, DesignPoint, StudySpec
 
 Records = list[RunRecord | None]
 
@@ -26,10 +26,10 @@ class Gathered:
     select split says.
     """
 
-    spec: Spec
+    spec: StudySpec
     records: Records
     searched: Records
-    rival: Records
+    published_baseline: Records
     grown_from: tuple[str, ...]
     derived: "Derived | None"
 
@@ -42,7 +42,7 @@ class Derived:
     strengths.
     """
 
-    asked: Search
+    asked: SearchSpec
     search: "Searched"
     proof: Records
     swept: Records
@@ -56,35 +56,37 @@ class Searched:
     runs that earlier studies left, then for shorter ones.
     """
 
-    rows: tuple[Row, ...]
+    rows: tuple[DesignPoint, ...]
     records: Records
 
 
-def gather(store: Store, spec: Spec) -> Gathered:
+def gather(store: Store, spec: StudySpec) -> Gathered:
     """Read everything that is known about a study."""
     with _collector_paused():
         return Gathered(
             spec=spec,
             records=read(store, spec, spec.rows),
             searched=read(store, spec, spec.search),
-            rival=[store.read(row.runs[0], [spec.rival_view]) for row in spec.rival],
+            published_baseline=[store.read(row.runs[0], [spec.published_view]) for row in spec.published_baseline],
             grown_from=_grown_from(store, spec),
             derived=_derived(store, spec) if spec.design == "proof" else None,
         )
 
 
-def searched(store: Store, asked: Search, rows: Sequence[Row]) -> Searched:
+def searched(store: Store, asked: SearchSpec, rows: Sequence[DesignPoint]) -> Searched:
     """Read the runs that a search has made so far, `rows`, and those that it began with."""
-    return Searched(tuple(rows), read(store, asked.opening, (*rows, *asked.prior, *asked.shorter), search.SPLIT))
+    return Searched(
+        tuple(rows), read(store, asked.initial, (*rows, *asked.warm_start, *asked.low_fidelity), search.SPLIT)
+    )
 
 
-def read(store: Store, spec: Spec, rows: Sequence[Row], split: str = SPLIT) -> Records:
+def read(store: Store, spec: StudySpec, rows: Sequence[DesignPoint], split: str = SPLIT) -> Records:
     """What stands for each row, with its evaluations of the study's levels on a split."""
-    views = [level.view_of(split) for level in spec.levels]
+    views = [level.view_of(split) for level in spec.eval_settings]
     return [read_row(store, row, views) for row in rows]
 
 
-def read_row(store: Store, row: Row, views: Sequence[str]) -> RunRecord | None:
+def read_row(store: Store, row: DesignPoint, views: Sequence[str]) -> RunRecord | None:
     """What stands for a row: its first try, or its second if the first failed; None if neither was begun."""
     first = store.read(row.runs[0], views)
     if first and first.status == "done":
@@ -94,10 +96,10 @@ def read_row(store: Store, row: Row, views: Sequence[str]) -> RunRecord | None:
 
 
 def outcomes(
-    spec: Spec, rows: Sequence[Row], records: Sequence[RunRecord | None], k: int = 1, split: str = SPLIT
+    spec: StudySpec, rows: Sequence[DesignPoint], records: Sequence[RunRecord | None], k: int = 1, split: str = SPLIT
 ) -> Runs:
     """The results so far at Acc@k, given the record behind every row."""
-    names = [level.view_of(split) for level in spec.levels]
+    names = [level.view_of(split) for level in spec.eval_settings]
     acc = np.full((len(records), len(names)), np.nan)
     packed, images = np.zeros((len(records), len(names), 0), np.uint8), 0
     for index, record in enumerate(records):
@@ -110,27 +112,27 @@ def outcomes(
                     packed = np.zeros((len(records), len(names), -(-images // 8)), np.uint8)
                 acc[index] = [view.acc[f"acc{k}"] for view in there]
                 packed[index] = [view.packed_hits(k) for view in there]
-    levels = np.array([row.levels for row in rows], bool).reshape(len(rows), len(spec.training))
+    levels = np.array([row.configuration for row in rows], bool).reshape(len(rows), len(spec.training))
     shape = (len(records), *(2,) * len(spec.evaluation))
     return Runs.collect(levels, acc.reshape(shape), [row.block for row in rows], Hits(packed, images))
 
 
-def _grown_from(store: Store, spec: Spec) -> tuple[str, ...]:
+def _grown_from(store: Store, spec: StudySpec) -> tuple[str, ...]:
     """Earlier studies in the store whose runs are some of these; the first stage was planned, and isn't one."""
     runs = {row.runs for row in spec.rows}
-    others = (Spec.load(store, name) for name in store.study_names() if name not in (spec.name, spec.first_stage))
+    others = (StudySpec.load(store, name) for name in store.study_names() if name not in (spec.name, spec.first_stage))
     return tuple(
         other.name for other in others if other.created < spec.created and {row.runs for row in other.rows} < runs
     )
 
 
-def _derived(store: Store, proof: Spec) -> Derived:
-    asked = Search.load(store, proof.name)
+def _derived(store: Store, proof: StudySpec) -> Derived:
+    asked = SearchSpec.load(store, proof.name)
     return Derived(
         asked=asked,
         search=searched(store, asked, asked.made(proof)),
         proof=read(store, proof, proof.rows, search.SPLIT),
-        swept=read(store, proof, [dose.row for dose in proof.doses], search.SPLIT),
+        swept=read(store, proof, [point.row for point in proof.sweep_points], search.SPLIT),
     )
 
 
@@ -146,7 +148,7 @@ def _collector_paused() -> Iterator[None]:
             gc.enable()
 
 
-def reuse_of_report_split(store: Store, asked: Search) -> int:
+def reuse_of_report_split(store: Store, asked: SearchSpec) -> int:
     """How many other recipes were proved on the same data: each looked at the report split."""
-    others = (Spec.load(store, name) for name in store.study_names() if name != asked.name)
-    return sum(spec.design == "proof" and spec.data_fingerprint == asked.opening.data_fingerprint for spec in others)
+    others = (StudySpec.load(store, name) for name in store.study_names() if name != asked.name)
+    return sum(spec.design == "proof" and spec.data_fingerprint == asked.initial.data_fingerprint for spec in others)

@@ -15,7 +15,7 @@ _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 @dataclass(frozen=True)
-class Choice:
+class SizeOption:
     """One size of a study. Seconds of wall time; effects in points, or in run-to-run sds where the noise isn't known.
 
     half_width: of the 95 % interval of one technique. detectable: the least effect that is found with probability 0.8
@@ -28,11 +28,11 @@ class Choice:
     detectable: float
 
 
-def choices(kind: Kind, sizes: dict[int, float], k: int, sigma: float | None) -> list[Choice]:
+def size_options(kind: Kind, sizes: dict[int, float], k: int, sigma: float | None) -> list[SizeOption]:
     """What each size gives. sizes: runs -> seconds. k: training techniques. sigma: run-to-run sd, if known."""
     scale = 1.0 if sigma is None else sigma
     return [
-        Choice(runs, took, half_width(kind, runs, scale, k), least_detectable(kind, runs, scale, k))
+        SizeOption(runs, took, half_width(kind, runs, scale, k), least_detectable(kind, runs, scale, k))
         for runs, took in sorted(sizes.items())
     ]
 

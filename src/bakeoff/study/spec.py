@@ -4,11 +4,12 @@ A study is written once, before its first run, and holds no results: what the st
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import numpy as np
+from pydantic import ConfigDict, Field, TypeAdapter
 
 from bakeoff.errors import RequestError, unknown
 from bakeoff.plan import EvalView, Plan
@@ -21,21 +22,21 @@ SPLIT = "report"  # what effects are stated on; a study chooses nothing, so it m
 
 
 @dataclass(frozen=True)
-class Row:
+class DesignPoint:
     """One run of the design.
 
-    levels: which training techniques are on. block: seeds that belong together share it. seeds, runs: of the first try
+    configuration: which training techniques are on. block: seeds that belong together share it. seeds, runs: of the first try
     and of the second, which is made when the first diverged or crashed.
     """
 
-    levels: tuple[bool, ...]
+    configuration: Annotated[tuple[bool, ...], Field(alias="levels")]
     block: int
     seeds: tuple[int, int]
     runs: tuple[str, str]
 
 
 @dataclass(frozen=True)
-class Knob:
+class SweptKnob:
     """A strength that was tried at three values. usual: the published one, -1, 0 or 1; chosen: that which was taken."""
 
     technique: str
@@ -46,15 +47,15 @@ class Knob:
 
 
 @dataclass(frozen=True)
-class Dose:
+class SweepPoint:
     """A run of a derived recipe at other strengths: one of -1, 0, 1 for each knob."""
 
     coded: tuple[int, ...]
-    row: Row
+    row: DesignPoint
 
 
 @dataclass(frozen=True)
-class Level:
+class EvalSetting:
     """One setting of the evaluation techniques, read from the weights of every run."""
 
     ema: bool
@@ -72,7 +73,7 @@ class Level:
 
 
 @dataclass(frozen=True)
-class Spec:
+class StudySpec:
     """A study.
 
     training, evaluation: techniques whose effect takes runs of its own, and those whose levels are both read from every
@@ -86,6 +87,8 @@ class Spec:
     did; knobs and doses, the strengths that were tried, and the runs for that.
     """
 
+    __pydantic_config__ = ConfigDict(extra="forbid")  # what a later version wrote isn't read by halves
+
     name: str
     task: str
     design: Kind
@@ -95,8 +98,8 @@ class Spec:
     evaluation: tuple[str, ...]
     not_applicable: dict[str, str]
     order: tuple[str, ...]
-    rows: tuple[Row, ...]
-    levels: tuple[Level, ...]
+    rows: tuple[DesignPoint, ...]
+    eval_settings: Annotated[tuple[EvalSetting, ...], Field(alias="levels")]
     base_plan: dict[str, Any]
     recipe_plan: dict[str, Any]
     data_fingerprint: str
@@ -109,13 +112,13 @@ class Spec:
     versions: dict[str, str]
     created: str
     reference: tuple[bool, ...] = ()
-    search: tuple[Row, ...] = ()
-    rival: tuple[Row, ...] = ()
-    rival_view: str = ""
-    touched: int = 0
+    search: tuple[DesignPoint, ...] = ()
+    published_baseline: Annotated[tuple[DesignPoint, ...], Field(alias="rival")] = ()
+    published_view: Annotated[str, Field(alias="rival_view")] = ""
+    report_split_reuse: Annotated[int, Field(alias="touched")] = 0
     ended: str = ""
-    knobs: tuple[Knob, ...] = ()
-    doses: tuple[Dose, ...] = ()
+    knobs: tuple[SweptKnob, ...] = ()
+    sweep_points: Annotated[tuple[SweepPoint, ...], Field(alias="doses")] = ()
     arrangement: str = ""
     first_stage: str = ""
 
@@ -137,21 +140,21 @@ class Spec:
     @cached_property
     def matrix(self) -> Bools:
         """(N, k) which training techniques each row has on."""
-        return np.array([row.levels for row in self.rows], bool).reshape(len(self.rows), len(self.training))
+        return np.array([row.configuration for row in self.rows], bool).reshape(len(self.rows), len(self.training))
 
-    def level_at(self, levels: Bools) -> Level:
+    def level_at(self, levels: Bools) -> EvalSetting:
         """How the configuration `levels` (k + E,) is evaluated."""
-        return self.levels[int("0" + "".join(str(int(on)) for on in levels[len(self.training) :]), 2)]
+        return self.eval_settings[int("0" + "".join(str(int(on)) for on in levels[len(self.training) :]), 2)]
 
-    def save(self, store: Store) -> Self:
+    def save(self, store: Store) -> "StudySpec":
         """Keep the study, and return what is kept: one that is there already stays as it is."""
         if self.name in store.study_names():
             return self.load(store, self.name)
-        store.write_study(self.name, asdict(self))
+        store.write_study(self.name, _STORED.dump_python(self, mode="json", by_alias=True))
         return self
 
     @classmethod
-    def load(cls, store: Store, prefix: str) -> Self:
+    def load(cls, store: Store, prefix: str) -> "StudySpec":
         """The study whose name starts with `prefix`. Raises RequestError if there is none or more than one."""
         names = store.study_names()
         found = [prefix] if prefix in names else [name for name in names if name.startswith(prefix)]
@@ -163,7 +166,7 @@ class Spec:
                 raise RequestError(f"no studies in {store.root}; start with: bakeoff ablate --task digits")
             raise unknown(f"study in {store.root}", prefix, names)
         try:
-            spec = cls.from_json(store.read_study(found[0]))
+            spec = _STORED.validate_python(store.read_study(found[0]))
             for plan in (spec.base_plan, spec.recipe_plan):
                 Plan.model_validate(plan)
         except (KeyError, TypeError, ValueError) as error:
@@ -173,26 +176,10 @@ class Spec:
             ) from None
         return spec
 
-    @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Self:
-        """What `asdict` made, after a round trip through JSON; older studies lack the last fields."""
-        lists: dict[str, Any] = {
-            name: tuple(data[name])
-            for name in ("training", "evaluation", "order", "classes", "reference")
-            if name in data
-        }
-        rows: dict[str, Any] = {name: rows_from(data[name]) for name in ("rows", "search", "rival") if name in data}
-        knobs = tuple(Knob(**{**knob, "values": tuple(knob["values"])}) for knob in data.get("knobs", ()))
-        doses = tuple(Dose(tuple(dose["coded"]), *rows_from([dose["row"]])) for dose in data.get("doses", ()))
-        levels = tuple(Level(**level) for level in data["levels"])
-        return cls(**{**data, **lists, **rows, "levels": levels, "knobs": knobs, "doses": doses})
-
     @property
     def top_k(self) -> int:
         """The K of Acc@K beside Acc@1: 5, or the number of classes if that is less."""
         return min(5, len(self.classes))
 
 
-def rows_from(data: Sequence[dict[str, Any]]) -> tuple[Row, ...]:
-    """Rows from JSON."""
-    return tuple(Row(tuple(row["levels"]), row["block"], tuple(row["seeds"]), tuple(row["runs"])) for row in data)
+_STORED = TypeAdapter(StudySpec)

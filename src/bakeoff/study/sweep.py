@@ -12,16 +12,16 @@ from bakeoff.stats.noise import ENOUGH_DF
 from bakeoff.stats.outcomes import Ints
 from bakeoff.stats.surrogate import CENTRE, Surface
 from bakeoff.study import decide
-from bakeoff.study.decide import Look
+from bakeoff.study.decide import SearchState
 from bakeoff.study.gather import Searched, outcomes
-from bakeoff.study.search import SPLIT, Search
-from bakeoff.study.spec import Dose, Knob
+from bakeoff.study.search import SPLIT, SearchSpec
+from bakeoff.study.spec import SweepPoint, SweptKnob
 
 _MOST_DOSES = 60  # runs at other strengths
 
 
 @dataclass(frozen=True, eq=False)
-class Doses:
+class SweepState:
     """What the runs at other strengths say, on the select split.
 
     best: (m,) the strengths to take, -1, 0 or 1. surface: the model. regret: expected, in points. spent: of the budget.
@@ -33,26 +33,26 @@ class Doses:
     spent: float
 
 
-def look(
-    asked: Search,
+def update(
+    asked: SearchSpec,
     seen: Searched,
-    now: Look,
-    knobs: Sequence[Knob],
-    doses: Sequence[Dose],
+    now: SearchState,
+    knobs: Sequence[SweptKnob],
+    sweep_points: Sequence[SweepPoint],
     swept: Sequence[RunRecord | None],
-) -> Doses:
+) -> SweepState:
     """What the runs at other strengths and the recipe's own runs in the search say of its strengths.
 
     doses: the runs at other strengths, all of which have come to an end; swept: what stands for each.
     """
-    training = now.reference[: len(now.standing.best)]
+    training = now.reference[: len(now.incumbent.best)]
     usual = np.array([knob.usual for knob in knobs], np.int64)
-    before = zip((*seen.rows, *asked.prior), seen.records, strict=False)
-    own = [(row, record) for row, record in before if row.levels == training]
-    tried = [dose.row for dose in doses]
-    coded = {row.block: usual for row, _ in own} | {dose.row.block: np.array(dose.coded) for dose in doses}
+    before = zip((*seen.rows, *asked.warm_start), seen.records, strict=False)
+    own = [(row, record) for row, record in before if row.configuration == training]
+    tried = [point.row for point in sweep_points]
+    coded = {row.block: usual for row, _ in own} | {point.row.block: np.array(point.coded) for point in sweep_points}
     rows, records = [*(row for row, _ in own), *tried], [*(record for _, record in own), *swept]
-    runs = outcomes(asked.opening, rows, records, asked.k, SPLIT)
+    runs = outcomes(asked.initial, rows, records, asked.k, SPLIT)
     y = runs.acc @ runs.view_at(now.setting)
     scales, scale = now.surface.scales, now.surface.scale
     y = y if scale is None else scale.of(y)
@@ -60,24 +60,24 @@ def look(
     unit = max(1.0, scales.main / CENTRE[0])
     fitted = strengths.fit(coded_runs, y, runs.block, sigma=scales.sigma, df=ENOUGH_DF, unit=unit)
     surface = replace(fitted, scale=scale)
-    draw = np.random.default_rng([*b"doses", asked.opening.design_seed, len(doses)])
+    draw = np.random.default_rng([*b"doses", asked.initial.design_seed, len(sweep_points)])
     *_, regret = search.highest(surface, strengths.features(strengths.combinations(len(knobs))), draw)
     spent = decide.spent_on(asked, [*seen.records[: len(seen.rows)], *swept])
-    return Doses(strengths.settle(surface, usual, now.eps), surface, regret, spent)
+    return SweepState(strengths.settle(surface, usual, now.eps), surface, regret, spent)
 
 
-def more(asked: Search, seen: Doses, doses: Sequence[Dose]) -> Ints:
+def more(asked: SearchSpec, seen: SweepState, sweep_points: Sequence[SweepPoint]) -> Ints:
     """(4, m) strengths to run next."""
-    draw = np.random.default_rng([*b"more", asked.opening.design_seed, len(doses)])
+    draw = np.random.default_rng([*b"more", asked.initial.design_seed, len(sweep_points)])
     every = strengths.combinations(len(seen.best))
     return np.asarray(every[search.best_in_draws(seen.surface, strengths.features(every), draw)], np.int64)
 
 
-def enough(asked: Search, now: Look, seen: Doses, doses: Sequence[Dose]) -> bool:
+def enough(asked: SearchSpec, now: SearchState, seen: SweepState, sweep_points: Sequence[SweepPoint]) -> bool:
     """Whether the strengths are settled, or the budget for them is used up."""
-    batch = search.BATCH * decide.cost(asked, now, now.standing.best[None]).sum()
+    batch = search.BATCH * decide.cost(asked, now, now.incumbent.best[None]).sum()
     return bool(
         decide.OPTIMISM * seen.regret <= now.eps
-        or len(doses) >= _MOST_DOSES
+        or len(sweep_points) >= _MOST_DOSES
         or seen.spent + batch + decide.proof_cost(asked, now, decide.LEAST, 1) > asked.budget
     )

@@ -5,7 +5,7 @@ import math
 from bakeoff import techniques
 from bakeoff.plan import Plan
 from bakeoff.report import words
-from bakeoff.report.rows import Row
+from bakeoff.report.rows import EffectRow
 from bakeoff.report.stacked import steps
 from bakeoff.stats.table import Effect
 from bakeoff.study.analyse import Results
@@ -13,7 +13,7 @@ from bakeoff.techniques import published
 from bakeoff.techniques.published import Increment
 
 
-def reasons(row: Row, results: Results) -> tuple[str, ...]:
+def reasons(row: EffectRow, results: Results) -> tuple[str, ...]:
     """Each reason as a paragraph; none where the post or the study has no number."""
     if row.effect is None or row.post is None or not row.measured:
         return ()
@@ -49,7 +49,7 @@ def _agreement(effect: Effect, post: Increment) -> str:
     )
 
 
-def _order(row: Row, results: Results) -> str:
+def _order(row: EffectRow, results: Results) -> str:
     spec, name = results.spec, row.technique
     asked = "The question. The post's number is what it adds to the steps before it; the study's is "
     asked += f"{words.ESTIMANDS[spec.design]}."
@@ -70,7 +70,7 @@ def _order(row: Row, results: Results) -> str:
     return f"{asked}{found}, by a model of all runs. {so}"
 
 
-def _company(row: Row, results: Results) -> str:
+def _company(row: EffectRow, results: Results) -> str:
     """What was on at the same time."""
     if results.spec.design != "factorial":
         return ""
@@ -115,7 +115,7 @@ def _room(post: Increment, results: Results) -> str:
     )
 
 
-def _luck(row: Row, post: Increment, results: Results) -> str:
+def _luck(row: EffectRow, post: Increment, results: Results) -> str:
     """How far the post's way of counting could be off, by the noise that was seen here."""
     best = "Best of 3. The post states the best of 3 runs of every row, the study the mean of all its runs."
     if row.evaluation:

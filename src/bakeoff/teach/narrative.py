@@ -9,7 +9,7 @@ from typing import ClassVar
 from bakeoff import techniques
 from bakeoff.plan import Plan
 from bakeoff.report import words
-from bakeoff.report.rows import Row, rows, waiting
+from bakeoff.report.rows import EffectRow, rows, waiting
 from bakeoff.study.analyse import Results
 from bakeoff.teach.differences import reasons
 from bakeoff.technique import Claim, Paper
@@ -72,7 +72,7 @@ def narrative(technique: str, results: Results | None = None) -> Narrative:
     )
 
 
-def _row(technique: str, results: Results) -> Row | None:
+def _row(technique: str, results: Results) -> EffectRow | None:
     return next((row for row in rows(results) if row.technique == technique), None)
 
 
@@ -209,7 +209,7 @@ def measured(technique: str, results: Results | None) -> str:
     )
 
 
-def _sources(technique: str, row: Row | None, results: Results | None) -> str:
+def _sources(technique: str, row: EffectRow | None, results: Results | None) -> str:
     found = [f"the post's from its table of key accuracy improvements, {words.POST}"]
     if published.increment(technique) is None:
         found = [f"what is said of the post from its text, {words.POST}"]

@@ -38,7 +38,7 @@ class FixRes(Technique):
     def edit(self, base: Plan, task: Task) -> Mapping[str, Any]:
         return {"train_px": self._px(base)}
 
-    def obstacle(self, base: Plan, task: Task) -> str | None:
+    def not_applicable_reason(self, base: Plan, task: Task) -> str | None:
         if base.model.name in ONE_SIZE:
             return f"{base.model.name} takes images of one size only"
         if self._px(base) == base.train_px:

@@ -33,7 +33,7 @@ class InferenceResize(Technique):
     def edit(self, base: Plan, task: Task) -> Mapping[str, Any]:
         return {"eval_view": self._view(base)}
 
-    def obstacle(self, base: Plan, task: Task) -> str | None:
+    def not_applicable_reason(self, base: Plan, task: Task) -> str | None:
         if self._view(base) == base.eval_view:
             return f"images are resized to {base.eval_view.resize_px} px already: nothing would change"
         return None

@@ -29,7 +29,7 @@ class Nesterov(Technique):
     def edit(self, base: Plan, task: Task) -> Mapping[str, Any]:
         return {"optimizer": base.optimizer.model_copy(update={"nesterov": True})}
 
-    def obstacle(self, base: Plan, task: Task) -> str | None:
+    def not_applicable_reason(self, base: Plan, task: Task) -> str | None:
         if not isinstance(base.optimizer, SGD) or not base.optimizer.momentum:
             return "the baseline's optimizer is not SGD with momentum"
         return None

@@ -36,8 +36,8 @@ def check_technique(technique: str | type[Technique] | Technique) -> None:
         check_plans(it, task)
         for other in techniques.NAMES:
             check_order(it, techniques.make(other), task)
-    fit = [task for task in TASKS if not it.obstacle(task.base_plan(), task)]
-    reasons = ", ".join(str(it.obstacle(task.base_plan(), task)) for task in TASKS)
+    fit = [task for task in TASKS if not it.not_applicable_reason(task.base_plan(), task)]
+    reasons = ", ".join(str(it.not_applicable_reason(task.base_plan(), task)) for task in TASKS)
     require(fit, f"technique '{it.name}' rules out every task that it is checked on: {reasons}")
     for task in fit:
         plan = compile_plan(task, Recipe("checked", (it,)), small_plan(task)).plan

@@ -7,27 +7,27 @@ from rich.console import Console
 
 from bakeoff.report import words
 from bakeoff.stats.outcomes import Bools
-from bakeoff.study.decide import Look, enough
+from bakeoff.study.decide import SearchState, enough
 from bakeoff.study.events import SearchStage
-from bakeoff.study.search import Search
+from bakeoff.study.search import SearchSpec
 
 _MOST_NAMED = 3  # differences from the best that are named
 
 
-def show_plan(console: Console, asked: Search) -> None:
+def show_plan(console: Console, asked: SearchSpec) -> None:
     """What a derivation will do."""
-    spec = asked.opening
+    spec = asked.initial
     _say(console, f"{asked.name}: the best of {2 ** len(spec.names):,} recipes from {words.listed(spec.names)}")
     for name, reason in spec.not_applicable.items():
         _say(console, f"not a candidate: {name}, {reason}")
     if asked.always:
         _say(console, f"always on: {words.listed(asked.always)}")
-    if asked.prior:
-        _say(console, f"{words.counted(len(asked.prior), 'run')} of earlier studies are used")
-    if asked.shorter:
+    if asked.warm_start:
+        _say(console, f"{words.counted(len(asked.warm_start), 'run')} of earlier studies are used")
+    if asked.low_fidelity:
         _say(
             console,
-            f"{words.counted(len(asked.shorter), 'shorter run')} of earlier studies count for what they agree on",
+            f"{words.counted(len(asked.low_fidelity), 'shorter run')} of earlier studies count for what they agree on",
         )
     _say(
         console,
@@ -50,21 +50,21 @@ def planned(event: SearchStage) -> list[str]:
         return [f"strengths: {words.counted(len(rows), 'run')} of the best recipe with weaker and stronger techniques"]
     if stage == "proof":
         return [f"proof: {words.counted(len(rows), 'run')} with seeds of their own"]
-    lines = [standing(asked, now)]
+    lines = [incumbent(asked, now)]
     if why := enough(asked, now):
         lines.append(f"the search ends: {why}")
     else:
-        names = asked.opening.training
-        tried = Counter(_difference(row.levels, now.standing.best, names) for row in rows)
+        names = asked.initial.training
+        tried = Counter(_difference(row.configuration, now.incumbent.best, names) for row in rows)
         what = "; ".join(text if count == 1 else f"{text}, {count} times" for text, count in tried.items())
         lines.append(f"trying, since each may be better: {what}")
     return lines
 
 
-def standing(asked: Search, now: Look) -> str:
+def incumbent(asked: SearchSpec, now: SearchState) -> str:
     """The best recipe so far, with what isn't known about it."""
-    on = [name for name, is_on in zip(asked.opening.names, now.reference, strict=True) if is_on]
-    best = now.standing
+    on = [name for name, is_on in zip(asked.initial.names, now.reference, strict=True) if is_on]
+    best = now.incumbent
     return (
         f"best so far, after {words.counted(len(now.runs), 'run')} and {100 * now.spent / asked.budget:.0f} % of the "
         f"budget: {', '.join(on) or 'the baseline'}; believed Acc@{asked.k} on select {best.value:.2f} ± "

@@ -15,7 +15,7 @@ from bakeoff.runs.store import Store
 from bakeoff.study.analyse import so_far
 from bakeoff.study.events import SearchPlanned, SearchStage, StudyEnlarged, StudyPlanned
 from bakeoff.study.gather import read_row
-from bakeoff.study.spec import Spec
+from bakeoff.study.spec import StudySpec
 
 _LINE_SECONDS = 5.0
 
@@ -76,7 +76,7 @@ class Terminal:
                 for line in derivation.planned(event):
                     self._say(line)
                 if event.now is not None:
-                    self._standing = derivation.standing(event.asked, event.now)
+                    self._standing = derivation.incumbent(event.asked, event.now)
                 self._begin(event.stage, None)
             case RunEnded():
                 self._run(event)
@@ -117,7 +117,7 @@ class Terminal:
 class _Interim:
     """Rough gains while a study runs: to read all of its runs again after each of them would take hours."""
 
-    def __init__(self, spec: Spec, store: Store) -> None:
+    def __init__(self, spec: StudySpec, store: Store) -> None:
         self.spec, self.store = spec, store
         self.row_of = {run: index for index, row in enumerate(spec.rows) for run in row.runs}
         self.acc: dict[int, float] = {}
@@ -133,6 +133,6 @@ class _Interim:
         return f"; so far {gains}" if gains else ""
 
     def _look(self, index: int) -> None:
-        record = read_row(self.store, self.spec.rows[index], [self.spec.levels[-1].view])
+        record = read_row(self.store, self.spec.rows[index], [self.spec.eval_settings[-1].view])
         if record and record.status == "done":
             self.acc.update((index, view.acc["acc1"]) for view in record.views)

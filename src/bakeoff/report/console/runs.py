@@ -92,13 +92,13 @@ def show_runs(console: Console, records: Iterable[RunRecord]) -> None:
     console.print(table)
 
 
-def show_plan(console: Console, plan: Plan, owners: Mapping[str, Sequence[str]], skipped: Mapping[str, str]) -> None:
+def show_plan(console: Console, plan: Plan, set_by: Mapping[str, Sequence[str]], skipped: Mapping[str, str]) -> None:
     """Every slot of a plan, with the techniques that set it."""
     table = Table(box=None, pad_edge=False)
     for name in ("slot", "value", "set by"):
         table.add_column(name)
     for slot in SLOTS:
-        names = [name for path in owners if path.partition(".")[0] == slot for name in owners[path]]
+        names = [name for path in set_by if path.partition(".")[0] == slot for name in set_by[path]]
         table.add_row(slot, _slot(getattr(plan, slot)), ", ".join(names) or "task", style=None if names else "dim")
     console.print(table)
     console.print(f"{plan.steps:,} steps, peak learning rate {plan.peak_lr:.4g}, plan {plan.digest}")

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bakeoff.report import words
-from bakeoff.report.rows import Row, rows
+from bakeoff.report.rows import EffectRow, rows
 from bakeoff.report.sections.summary import headline, notices
 from bakeoff.study.analyse import Results
 
@@ -42,7 +42,7 @@ def show(console: Console, results: Results) -> None:
         _say(console, words.noise(results.noise))
 
 
-def _table(table: list[Row], results: Results, room: bool) -> Table:
+def _table(table: list[EffectRow], results: Results, room: bool) -> Table:
     grid = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     grid.add_column("technique", no_wrap=True)
     for name in ("yours", "interval", "post"):
@@ -64,7 +64,7 @@ def _table(table: list[Row], results: Results, room: bool) -> Table:
     return grid
 
 
-def _verdict(row: Row) -> str:
+def _verdict(row: EffectRow) -> str:
     if row.tone == "undecided" and row.effect is not None:
         runs = row.effect.runs_to_decide
         if runs is None or runs > words.MANY_RUNS:
@@ -73,7 +73,7 @@ def _verdict(row: Row) -> str:
     return f"{row.verdict}: {row.why}" if row.why else row.verdict
 
 
-def _claim(row: Row) -> str:
+def _claim(row: EffectRow) -> str:
     claim = row.claim
     if claim is None or claim.gain is None:
         return "-"

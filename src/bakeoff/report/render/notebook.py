@@ -23,8 +23,8 @@ def render(page: Page, results: Results) -> str:
     head += [f"> {markdown.words(text)}" for text in page.notices]
     head += [markdown.words(text) for text in page.headline]
     study = repr(results.spec.name)
-    if results.reading != DEFAULT:
-        study += f", reading=bo.{results.reading!r}"
+    if results.options != DEFAULT:
+        study += f", options=bo.{results.options!r}"
     cells = [_markdown("title", "\n\n".join(head)), _code("setup", 1, _SETUP.format(study=study), [])]
     for count, section in enumerate(page.sections, start=2):
         cells.append(_markdown(section.name, f"## {markdown.escape(section.title)}"))

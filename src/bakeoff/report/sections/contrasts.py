@@ -4,13 +4,13 @@ import math
 
 from bakeoff.report import chart, words
 from bakeoff.report.page import Cell, Column, Picture, Section, Table, Text, strong, term
-from bakeoff.report.rows import Row
+from bakeoff.report.rows import EffectRow
 from bakeoff.report.stacked import steps
 from bakeoff.stats.table import Effect
 from bakeoff.study.analyse import Results
 
 
-def in_recipe(results: Results, table: list[Row]) -> Section | None:
+def in_recipe(results: Results, table: list[EffectRow]) -> Section | None:
     """The averaged effects beside those in the recipe."""
     if not results.in_recipe:
         return None

@@ -7,12 +7,12 @@ from bakeoff.report import words
 from bakeoff.report.page import Cell, Column, Section, Table, Text, strong
 from bakeoff.stats.outcomes import Floats
 from bakeoff.study.analyse import Results
-from bakeoff.study.spec import Row
+from bakeoff.study.spec import DesignPoint
 
 
 def beside(results: Results) -> list[Text]:
     """The gain of a derived recipe over the one that was published."""
-    gain = results.over_rival
+    gain = results.over_published
     if gain is None or not math.isfinite(gain.gain_pp):
         return []
     verb, points = words.change(gain.gain_pp)
@@ -31,16 +31,16 @@ def found(results: Results) -> Section | None:
     if results.found is None:
         return None
     asked, now, spec = results.found.asked, results.found.look, results.spec
-    tried = asked.made(spec)[len(asked.opening.rows) :]
-    names = asked.opening.training
-    seen = len({row.levels for row in (*asked.made(spec), *asked.prior)})
+    tried = asked.made(spec)[len(asked.initial.rows) :]
+    names = asked.initial.training
+    seen = len({row.configuration for row in (*asked.made(spec), *asked.warm_start)})
     how = Text.of(
         f"Of {len(asked.allowed) * 2 ** len(spec.evaluation):,} recipes from {len(spec.names)} candidates, the one "
         f"with the highest Acc@{asked.k} was wanted, for {words.budget(asked.budget, asked.unit)} in all. ",
-        f"The search made {len(asked.opening.rows)} runs to begin with and {len(tried)} more, each of a recipe that "
+        f"The search made {len(asked.initial.rows)} runs to begin with and {len(tried)} more, each of a recipe that "
         "might be the best as far as was known",
-        f", and used {len(asked.prior)} of earlier studies" if asked.prior else "",
-        f", and {len(asked.shorter)} shorter ones for what they agree on" if asked.shorter else "",
+        f", and used {len(asked.warm_start)} of earlier studies" if asked.warm_start else "",
+        f", and {len(asked.low_fidelity)} shorter ones for what they agree on" if asked.low_fidelity else "",
         f"; {words.counted(seen, 'configuration')} of the training techniques were seen. It looked at the "
         f"part of the data called select only, and trained for {words.duration(results.found.seconds)} in all. It "
         f"ended because {spec.ended}.",
@@ -48,7 +48,7 @@ def found(results: Results) -> Section | None:
     body = [
         (
             Cell("Believed by the search", f"select, seeds that the search knew{', published strengths' * spec.tuned}"),
-            _range(now.standing.value, now.standing.sd),
+            _range(now.incumbent.value, now.incumbent.sd),
         ),
         (Cell("The same images, fresh seeds", "select"), _mean(results.found.fresh)),
     ]
@@ -59,7 +59,7 @@ def found(results: Results) -> Section | None:
                 Cell(words.number(results.recipe.acc["acc1"], 2, words.PERCENT)),
             )
         )
-    optimism = now.standing.value - float(results.found.fresh.mean()) if len(results.found.fresh) else math.nan
+    optimism = now.incumbent.value - float(results.found.fresh.mean()) if len(results.found.fresh) else math.nan
     honest = () if spec.tuned else (Text.of(
         "A search believes the best of what it saw, so it believes too much. Here it was off by ",
         strong(f"{words.signed(optimism)} points"), " on the same images. The split called report has other images, "
@@ -107,22 +107,22 @@ def _strengths(results: Results) -> list[Text | Table]:
         )
         for knob in spec.knobs
     )
-    tried = words.counted(len(spec.doses), "run")
+    tried = words.counted(len(spec.sweep_points), "run")
     return [
         Text.of(f"Then three strengths of each technique of the recipe were tried, in {tried}. {taken}"),
         Table((Column("Strength"), Column("Low", True), Column("Middle", True), Column("High", True)), body),
     ]
 
 
-def _decision(results: Results, index: int, tried: Sequence[Row]) -> tuple[Cell, ...]:
+def _decision(results: Results, index: int, tried: Sequence[DesignPoint]) -> tuple[Cell, ...]:
     assert results.found is not None
-    belief, kept = results.found.in_recipe, bool(results.found.look.standing.best[index])
+    belief, kept = results.found.in_recipe, bool(results.found.look.incumbent.best[index])
     mean, sd, positive = (float(values[index]) for values in (belief.mean, belief.sd, belief.positive))
     sure = positive if kept else 1 - positive
     why = f"{'helps' if kept else 'hurts'} with probability {words.percent(sure)}"
     return (
         Cell(words.title(results.spec.training[index])),
-        Cell(f"{sum(row.levels[index] for row in tried)} of {len(tried)}"),
+        Cell(f"{sum(row.configuration[index] for row in tried)} of {len(tried)}"),
         Cell(words.signed(mean), words.span(mean - 1.96 * sd, mean + 1.96 * sd)),
         Cell("kept" if kept else "dropped", why),
     )

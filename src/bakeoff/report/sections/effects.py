@@ -2,7 +2,7 @@
 
 from bakeoff.report import chart, words
 from bakeoff.report.page import Cell, Column, Picture, Section, Table, Text, link, strong, term
-from bakeoff.report.rows import Row, rows
+from bakeoff.report.rows import EffectRow, rows
 from bakeoff.study.analyse import Results
 
 _GAIN = {
@@ -41,9 +41,9 @@ _GAIN = {
 }
 
 
-def effects(results: Results, table: list[Row]) -> Section:
+def effects(results: Results, table: list[EffectRow]) -> Section:
     """The table of key accuracy improvements, and how to read it."""
-    level, delta = words.percent(results.total.level), results.reading.delta
+    level, delta = words.percent(results.total.level), results.options.delta
     digits = words.digits(results.main)
     intro = Text.of(
         "The ", term("baseline"), " is plain training with none of the techniques; the ", term("recipe"),
@@ -54,7 +54,7 @@ def effects(results: Results, table: list[Row]) -> Section:
     )  # fmt: skip
     body = tuple(_row(row, digits) for row in table)
     anytime = " They hold however often the results were looked at meanwhile." if results.total.unplanned else ""
-    reading = Text.of(
+    options = Text.of(
         "Below each gain stands its ", term(f"{level} interval"), ". A ", term("seed"), " starts the random numbers of "
         "a training, and other seeds give slightly other accuracies. If the study were repeated with other seeds and "
         f"evaluated on the same images, {level} of such intervals would hold the true gain.{anytime} Each alone, that "
@@ -76,11 +76,11 @@ def effects(results: Results, table: list[Row]) -> Section:
     titles = ("Technique", "Yours, points", "The post, points", "The paper, points", "Extra training time", "Verdict")
     numbers = (False, True, True, False, True, False)
     columns = tuple(Column(name, flush) for name, flush in zip(titles, numbers, strict=True))
-    blocks = (intro, Text(_GAIN[results.spec.design]), Table(columns, body, wide=True), reading, verdicts, published)
+    blocks = (intro, Text(_GAIN[results.spec.design]), Table(columns, body, wide=True), options, verdicts, published)
     return Section("effects", "Key accuracy improvements", blocks)
 
 
-def _row(row: Row, digits: int) -> tuple[Cell, ...]:
+def _row(row: EffectRow, digits: int) -> tuple[Cell, ...]:
     kinds = ("left out of the recipe" if row.dropped else "", "read from every run with and without")
     kind = "; ".join(part for part in kinds[: 2 if row.evaluation else 1] if part)
     yours = Cell(words.DASH)

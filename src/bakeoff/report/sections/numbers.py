@@ -4,11 +4,11 @@ import math
 
 from bakeoff.report import words
 from bakeoff.report.page import Cell, Column, Section, Table, Text, term
-from bakeoff.report.rows import Row
+from bakeoff.report.rows import EffectRow
 from bakeoff.study.analyse import Results
 
 
-def numbers(results: Results, table: list[Row]) -> Section | None:
+def numbers(results: Results, table: list[EffectRow]) -> Section | None:
     """Every interval of every effect."""
     if not len(results.runs):
         return None
@@ -54,7 +54,7 @@ def numbers(results: Results, table: list[Row]) -> Section | None:
     return Section("numbers", "All intervals", (intro, Table(columns, tuple(body), wide=True)))
 
 
-def claims(table: list[Row]) -> Section | None:
+def claims(table: list[EffectRow]) -> Section | None:
     """What the techniques' authors report."""
     body = []
     for row in table:

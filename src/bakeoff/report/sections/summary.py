@@ -4,7 +4,7 @@ import math
 
 from bakeoff.report import words
 from bakeoff.report.page import Text, strong
-from bakeoff.report.rows import Row, waiting
+from bakeoff.report.rows import EffectRow, waiting
 from bakeoff.report.sections import derivation
 from bakeoff.study.analyse import Results
 
@@ -44,7 +44,7 @@ def notices(results: Results) -> tuple[Text, ...]:
     return tuple(found)
 
 
-def headline(results: Results, table: list[Row]) -> tuple[Text, ...]:
+def headline(results: Results, table: list[EffectRow]) -> tuple[Text, ...]:
     """The answer: the total gain, then what helps, hurts, does nothing worth having, and what is undecided."""
     total, digits = results.total, words.digits([results.total])
     names = [name for name, on in zip(results.spec.names, results.spec.recipe_levels, strict=True) if on]
@@ -87,7 +87,7 @@ def headline(results: Results, table: list[Row]) -> tuple[Text, ...]:
     return (first, *derivation.beside(results), *groups)
 
 
-def _short(row: Row, tone: str) -> str:
+def _short(row: EffectRow, tone: str) -> str:
     assert row.effect is not None
     gain = words.signed(row.effect.gain_pp) if tone in ("helps", "hurts") else ""
     about = "; ".join(part for part in ("left out" if row.dropped else "", gain) if part)
