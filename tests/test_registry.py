@@ -403,6 +403,27 @@ def test_the_paper_and_claims_of_a_card_are_found() -> None:
     assert not published.claims("gridmask")[0].verified
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        (
+            "return images.masked_fill",
+            "return image.masked_fill",
+            "image operation 'grid_mask' failed: NameError: name ",
+        ),
+        ('return {"image_ops"', 'return {}[0] and {"image_ops"', "technique 'gridmask' failed: KeyError: 0"),
+        ('return {"image_ops"', 'return {"loss.terms"', "technique 'gridmask' changes 'loss.terms' but doesn't"),
+    ],
+)
+def test_what_its_code_raises_is_one_line(
+    before: str, after: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "mine.py").write_text((EXAMPLES / "gridmask.py").read_text().replace(before, after))
+    spec, store = f"{tmp_path}/mine.py:GridMask", str(tmp_path / "store")
+    assert main(["train", "--with", spec, "--length", "0.05", "--device", "cpu", "--store", store]) in (1, 2)
+    assert capsys.readouterr().err.splitlines()[-1].startswith(f"bakeoff: {message}")
+
+
 def test_an_operation_that_changes_the_shape_says_so(tmp_path: Path) -> None:
     source = (EXAMPLES / "gridmask.py").read_text()
     source = source.replace(
