@@ -333,6 +333,17 @@ def test_two_files_with_one_name_are_not_mixed_up(tmp_path: Path) -> None:
         recipes.build("baseline", [GRIDMASK, f"{other}:GridMask"], [], [])
 
 
+def test_a_file_that_is_edited_back_is_what_it_was(tmp_path: Path) -> None:
+    file, text = tmp_path / "mine.py", (EXAMPLES / "gridmask.py").read_text()
+    plans = []
+    for source in (text, text + "\n# another\n", text):
+        file.write_text(source)
+        plans.append(api.plan_job("digits", with_=[f"{file}:GridMask"]).plan)
+        read = Plan.model_validate(plans[-1].model_dump(mode="json"))
+        assert type(read.op("grid_mask")) is type(plans[-1].op("grid_mask"))
+    assert plans[0].digest == plans[2].digest != plans[1].digest
+
+
 def test_a_model_that_is_not_known_here_says_what_to_name() -> None:
     with pytest.raises(RequestError, match=r"model 'net:build' isn't known here; name the file that it comes from"):
         models.build(Model(name="net:build", classes=10, channels=1, px=8))
