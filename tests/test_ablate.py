@@ -246,4 +246,9 @@ def test_killing_a_study_at_twenty_moments_ends_in_the_same_table(store: Path, t
 @needs("mnist", "MNIST")
 def test_two_evaluation_techniques_have_four_levels(tmp_path: Path) -> None:
     spec = planned(tmp_path, Factorial(), "mnist-5k")
-    assert [(level.ema, level.resize_px) for level in spec.eval_settings] == [(False, 28), (False, 29), (True, 28), (True, 29)]
+    assert [(level.ema, level.resize_px) for level in spec.eval_settings] == [
+        (False, 28),
+        (False, 29),
+        (True, 28),
+        (True, 29),
+    ]

@@ -222,7 +222,9 @@ def test_what_fails_twice_is_never_chosen(store: Path) -> None:
     asked = SearchSpec.load(results, spec.name)
     rows = asked.made(spec)
     best = decide.update(asked, searched(results, asked, rows)).incumbent.best
-    failed = [replace(row, runs=("0" * 12, "1" * 12)) if np.array_equal(row.configuration, best) else row for row in rows]
+    failed = [
+        replace(row, runs=("0" * 12, "1" * 12)) if np.array_equal(row.configuration, best) else row for row in rows
+    ]
     without = replace(asked, warm_start=())
     now = decide.update(without, searched(results, without, failed))
     assert not (now.allowed == best).all(axis=1).any()

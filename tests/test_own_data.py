@@ -15,7 +15,7 @@ from bakeoff.data.saved import load, save
 from bakeoff.data.splits import stratified
 from bakeoff.errors import RequestError
 from bakeoff.runs.runner import run_plan
-from bakeoff.runs.store import Store
+from bakeoff.runs.workspace import Workspace
 from bakeoff.task import Limits, Task
 from examples import data
 from tests.helpers import DATA, needs
@@ -396,5 +396,5 @@ def test_the_example_is_a_task_that_trains(tmp_path: Path) -> None:
     assert isinstance(images, Resident)
     assert (int(images.images.min()), int(images.images.max())) == (0, 255)
     plan = task.base_plan().model_copy(update={"examples_seen": 3 * task.train_examples})
-    record = run_plan(task.name, plan, [], 0, dataset, Store(tmp_path), torch.device("cpu"))
+    record = run_plan(task.name, plan, [], 0, dataset, Workspace.open(store=tmp_path, device="cpu"))
     assert record.metrics["report"]["acc1"] > 60

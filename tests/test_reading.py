@@ -60,7 +60,9 @@ def test_only_the_views_of_the_levels_are_read(tmp_path: Path) -> None:
     for row in spec.rows:  # an evaluation that isn't the study's, and that nothing may touch
         (store.folder(row.runs[0]) / "views" / "test-raw-8-8.json").write_text("{")
     report = read(store, spec, spec.rows)
-    assert all(record and [v.name for v in record.views] == [level.view for level in spec.eval_settings] for record in report)
+    assert all(
+        record and [v.name for v in record.views] == [level.view for level in spec.eval_settings] for record in report
+    )
     assert all(record and record.views == () for record in read(store, spec, spec.rows, "select"))
     assert len(outcomes(spec, spec.rows, report, split="select")) == 0
 

@@ -336,6 +336,17 @@ def test_two_files_with_one_name_are_not_mixed_up(tmp_path: Path) -> None:
         recipes.build("baseline", [GRIDMASK, f"{other}:GridMask"], [], [])
 
 
+def test_a_file_that_is_edited_back_is_what_it_was(tmp_path: Path) -> None:
+    file, text = tmp_path / "mine.py", (EXAMPLES / "gridmask.py").read_text()
+    plans = []
+    for source in (text, text + "\n# another\n", text):
+        file.write_text(source)
+        plans.append(api.plan_job("digits", with_=[f"{file}:GridMask"]).plan)
+        read = Plan.model_validate(plans[-1].model_dump(mode="json"))
+        assert type(read.op("grid_mask")) is type(plans[-1].op("grid_mask"))
+    assert plans[0].digest == plans[2].digest != plans[1].digest
+
+
 def test_a_model_that_is_not_known_here_says_what_to_name() -> None:
     with pytest.raises(RequestError, match=r"model 'net:build' isn't known here; name the file that it comes from"):
         models.build(Model(name="net:build", classes=10, channels=1, px=8))
@@ -404,6 +415,27 @@ def test_the_paper_and_claims_of_a_card_are_found() -> None:
     assert published.papers("gridmask")[0].title == "GridMask Data Augmentation"
     assert published.claims("gridmask")[0].gain == 1.4
     assert not published.claims("gridmask")[0].verified
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        (
+            "return images.masked_fill",
+            "return image.masked_fill",
+            "image operation 'grid_mask' failed: NameError: name ",
+        ),
+        ('return {"image_ops"', 'return {}[0] and {"image_ops"', "technique 'gridmask' failed: KeyError: 0"),
+        ('return {"image_ops"', 'return {"loss.terms"', "technique 'gridmask' changes 'loss.terms' but doesn't"),
+    ],
+)
+def test_what_its_code_raises_is_one_line(
+    before: str, after: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "mine.py").write_text((EXAMPLES / "gridmask.py").read_text().replace(before, after))
+    spec, store = f"{tmp_path}/mine.py:GridMask", str(tmp_path / "store")
+    assert main(["train", "--with", spec, "--length", "0.05", "--device", "cpu", "--store", store]) in (1, 2)
+    assert capsys.readouterr().err.splitlines()[-1].startswith(f"bakeoff: {message}")
 
 
 def test_an_operation_that_changes_the_shape_says_so(tmp_path: Path) -> None:

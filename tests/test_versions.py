@@ -46,6 +46,13 @@ def test_a_revised_part_changes_the_ids_of_the_runs_that_use_it_and_of_no_others
     assert revisions(others) == {}
 
 
+def test_a_run_says_which_revisions_it_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(versions, "REVISIONS", MappingProxyType({"lr.step": 3, "lr.cosine": 2}))
+    record = api.train("digits", length=0.02, device="cpu", store=tmp_path)
+    assert (record.engine_version, record.revisions) == (1, {"lr.step": 3})
+    assert record.run_id == run_id(Store(tmp_path).plan(record), 0, record.data_fingerprint, 1, {"lr.step": 3})
+
+
 def test_every_revision_is_of_a_part_that_a_plan_can_have() -> None:
     """A typo would change nothing, and old results would pass for new ones."""
     heads = {"model", "sampler", "interpolation", "optimizer", "lr", "precision", "image_ops", "mixers", "loss"}

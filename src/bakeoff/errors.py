@@ -1,7 +1,8 @@
 """Errors that are for people: one line that says what was wrong, where, and what would be right."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,6 +19,17 @@ class RequestError(BakeoffError):
     """The request was wrong. Exit status 2."""
 
     status = 2
+
+
+@contextmanager
+def blamed(what: str) -> Iterator[None]:
+    """Code that isn't ours: what it raises becomes BakeoffError, in one line that names it ("loss term 'poly1'")."""
+    try:
+        yield
+    except BakeoffError:
+        raise
+    except Exception as error:
+        raise BakeoffError(f"{what} failed: {type(error).__name__}: {error}") from error
 
 
 class UnknownName(RequestError):

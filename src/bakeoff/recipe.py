@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from pydantic import ValidationError
 
-from bakeoff.errors import RequestError, explain_validation, unknown
+from bakeoff.errors import RequestError, blamed, explain_validation, unknown
 from bakeoff.plan import Plan
 from bakeoff.registry import model_source, source_of
 from bakeoff.task import Task
@@ -85,10 +85,13 @@ def compile_plan(task: Task, recipe: Recipe, base: Plan | None = None) -> Compil
     skipped: dict[str, str] = {}
     sources: dict[str, str] = {}
     for technique in sorted(recipe.techniques, key=lambda t: t.name):
-        if reason := technique.not_applicable_reason(base, task):
+        with blamed(f"technique '{technique.name}'"):
+            reason = technique.not_applicable_reason(base, task)
+            edits = {} if reason else technique.edit(base, task)
+        if reason:
             skipped[technique.name] = reason
             continue
-        for path, value in technique.edit(base, task).items():
+        for path, value in edits.items():
             if path not in technique.slots:
                 raise RequestError(f"technique '{technique.name}' changes '{path}' but doesn't declare it in its slots")
             if path in COLLECTIONS:

@@ -254,6 +254,7 @@ class Registry(Generic[T]):
 _REGISTRIES: dict[Group, Registry[Any]] = {}
 _EXTENSIONS: dict[tuple[Group, str], Extension] = {}
 _FILE_DIGESTS: dict[str, str] = {}  # module that was loaded from a file -> digest of the bytes that ran
+_LATEST: dict[str, str] = {}  # file -> the module that was made of it last, whose kinds are the known ones
 _SOURCES: WeakKeyDictionary[object, str] = WeakKeyDictionary()  # as they were when first asked for
 
 
@@ -319,7 +320,7 @@ def load_file(path: Path) -> ModuleType:
     place = str(path.resolve())
     stem = re.sub(r"\W", "_", path.stem)
     name = f"bakeoff_file_{stem}_{_hash(place.encode() + source)}"
-    if name in sys.modules:
+    if _LATEST.get(place) == name:
         return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, place)
     assert spec is not None
@@ -337,6 +338,7 @@ def load_file(path: Path) -> ModuleType:
         at = f" (line {lines[-1]})" if lines and lines[-1] else ""
         reason = error.msg if isinstance(error, SyntaxError) else str(error)
         raise RequestError(f"file '{path}' can't be loaded: {type(error).__name__}: {reason}{at}") from error
+    _LATEST[place] = name
     return module
 
 
@@ -344,12 +346,6 @@ def model_source(name: str) -> str | None:
     """The digest of a model's source by its name; None for one that is built in or isn't known here."""
     registry = _REGISTRIES.get("model")  # a model from outside was named there; else there is nothing to ask
     found = registry.origin(name) if registry else None
-    return found.digest if found else None
-
-
-def loaded_source(group: Group, name: str) -> str | None:
-    """The digest of what is known by a name in this process; None for what is built in or isn't known."""
-    found = _registry(group).origin(name)
     return found.digest if found else None
 
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from bakeoff import plan
 from bakeoff.data import geometry
 from bakeoff.data.policy import auto_augment, by_group, rand_augment, trivial_augment
-from bakeoff.errors import RequestError
+from bakeoff.errors import RequestError, blamed
 from bakeoff.parts import ImageOp
 from bakeoff.plan import Plan
 from bakeoff.rng import Draws
@@ -46,7 +46,8 @@ def apply(op: ImageOp, images: Tensor, draws: Draws) -> Tensor:
     images: (N, C, H, W) uint8, or float32 where the operation is `normalised`. Raises RequestError where an operation
     from outside returns anything else than it got.
     """
-    changed = op.apply(images, replace(draws, scope=op.kind))
+    with blamed(f"image operation '{op.kind}'"):
+        changed = op.apply(images, replace(draws, scope=op.kind))
     if changed.shape != images.shape or changed.dtype != images.dtype:
         raise RequestError(
             f"image operation '{op.kind}' made {tuple(changed.shape)} {changed.dtype} of {tuple(images.shape)} "

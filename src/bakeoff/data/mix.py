@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from bakeoff import plan
-from bakeoff.errors import RequestError
+from bakeoff.errors import RequestError, blamed
 from bakeoff.parts import Mixer
 from bakeoff.rng import generator
 
@@ -39,7 +39,8 @@ def apply(
 
     Raises RequestError where that returns other shapes than it got.
     """
-    mixed, blended = mixer.apply(images, targets, partners, random)
+    with blamed(f"mixer '{mixer.kind}'"):
+        mixed, blended = mixer.apply(images, targets, partners, random)
     if mixed.shape != images.shape or blended.shape != targets.shape:
         raise RequestError(
             f"mixer '{mixer.kind}' made {tuple(mixed.shape)} and {tuple(blended.shape)} of {tuple(images.shape)} and "

@@ -3,7 +3,7 @@
 import torch.nn.functional as F
 from torch import Tensor
 
-from bakeoff.errors import RequestError
+from bakeoff.errors import RequestError, blamed
 from bakeoff.plan import Loss
 
 
@@ -17,7 +17,8 @@ def training_loss(logits: Tensor, targets: Tensor, slot: Loss) -> Tensor:
     if slot.terms:
         soft = targets if targets.is_floating_point() else F.one_hot(targets, logits.shape[1]).to(logits.dtype)
         for term in slot.terms:
-            value = term.apply(logits, soft)
+            with blamed(f"loss term '{term.kind}'"):
+                value = term.apply(logits, soft)
             if value.shape != ():
                 raise RequestError(f"loss term '{term.kind}' is {tuple(value.shape)}; it should be a scalar, a mean")
             loss = loss + value

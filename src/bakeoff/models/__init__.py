@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.func import functional_call
 
-from bakeoff.errors import RequestError, unknown
+from bakeoff.errors import RequestError, blamed, unknown
 from bakeoff.models import named, resnet32, small
 from bakeoff.plan import Model
 from bakeoff.registry import Registry, is_file_spec
@@ -90,7 +90,8 @@ def _from_outside(builder: Builder, spec: Model) -> nn.Module:
         inspect.signature(builder).bind(spec, **spec.knobs)
     except TypeError as error:
         raise RequestError(f"model '{spec.name}' can't be built with {spec.knobs}: {error}") from None
-    net = builder(spec, **spec.knobs)
+    with blamed(f"model '{spec.name}'"):
+        net = builder(spec, **spec.knobs)
     if not isinstance(net, nn.Module):
         raise RequestError(f"model '{spec.name}' should build a torch module, not {type(net).__name__}")
     return net

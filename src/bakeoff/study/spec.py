@@ -3,10 +3,9 @@
 A study is written once, before its first run, and holds no results: what the store lacks is what is left to do.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
 import numpy as np
 from pydantic import ConfigDict, Field, TypeAdapter

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from bakeoff.errors import RequestError, UnknownName, unknown
+from bakeoff.errors import RequestError, UnknownName, blamed, unknown
 from bakeoff.registry import Registry
 from bakeoff.task import Limits, Task
 from bakeoff.tasks.cifar10 import CIFAR10
@@ -54,7 +54,8 @@ def get(task: str | Task | Builder, data: Path, skip_bad: bool = False) -> Task:
         found = REGISTRY.find(task)
     except UnknownName:
         raise unknown("task", str(task), (*NAMES, *REGISTRY.names())) from None
-    made = found.target if isinstance(found.target, Task) else found.target(data)
+    with blamed(f"task {found.name}"):
+        made = found.target if isinstance(found.target, Task) else found.target(data)
     if not isinstance(made, Task):
         raise RequestError(f"task {found.name} should make a Task, not {type(made).__name__}")
     REGISTRY.keep(found, made.name)

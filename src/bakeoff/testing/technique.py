@@ -103,7 +103,7 @@ def check_order(first: Technique, second: Technique, task: Task) -> None:
     if plans[0] is not None:
         for one in (first, second):
             alone = compile_plan(task, Recipe("alone", (one,))).plan
-            missing = set(map(_text, alone.parts)) - set(map(_text, plans[0].parts))
+            missing = set(map(repr, alone.parts)) - set(map(repr, plans[0].parts))
             require(not missing, f"{names}: together they lack {', '.join(sorted(missing))}")
 
 
@@ -142,7 +142,3 @@ def _trained(plan: Plan, dataset: Dataset, path: Path) -> dict[str, Tensor]:
 
 def _same(a: dict[str, Tensor], b: dict[str, Tensor]) -> bool:
     return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
-
-
-def _text(part: object) -> str:
-    return repr(part)
