@@ -121,24 +121,36 @@ def evaluate(
     ema: bool | None = None,
     resize_px: int | None = None,
     crop_px: int | None = None,
+    model: "str | Builder | None" = None,
     **place: Unpack[Where],
 ) -> View:
     """Evaluate a trained run on a split: `select`, `report` or, where the data set has one, the official `test`.
 
     run: its id, or the first characters. topk: which Acc@k. ema: the averaged weights or the last ones (None: as the
-    run's plan says). resize_px, crop_px: another inference size.
+    run's plan says). resize_px, crop_px: another inference size. model: the file or function that the run's network
+    comes from, where that is from outside.
     """
     from bakeoff.inference import evaluate as inference
 
     where = _where(place)
-    return inference.evaluate(where, run, split, topk=topk, ema=ema, resize_px=resize_px, crop_px=crop_px)
+    return inference.evaluate(where, run, split, topk=topk, ema=ema, resize_px=resize_px, crop_px=crop_px, model=model)
 
 
-def predict(run: str, images: Sequence[Path | str], *, topk: int = 5, **place: Unpack[Where]) -> "Iterator[Prediction]":
-    """The `topk` most likely classes of each image file, with their probabilities, most likely first."""
+def predict(
+    run: str,
+    images: Sequence[Path | str],
+    *,
+    topk: int = 5,
+    model: "str | Builder | None" = None,
+    **place: Unpack[Where],
+) -> "Iterator[Prediction]":
+    """The `topk` most likely classes of each image file, with their probabilities, most likely first.
+
+    model: as for `evaluate`.
+    """
     from bakeoff.inference import predict as inference
 
-    yield from inference.predict(_where(place), run, [Path(image) for image in images], topk)
+    yield from inference.predict(_where(place), run, [Path(image) for image in images], topk, model)
 
 
 def ablate(
@@ -263,14 +275,16 @@ def hand_in(
     return handin.hand_in(Path(notebook), open_study(study, store=store), Path(output), technique)
 
 
-def load_model(run: str, **place: Unpack[Where]) -> "Module":
-    """The trained network of a run, ready for inference: (N, channels, px, px) normalised images -> (N, classes)."""
-    from bakeoff.inference.evaluate import done
+def load_model(run: str, *, model: "str | Builder | None" = None, **place: Unpack[Where]) -> "Module":
+    """The trained network of a run, ready for inference: (N, channels, px, px) normalised images -> (N, classes).
+
+    model: as for `evaluate`.
+    """
+    from bakeoff.inference.evaluate import trained
     from bakeoff.runs import runner
 
     where = _where(place)
-    record = done(where.store, run)
-    return runner.load_model(where.store, record, where.store.plan(record), where.torch_device())
+    return runner.load_model(where.store, *trained(where.store, run, model), where.torch_device())
 
 
 def load_data(task: "AnyTask" = "digits", *, skip_bad: bool = False, data: Path | str | None = None) -> "Dataset":

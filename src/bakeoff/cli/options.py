@@ -18,13 +18,19 @@ StoreDir = Annotated[Path | None, typer.Option("--store", help="Folder of result
 DataDir = Annotated[Path | None, typer.Option("--data", help="Folder of data sets [$BAKEOFF_DATA, else a cache].")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")]
 Workers = Annotated[int | None, typer.Option(min=0, help="Processes that decode files [one per core].")]
-TaskName = Annotated[str, typer.Option("--task", help="A task by name, or folder:PATH for class folders.")]
+TaskName = Annotated[
+    str,
+    typer.Option("--task", help="A task by name, your images by folder:, table: or hf: and a path, or ./FILE.py:TASK."),
+]
 
 RecipeName = Annotated[str, typer.Option("--recipe", help="A recipe by name, or a recipe file.")]
-With = Annotated[list[str] | None, typer.Option("--with", help="Techniques to add: A,B.")]
+With = Annotated[list[str] | None, typer.Option("--with", help="Techniques to add: A,B or ./FILE.py:CLASS.")]
 Without = Annotated[list[str] | None, typer.Option("--without", help="Techniques to leave out: A,B.")]
 Settings = Annotated[list[str] | None, typer.Option("--set", help="TECHNIQUE.KNOB=VALUE or SLOT=VALUE.")]
-ModelName = Annotated[str | None, typer.Option("--model", help="A network by name [the task's].")]
+ModelName = Annotated[str | None, typer.Option("--model", help="A network by name, or ./FILE.py:BUILDER [the task's].")]
+ModelFile = Annotated[
+    str | None, typer.Option("--model", help="./FILE.py:BUILDER, where the run's network comes from one.")
+]
 Length = Annotated[float, typer.Option("--length", help="Multiple of the training length.")]
 
 

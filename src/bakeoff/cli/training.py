@@ -69,6 +69,7 @@ def evaluate(
     ema: Annotated[bool | None, typer.Option("--ema/--no-ema", help="Averaged or last weights [as planned].")] = None,
     resize: Annotated[int | None, typer.Option(min=1, help="Shorter side at inference, in pixels.")] = None,
     crop: Annotated[int | None, typer.Option(min=1, help="Side of the central crop, in pixels.")] = None,
+    model: options.ModelFile = None,
     device: options.Device = "auto",
     workers: options.Workers = None,
     store: options.StoreDir = None,
@@ -82,8 +83,8 @@ def evaluate(
     from bakeoff.report.console import runs
 
     view = api.evaluate(
-        run, split=split, topk=options.numbers(topk, "--topk"), ema=ema, resize_px=resize, crop_px=crop, device=device,
-        workers=workers, data=data, store=store,
+        run, split=split, topk=options.numbers(topk, "--topk"), ema=ema, resize_px=resize, crop_px=crop, model=model,
+        device=device, workers=workers, data=data, store=store,
     )  # fmt: skip
     kept = open_store(store)
     record = kept.get(kept.find(run))
@@ -100,6 +101,7 @@ def predict(
     run: Annotated[str, typer.Argument(help="Id of a run, or its first characters.")],
     images: Annotated[list[Path], typer.Argument(help="Image files.")],
     topk: Annotated[int, typer.Option(min=1, help="How many classes to name.")] = 5,
+    model: options.ModelFile = None,
     device: options.Device = "auto",
     store: options.StoreDir = None,
     as_json: options.Json = False,
@@ -111,7 +113,7 @@ def predict(
 
     out, _ = consoles(as_json)
     answers = []
-    for found in api.predict(run, images, topk=topk, device=device, store=store):
+    for found in api.predict(run, images, topk=topk, model=model, device=device, store=store):
         best = found.classes
         answers.append({"image": str(found.image), "classes": [{"class": name, "probability": p} for name, p in best]})
         if not as_json:

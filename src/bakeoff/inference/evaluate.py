@@ -1,14 +1,18 @@
 """Evaluate a trained run on a split, at any inference size, with averaged or last weights."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from bakeoff import tasks
+from bakeoff import models, tasks
 from bakeoff.errors import RequestError
-from bakeoff.plan import EvalView
+from bakeoff.plan import EvalView, Plan
 from bakeoff.runs.record import RunRecord, View
 from bakeoff.runs.runner import evaluate_run
 from bakeoff.runs.store import Store
 from bakeoff.runs.workspace import Workspace
+
+if TYPE_CHECKING:
+    from bakeoff.models import Builder
 
 
 def evaluate(
@@ -20,9 +24,10 @@ def evaluate(
     ema: bool | None,
     resize_px: int | None,
     crop_px: int | None,
+    model: "str | Builder | None",
 ) -> View:
     """One evaluation; see `api.evaluate`."""
-    record = done(where.store, run)
+    record, plan = trained(where.store, run, model)
     task = tasks.get(record.task, where.data, skip_bad=True)
     dataset = task.load(where.data)
     if dataset.fingerprint != record.data_fingerprint:
@@ -34,7 +39,6 @@ def evaluate(
         raise RequestError(f"{task.name} has no split '{split}'; there are: {', '.join(dataset.splits)}")
     if any(k < 1 for k in topk):
         raise RequestError(f"Acc@{min(topk)} makes no sense; --topk takes numbers from 1, such as 1,5")
-    plan = where.store.plan(record)
     crop = crop_px or plan.eval_view.crop_px
     resize = resize_px or max(crop, plan.eval_view.resize_px)
     if resize < crop:
@@ -44,9 +48,18 @@ def evaluate(
     return evaluate_run(where, record, plan, dataset, split, topk)
 
 
-def done(store: Store, run: str) -> RunRecord:
-    """The record of a run that has weights. Raises RequestError if there is none, or it has none."""
+def trained(store: Store, run: str, model: "str | Builder | None") -> tuple[RunRecord, Plan]:
+    """A run that has weights, and its plan. model: where its network comes from, if that is from outside.
+
+    Raises RequestError if there is no such run, it has no weights, or the network is another one or was edited since.
+    """
     record = store.get(store.find(run))
     if record.status != "done":
         raise RequestError(f"run {record.run_id} has no weights to use: it is {record.status} ({record.reason})")
-    return record
+    plan = store.plan(record)
+    if model is not None and (name := models.name_of(model)) != plan.model.name:
+        raise RequestError(f"run {record.run_id} has another network: {plan.model.name}, not {name}")
+    origin, digest = models.REGISTRY.origin(plan.model.name), plan.sources.get(f"model.{plan.model.name}")
+    if origin is not None and digest is not None and origin.digest != digest:
+        raise RequestError(f"{origin.where} was edited since run {record.run_id} was trained with it")
+    return record, plan

@@ -25,9 +25,9 @@ class SearchSpec:
     """What was asked; written once, before the first run.
 
     initial: the factorial that it begins with, with all candidates. budget: in seconds that pass, or in runs. always:
-    candidates that stay on. slowest: seconds that one training may take. warm_start: runs that earlier studies
-    left; low_fidelity: such that trained for less, all for the same. least: of the budget, what the initial design and the smallest proof
-    take. strengths: whether to try those of the recipe's techniques.
+    candidates that stay on. slowest: seconds that one training may take. warm_start: runs that earlier studies left;
+    low_fidelity: such that trained for less, all for the same. least: of the budget, what the initial design and the
+    smallest proof take. strengths: whether to try those of the recipe's techniques.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")

@@ -24,8 +24,8 @@ SPLIT = "report"  # what effects are stated on; a study chooses nothing, so it m
 class DesignPoint:
     """One run of the design.
 
-    configuration: which training techniques are on. block: seeds that belong together share it. seeds, runs: of the first try
-    and of the second, which is made when the first diverged or crashed.
+    configuration: which training techniques are on. block: seeds that belong together share it. seeds, runs: of the
+    first try and of the second, which is made when the first diverged or crashed.
     """
 
     configuration: Annotated[tuple[bool, ...], Field(alias="levels")]
@@ -73,17 +73,17 @@ class EvalSetting:
 
 @dataclass(frozen=True)
 class StudySpec:
-    """A study.
+    """A study. Stored under the names that 0.1 gave its fields, the aliases.
 
     training, evaluation: techniques whose effect takes runs of its own, and those whose levels are both read from every
-    run. not_applicable: techniques that the task rules out, and why. order: of the ladder. levels: 2^E settings of the
-    evaluation techniques, off before on, the last one running fastest. command: what to type to get it again.
+    run. not_applicable: techniques that the task rules out, and why. order: of the ladder. eval_settings: the 2^E of
+    the evaluation techniques, off before on, the last one running fastest. command: what to type to get it again.
     arrangement: why so many jobs and threads. first_stage: the study whose noise said how large this one is to be.
 
     Of a recipe that was derived: reference, its levels, (k + E,); search, the runs that led to it, which say nothing
-    of it but through the model; rival, runs of the recipe as published, if that is another one, and rival_view, the
-    evaluation that it asks for; touched, how many recipes were proved on the same data before; ended, why the search
-    did; knobs and doses, the strengths that were tried, and the runs for that.
+    of it but through the model; published_baseline, runs of the recipe as published, if that is another one, and
+    published_view, the evaluation that it asks for; report_split_reuse, how many recipes were proved on the same data
+    before; ended, why the search did; knobs and sweep_points, the strengths that were tried, and the runs for that.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")  # what a later version wrote isn't read by halves
