@@ -14,10 +14,10 @@ from rich.console import Console
 from bakeoff import tasks
 from bakeoff.data import images
 from bakeoff.data import scan as scanning
-from bakeoff.data.check import check, show
 from bakeoff.data.dataset import Files, Resident
 from bakeoff.errors import RequestError
 from bakeoff.plan import PadCrop, ResizedCrop
+from bakeoff.tasks.check import check, show
 from tests.helpers import DATA, needs
 
 

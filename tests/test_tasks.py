@@ -13,13 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bakeoff import tasks
-from bakeoff.data.check import check
 from bakeoff.data.dataset import Dataset, Resident
 from bakeoff.data.fingerprint import assemble, fingerprint, mean_std, moments
 from bakeoff.data.splits import balanced, described, fewest, stratified
 from bakeoff.errors import BakeoffError, RequestError
 from bakeoff.plan import ResizedCrop
 from bakeoff.runs.store import Store
+from bakeoff.tasks.check import check
 from tests.helpers import DATA, needs, small_data
 
 

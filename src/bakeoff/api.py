@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from torch.nn import Module
 
     from bakeoff.ablation.design import Design
-    from bakeoff.data.check import Report as DataReport
     from bakeoff.data.dataset import Dataset
     from bakeoff.data.prepare import Prepared
     from bakeoff.derivation.plan import SearchOptions
@@ -45,6 +44,7 @@ if TYPE_CHECKING:
     from bakeoff.stats.power import Kind
     from bakeoff.study.events import SearchPlanned, StudyPlanned
     from bakeoff.study.search import Objective
+    from bakeoff.tasks.check import Report as DataReport
     from bakeoff.teach.handin import HandIn
 
 
@@ -298,7 +298,7 @@ def load_data(task: "AnyTask" = "digits", *, skip_bad: bool = False, data: Path 
 def check_data(task: "AnyTask" = "digits", *, skip_bad: bool = False, data: Path | str | None = None) -> "DataReport":
     """What is in a task's data: classes, sizes, splits, duplicates, files that can't be read."""
     from bakeoff import tasks
-    from bakeoff.data import check
+    from bakeoff.tasks import check
 
     folder = Workspace.open(data=data).data
     return check.check(tasks.get(task, folder, skip_bad=skip_bad), folder)

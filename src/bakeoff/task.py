@@ -1,5 +1,6 @@
 """What a Task is: a data set with its splits, a model, a training budget, and what keeps its labels."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -9,6 +10,7 @@ from bakeoff.plan import DecayRule, EvalView, HorizontalFlip, Model, PadCrop, Pl
 
 if TYPE_CHECKING:
     from bakeoff.data.dataset import Dataset
+    from bakeoff.data.sources import Source
 
 
 @dataclass(frozen=True)
@@ -18,6 +20,9 @@ class Limits:
     flip: bool = True  # mirroring left and right
     max_rotation: float = 180.0  # degrees
     max_shear: float = 1.0  # tangent
+
+
+_LEAST_STEPS = 400  # of training, however few images there are
 
 
 class Overrides(TypedDict, total=False):
@@ -77,7 +82,33 @@ class Task:
             precision=self.precision,
         )
 
-    # What follows is made of rooms above this one, which is why they are imported where they are used.
+    @classmethod
+    def of(cls, source: "Source", **overrides: Unpack[Overrides]) -> "Task":
+        """A task of data that nobody knows: small images of one size at that size, others at 224 px.
+
+        overrides: `epochs=20`, `limits=Limits(flip=False)` and so on.
+        """
+        batch = 128 if source.train >= 2000 else 32
+        task = cls(
+            name=source.name,
+            about=f"{source.images:,} images in {source.classes} classes",
+            classes=source.classes,
+            channels=source.channels,
+            px=224,
+            resize_px=256,
+            train_examples=source.train,
+            epochs=max(10, math.ceil(_LEAST_STEPS * batch / source.train)),
+            batch_size=batch,
+            model="resnet18",
+            crop=ResizedCrop(),
+            limits=Limits(),
+            load=source.load,
+            precision=Precision(dtype="auto"),
+        )
+        if (side := source.side) is not None:
+            small = replace(task, px=side, resize_px=side, model="cnn", crop=PadCrop(), weight_decay=5e-4)
+            task = replace(small, precision=Precision())
+        return replace(task, **overrides)
 
     @classmethod
     def from_arrays(
@@ -108,12 +139,12 @@ class Task:
         Raises RequestError for images and labels that don't fit each other, values that are no pixels (normalised,
         NaN), fewer than two classes, and too few images of a class.
         """
-        from bakeoff.tasks.arrays import arrays_task
+        from bakeoff.data.sources.arrays import arrays_source
 
-        task = arrays_task(
+        source = arrays_source(
             images, labels, name=name, validation=validation, test=test, classes=classes, white=white, channels=channels
         )
-        return replace(task, **overrides)
+        return cls.of(source, **overrides)
 
     @classmethod
     def from_table(
@@ -135,9 +166,9 @@ class Task:
 
         Raises RequestError with the row where something is missing, twice there, empty, or can't be read.
         """
-        from bakeoff.tasks.table import table_task
+        from bakeoff.data.sources.table import table_source
 
-        return replace(table_task(Path(path), image, label, split, skip_bad), **overrides)
+        return cls.of(table_source(Path(path), image, label, split, skip_bad), **overrides)
 
     @classmethod
     def from_huggingface(
@@ -159,6 +190,6 @@ class Task:
 
         Raises RequestError when it can't be had or understood.
         """
-        from bakeoff.tasks.huggingface import huggingface_task
+        from bakeoff.data.sources.huggingface import huggingface_source
 
-        return replace(huggingface_task(str(source), config, image, label, skip_bad), **overrides)
+        return cls.of(huggingface_source(str(source), config, image, label, skip_bad), **overrides)

@@ -23,7 +23,7 @@ def check(
 ) -> None:
     """What is in a data set: classes, sizes, splits, duplicates, files that can't be read."""
     from bakeoff import api
-    from bakeoff.data import check as checks
+    from bakeoff.tasks import check as checks
 
     report = api.check_data(task, skip_bad=skip_bad, data=data)
     print_json(report.as_json()) if as_json else checks.show(consoles(False)[0], report)

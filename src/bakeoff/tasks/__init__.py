@@ -3,17 +3,17 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from bakeoff.data.sources.folder import folder_source
+from bakeoff.data.sources.huggingface import OPTIONS as HUGGINGFACE_OPTIONS
+from bakeoff.data.sources.huggingface import huggingface_source
+from bakeoff.data.sources.table import options, table_source
 from bakeoff.errors import RequestError, UnknownName, blamed, unknown
 from bakeoff.registry import Registry
 from bakeoff.task import Limits, Task
 from bakeoff.tasks.cifar10 import CIFAR10
 from bakeoff.tasks.digits import DIGITS
-from bakeoff.tasks.folder import folder_task
-from bakeoff.tasks.huggingface import OPTIONS as HUGGINGFACE_OPTIONS
-from bakeoff.tasks.huggingface import huggingface_task
 from bakeoff.tasks.imagenet import IMAGENET, imagenet_folder
 from bakeoff.tasks.mnist import FASHION_MNIST, MNIST, MNIST_5K
-from bakeoff.tasks.table import options, table_task
 
 __all__ = ["NAMES", "REGISTRY", "Builder", "Limits", "Task", "get", "image_folder"]
 
@@ -68,14 +68,14 @@ def _own(name: str, data: Path, skip_bad: bool) -> Task:
         path, columns = options(name.removeprefix(_TABLE), ("image", "label", "split"))
         if not path:
             raise RequestError("table: needs the path of a table, as in --task table:labels.csv")
-        return table_task(_below(Path(path).expanduser(), data), **columns, skip_bad=skip_bad)
+        return Task.of(table_source(_below(Path(path).expanduser(), data), **columns, skip_bad=skip_bad))
     if name.startswith(_HUGGINGFACE):
         source, asked = options(name.removeprefix(_HUGGINGFACE), HUGGINGFACE_OPTIONS)
         if not source:
             raise RequestError("hf: needs a path or a name, as in --task hf:mnist")
         below = _below(Path(source).expanduser(), data)
-        return huggingface_task(str(below) if below.exists() else source, **asked, skip_bad=skip_bad)
-    return folder_task(image_folder(name, data), skip_bad)
+        return Task.of(huggingface_source(str(below) if below.exists() else source, **asked, skip_bad=skip_bad))
+    return Task.of(folder_source(image_folder(name, data), skip_bad))
 
 
 def image_folder(name: str, data: Path) -> Path:

@@ -1,8 +1,7 @@
-"""People's own data: from labelled images, wherever they come from, to a Task with its defaults and splits."""
+"""Labelled image files, whoever lists them: looked at once, split, and loaded."""
 
-import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -12,14 +11,12 @@ from bakeoff.data.dataset import Dataset, Files, Images, Resident
 from bakeoff.data.fingerprint import assemble, mean_std
 from bakeoff.data.folders import Folders, Part, check_classes
 from bakeoff.data.scan import Scan, scan
+from bakeoff.data.sources import Source
 from bakeoff.data.splits import fewest, stratified
 from bakeoff.errors import RequestError
-from bakeoff.plan import PadCrop, Precision, ResizedCrop
-from bakeoff.task import Limits, Task
 
 SHARES = (0.7, 0.15, 0.15)  # train, select, report, of images that aren't split
 HALVES = (0.5, 0.5)  # select, report, of a validation set
-_LEAST_STEPS = 400  # of training, however few images there are
 
 
 @dataclass(frozen=True)
@@ -49,39 +46,7 @@ class _Opened:
         return 1 if self.seen.gray[self.seen.good].all() else 3
 
 
-def own_task(
-    name: str, images: int, classes: int, channels: int, train: int, side: int | None, load: Callable[[Path], Dataset]
-) -> Task:
-    """A Task with the defaults for data that nobody knows.
-
-    images: how many there are. train: in the training split. side: of the square that small images of one size are
-    shown as, in pixels; None: large ones, or of several sizes, which are shown at 224 px.
-    """
-    batch = 128 if train >= 2000 else 32
-    large = Task(
-        name=name,
-        about=f"{images:,} images in {classes} classes",
-        classes=classes,
-        channels=channels,
-        px=224,
-        resize_px=256,
-        train_examples=train,
-        epochs=max(10, math.ceil(_LEAST_STEPS * batch / train)),
-        batch_size=batch,
-        model="resnet18",
-        crop=ResizedCrop(),
-        limits=Limits(),
-        load=load,
-        precision=Precision(dtype="auto"),
-    )
-    if side is None:
-        return large
-    return replace(
-        large, px=side, resize_px=side, model="cnn", crop=PadCrop(), weight_decay=5e-4, precision=Precision()
-    )
-
-
-def files_task(name: str, read: Callable[[], Listed], skip_bad: bool) -> Task:
+def files_source(name: str, read: Callable[[], Listed], skip_bad: bool) -> Source:
     """The task that labelled image files make; size and channels are read from them.
 
     read: lists them; called again when the data are loaded. Images that all have one size of up to 96 px are kept in
@@ -91,7 +56,7 @@ def files_task(name: str, read: Callable[[], Listed], skip_bad: bool) -> Task:
     """
     opened = _open(read(), skip_bad)
     seen = opened.seen
-    return own_task(
+    return Source(
         name,
         images=int(sum(seen.good)),
         classes=len(opened.classes),

@@ -14,16 +14,16 @@ from bakeoff.data.dataset import Dataset, Resident
 from bakeoff.data.fingerprint import assemble
 from bakeoff.data.folders import Part
 from bakeoff.data.scan import SMALL_PX
+from bakeoff.data.sources import Source
+from bakeoff.data.sources.listed import split
 from bakeoff.data.splits import Indices
 from bakeoff.errors import RequestError, unknown
-from bakeoff.task import Task
-from bakeoff.tasks.own import own_task, split
 
 Labelled = tuple[Any, Any]  # images and labels, as arrays or tensors
 Channels = Literal["first", "last"]
 
 
-def arrays_task(
+def arrays_source(
     images: Any,
     labels: Any,
     *,
@@ -33,7 +33,7 @@ def arrays_task(
     classes: Sequence[str] | None,
     white: float | None,
     channels: Channels | None,
-) -> Task:
+) -> Source:
     """The task of `Task.from_arrays`, which says what the arguments are."""
     others = {key: pair for key, pair in (("val", validation), ("test", test)) if pair is not None}
     for key, pair in others.items():
@@ -70,7 +70,7 @@ def arrays_task(
         rows = [int(each.split("/")[1]) for each in part.names]
         splits[key] = Resident(pixels[source][rows], torch.from_numpy(part.labels), tuple(part.names))
     dataset = assemble(tuple(classes), splits)
-    return own_task(
+    return Source(
         name,
         images=sum(map(len, pixels.values())),
         classes=len(classes),

@@ -4,11 +4,11 @@ from functools import partial
 from pathlib import Path
 
 from bakeoff.data.folders import read_folders
-from bakeoff.task import Task
-from bakeoff.tasks.own import Listed, files_task
+from bakeoff.data.sources import Source
+from bakeoff.data.sources.listed import Listed, files_source
 
 
-def folder_task(path: Path, skip_bad: bool = False) -> Task:
+def folder_source(path: Path, skip_bad: bool = False) -> Source:
     """The task that a folder of images makes: classes, size and channels are read from it.
 
     path: holds a folder per class, or `train` and maybe `val` (`valid`, `validation`) and `test`, which do. With
@@ -19,7 +19,7 @@ def folder_task(path: Path, skip_bad: bool = False) -> Task:
     split, or has files that can't be read, unless `skip_bad`.
     """
     name = f"folder:{path.absolute()}"  # found again from any current folder
-    return files_task(name, partial(_listed, path), skip_bad)
+    return files_source(name, partial(_listed, path), skip_bad)
 
 
 def _listed(path: Path) -> Listed:

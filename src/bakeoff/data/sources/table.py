@@ -8,9 +8,9 @@ from pathlib import Path
 from urllib.parse import parse_qsl, urlencode
 
 from bakeoff.data.folders import VALIDATION, same_classes
+from bakeoff.data.sources import Source
+from bakeoff.data.sources.listed import Listed, files_source
 from bakeoff.errors import RequestError, unknown
-from bakeoff.task import Task
-from bakeoff.tasks.own import Listed, files_task
 
 # What the columns may be called, in any case.
 IMAGE = ("path", "file", "filename", "file_name", "filepath", "image", "image_path")
@@ -27,23 +27,23 @@ _COLUMNS = ("image", "label", "split")
 Row = tuple[int, str, str, str]  # number of the row, image, label, part; text without spaces around it
 
 
-def table_task(
+def table_source(
     path: Path,
     image: str | None = None,
     label: str | None = None,
     split: str | None = None,
     skip_bad: bool = False,
-) -> Task:
+) -> Source:
     """The task that a table of image files makes.
 
     path: of a .csv, .tsv or .parquet; paths in it are relative to its folder. image, label, split: its columns, or None
     to find them by their usual names. skip_bad: leave out images that are missing or can't be read.
 
-    Raises RequestError for a table that can't be read or lacks a column, and as `files_task` does.
+    Raises RequestError for a table that can't be read or lacks a column, and as `files_source` does.
     """
     columns = {key: name for key, name in zip(_COLUMNS, (image, label, split), strict=True) if name}
     name = f"table:{path.absolute()}" + (f"?{urlencode(columns)}" if columns else "")
-    return files_task(name, partial(_listed, path, image, label, split), skip_bad)
+    return files_source(name, partial(_listed, path, image, label, split), skip_bad)
 
 
 def options(text: str, known: Iterable[str]) -> tuple[str, dict[str, str]]:

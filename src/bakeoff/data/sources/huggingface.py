@@ -18,31 +18,31 @@ from filelock import FileLock
 
 from bakeoff.data.folders import same_classes
 from bakeoff.data.scan import cache_folder
+from bakeoff.data.sources import Source
+from bakeoff.data.sources.listed import Listed, files_source
+from bakeoff.data.sources.table import LABEL, PARTS, chosen
 from bakeoff.errors import RequestError
-from bakeoff.task import Task
-from bakeoff.tasks.own import Listed, files_task
-from bakeoff.tasks.table import LABEL, PARTS, chosen
 
 OPTIONS = ("config", "image", "label")
 _TIMEOUT = 10.0  # seconds for a server to say something
 
 
-def huggingface_task(
+def huggingface_source(
     source: str, config: str | None = None, image: str | None = None, label: str | None = None, skip_bad: bool = False
-) -> Task:
+) -> Source:
     """The task that a Hugging Face data set makes.
 
     source: a folder that `save_to_disk` made, a folder of Parquet files, or a name on the Hub. config: which of several
     data sets of that name. image, label: its columns, or None to find them by their types and names. skip_bad: leave
     out images that can't be read.
 
-    Raises RequestError when it can't be had or understood, and as `files_task` does.
+    Raises RequestError when it can't be had or understood, and as `files_source` does.
     """
     found = {key: value for key, value in zip(OPTIONS, (config, image, label), strict=True) if value}
     path = Path(source).expanduser()
     where = str(path.absolute()) if path.exists() else source
     name = f"hf:{where}" + (f"?{urlencode(found)}" if found else "")
-    return files_task(name, partial(_listed, where, config, image, label), skip_bad)
+    return files_source(name, partial(_listed, where, config, image, label), skip_bad)
 
 
 def _listed(source: str, config: str | None, image: str | None, label: str | None) -> Listed:
