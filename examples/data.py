@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sklearn.datasets import load_digits
 
-from bakeoff.task import Limits, Task
+from bakeoff import Limits, Task
 
 
 def mine(data: Path) -> Task:

@@ -9,11 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from bakeoff.parts import ImageOp
-from bakeoff.plan import Fraction, Plan
-from bakeoff.rng import Draws
-from bakeoff.task import Task
-from bakeoff.technique import Card, Claim, Paper, Technique
+from bakeoff import Card, Claim, Draws, Fraction, ImageOp, Paper, Plan, Task, Technique
 
 if TYPE_CHECKING:
     from torch import Tensor  # loading it takes a second, which no list or report should wait for

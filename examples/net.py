@@ -5,7 +5,7 @@ bakeoff train --task digits --model ./examples/net.py:build --set model.knobs.wi
 
 from torch import nn
 
-from bakeoff.plan import Model
+from bakeoff import Model
 
 
 def build(spec: Model, width: int = 16) -> nn.Module:

@@ -8,10 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from bakeoff.parts import LossTerm
-from bakeoff.plan import Plan
-from bakeoff.task import Task
-from bakeoff.technique import Card, Paper, Technique
+from bakeoff import Card, LossTerm, Paper, Plan, Task, Technique
 
 if TYPE_CHECKING:
     from torch import Tensor  # loading it takes a second, which no list or report should wait for

@@ -86,7 +86,7 @@ def write_study(
         "not_applicable": dict(not_applicable or {}),
         "order": order,
         "rows": tuple(rows),
-        "levels": tuple(levels),
+        "eval_settings": tuple(levels),
         "base_plan": base.model_dump(mode="json"),
         "recipe_plan": whole.model_dump(mode="json"),
         "data_fingerprint": "0123456789abcdef",

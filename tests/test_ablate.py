@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +12,16 @@ import pytest
 
 from bakeoff.ablation import plan as layout
 from bakeoff.ablation.design import Design, Factorial, Runs
+from bakeoff.ablation.run import run_rows
 from bakeoff.api import plan_job
 from bakeoff.cli import main
+from bakeoff.errors import BakeoffError
+from bakeoff.events import unobserved
+from bakeoff.launch.base import Trial
 from bakeoff.launch.local import Worker
-from bakeoff.launch.messages import Setup, TrainRun
+from bakeoff.launch.messages import Answer, Setup, TrainRun
 from bakeoff.launch.worker import Handler
-from bakeoff.runs.store import open_store
+from bakeoff.runs.store import Store, open_store
 from bakeoff.runs.workspace import Workspace
 from bakeoff.study.analyse import analyse
 from bakeoff.study.gather import gather, read
@@ -252,3 +257,14 @@ def test_two_evaluation_techniques_have_four_levels(tmp_path: Path) -> None:
         (True, 28),
         (True, 29),
     ]
+
+
+def test_a_run_that_is_made_elsewhere_under_another_id_ends_the_study(tmp_path: Path) -> None:
+    class Forgetful:
+        def launch(self, trials: Sequence[Trial]) -> Iterator[tuple[Trial, Answer]]:
+            for trial in trials:
+                yield trial, Answer(status="done")
+
+    spec, store = planned(tmp_path, Factorial()), Store(tmp_path)
+    with pytest.raises(BakeoffError, match=f"run {spec.rows[0].runs[0]} was made and isn't in"):
+        run_rows(Forgetful(), [(spec.rows[0], job())], store, unobserved)

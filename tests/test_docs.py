@@ -69,7 +69,7 @@ def test_the_map_names_every_file_that_it_should() -> None:
     text = (ROOT / "docs" / "architecture.md").read_text("utf-8")
     names = re.findall(r"`([a-z_/]+\.py)`", text)
     source = ROOT / "src" / "bakeoff"
-    folders = [ROOT, source, *(path for path in source.iterdir() if path.is_dir())]
+    folders = [ROOT, source, *(path for path in source.rglob("*") if path.is_dir())]
     assert len(names) > 50
     for name in names:
         assert any((folder / name).exists() for folder in folders), f"{name} is on the map and nowhere else"

@@ -151,19 +151,11 @@ def test_a_plan_is_read_without_the_file_and_keeps_its_digest_and_is_not_trained
 import json, sys
 from pathlib import Path
 from bakeoff import api, cli
-from bakeoff.cli import main
 from bakeoff.errors import RequestError
 from bakeoff.plan import Plan
 from bakeoff.runs.runner import run_plan
-from bakeoff.report import render as report
-from bakeoff.report.rows import rows
 from bakeoff.runs.store import Store
-from bakeoff.study.analyse import analyse
-from bakeoff.study.gather import gather
-from bakeoff.study.spec import Spec
-from bakeoff.teach.narrative import narrative
-from tests.studies import write_study
-import torch
+from bakeoff.runs.workspace import Workspace
 record = Store(Path(sys.argv[1])).read(sys.argv[2])
 plan = Store(Path(sys.argv[1])).plan(record)
 assert plan.digest == record.plan_digest, (plan, record.plan)
@@ -355,6 +347,7 @@ def test_a_model_that_is_not_known_here_says_what_to_name() -> None:
 def test_a_package_offers_a_technique_and_a_model(package: Path, tmp_path: Path) -> None:
     assert techniques.names()[-1] == "cutout"
     assert "bakeoff_plugin.cutout" not in sys.modules  # until it is asked for
+    assert set(api.plan_job("digits", model="wide-mlp").plan.sources) == {"model.wide-mlp"}
     check_technique("cutout")
     check_model("wide-mlp", width=16)
     record = api.train("digits", with_=["cutout"], model="wide-mlp", store=tmp_path / "store", **QUICK)

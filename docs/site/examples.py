@@ -214,7 +214,7 @@ def comparable(text: str) -> str:
 
 def prepare(folder: Path) -> None:
     """What a clone of the repository holds and the pages use."""
-    for name in ("studies", "notebooks"):
+    for name in ("studies", "notebooks", "examples"):
         shutil.copytree(ROOT / name, folder / name)
 
 

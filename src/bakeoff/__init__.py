@@ -27,22 +27,24 @@ if _typing.TYPE_CHECKING:
     )
     from bakeoff.errors import BakeoffError, RequestError
     from bakeoff.events import Event
-    from bakeoff.plan import Plan, diff
+    from bakeoff.parts import ImageOp, LossTerm, Mixer
+    from bakeoff.plan import Fraction, Model, Plan, diff
     from bakeoff.recipe import Recipe
     from bakeoff.recipes.request import Job, Request
     from bakeoff.report.chart import effects_chart
     from bakeoff.report.display import headline, paragraphs, section
+    from bakeoff.rng import Draws
     from bakeoff.runs.record import RunRecord, View
     from bakeoff.runs.store import Store, open_store
     from bakeoff.runs.workspace import Workspace
     from bakeoff.stats.table import AnalysisOptions, Effect
     from bakeoff.study.analyse import Results
-    from bakeoff.task import Task
+    from bakeoff.task import Limits, Task
     from bakeoff.teach.cards import card
     from bakeoff.teach.narrative import narrative
     from bakeoff.teach.pick import pick
     from bakeoff.teach.pictures import figure
-    from bakeoff.technique import Card, Technique
+    from bakeoff.technique import Card, Claim, Paper, Technique
     from bakeoff.techniques.published import blog_rows
 
     __version__: str
@@ -55,22 +57,24 @@ _HOMES = {
     ),
     "errors": ("BakeoffError", "RequestError"),
     "events": ("Event",),
-    "plan": ("Plan", "diff"),
+    "parts": ("ImageOp", "LossTerm", "Mixer"),
+    "plan": ("Fraction", "Model", "Plan", "diff"),
     "recipe": ("Recipe",),
     "recipes.request": ("Job", "Request"),
     "report.chart": ("effects_chart",),
     "report.display": ("headline", "paragraphs", "section"),
+    "rng": ("Draws",),
     "runs.record": ("RunRecord", "View"),
     "runs.store": ("Store", "open_store"),
     "runs.workspace": ("Workspace",),
     "stats.table": ("Effect", "AnalysisOptions"),
     "study.analyse": ("Results",),
-    "task": ("Task",),
+    "task": ("Limits", "Task"),
     "teach.cards": ("card",),
     "teach.narrative": ("narrative",),
     "teach.pick": ("pick",),
     "teach.pictures": ("figure",),
-    "technique": ("Card", "Technique"),
+    "technique": ("Card", "Claim", "Paper", "Technique"),
     "techniques.published": ("blog_rows",),
 }  # fmt: skip
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
@@ -81,13 +85,22 @@ __all__ = [
     "BakeoffError",
     "Budget",
     "Card",
+    "Claim",
+    "Draws",
     "Effect",
     "Event",
     "Factorial",
+    "Fraction",
     "HalfWidth",
+    "ImageOp",
     "Job",
     "Ladder",
     "LeaveOneOut",
+    "Limits",
+    "LossTerm",
+    "Mixer",
+    "Model",
+    "Paper",
     "Plan",
     "Recipe",
     "Request",

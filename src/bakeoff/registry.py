@@ -133,7 +133,12 @@ class Registry(Generic[T]):
         return self._keep(self.find(spec)).name
 
     def origin(self, name: str) -> Origin | None:
-        """Where the thing of a name comes from; None for what is built in and for names that aren't known here."""
+        """Where the thing of a name comes from; None for what is built in and for names that aren't known here.
+
+        A package that offers the name is imported for it. Raises RequestError if it can't be.
+        """
+        if name not in self._named and name not in self.builtin and name in self._entry_points:
+            self.get(name)
         found = self._named.get(name)
         if found is None or found.extension is None:
             return None

@@ -7,6 +7,7 @@ from bakeoff.ablation.design import Design, Factorial, HalfWidth
 from bakeoff.ablation.plan import factors
 from bakeoff.ablation.size import enlarged, preview, sized
 from bakeoff.data.dataset import Dataset
+from bakeoff.errors import BakeoffError
 from bakeoff.events import Observer, RunEnded
 from bakeoff.launch.base import Launcher, Trial
 from bakeoff.launch.local import launcher
@@ -55,13 +56,19 @@ def run_study(spec: StudySpec, job: Job, where: Workspace, observer: Observer) -
 def run_rows(workers: Launcher, runs: Sequence[tuple[DesignPoint, Job]], store: Store, observer: Observer) -> None:
     """Make the runs that the store lacks; what fails is tried once more with another seed.
 
-    runs: as for `missing`. The observer is told of every run that ends.
+    runs: as for `missing`. The observer is told of every run that ends. Raises BakeoffError for a run that was made
+    and isn't in the store, as where it got another id elsewhere: it would be made for ever.
     """
     crashed: set[str] = set()
+    made: set[str] = set()
     while trials := missing(runs, store, crashed):
+        if lost := next((trial.run for trial in trials if trial.run in made), None):
+            raise BakeoffError(f"run {lost} was made and isn't in {store.root}; what made it isn't what asked for it")
         left = len(trials)
         for trial, answer in workers.launch(trials):
             left -= 1
+            if answer.status == "done":
+                made.add(trial.run)
             if answer.status == "crashed":
                 crashed.add(trial.run)
                 record = store.read(trial.run)

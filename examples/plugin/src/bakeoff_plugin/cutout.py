@@ -7,11 +7,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from bakeoff.parts import ImageOp
-from bakeoff.plan import Fraction, Plan
-from bakeoff.rng import Draws
-from bakeoff.task import Task
-from bakeoff.technique import Card, Paper, Technique
+from bakeoff import Card, Draws, Fraction, ImageOp, Paper, Plan, Task, Technique
 
 
 class CutoutOp(ImageOp):

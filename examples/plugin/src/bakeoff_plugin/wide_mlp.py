@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from bakeoff.plan import Model
+from bakeoff import Model
 
 
 def build(spec: Model, width: int = 256) -> nn.Module:
