@@ -166,7 +166,7 @@ def ablate(
     """Measure what each technique of a recipe buys; runs that the store has are not made again.
 
     design: `Factorial`, `LeaveOneOut`, `AddOne` or `Ladder`, each with its size, or its name. seeds: with a name, fold
-    pairs of a factorial, replicates of a toggle, repeats of a ladder. reading: level of the intervals, and how small a
+    pairs of a factorial, replicates of a toggle, repeats of a ladder. options: level of the intervals, and how small a
     gain isn't worth having. The report is in the store: `studies/NAME/report.html`, NAME being `results.spec.name`.
     """
     from bakeoff.ablation import run
@@ -229,12 +229,21 @@ def plan_derivation(
 
 
 def open_study(
-    name: str = "", *, options: AnalysisOptions = DEFAULT, store: Store | Path | str | None = None
+    name: str = "",
+    *,
+    with_: "Sequence[AnyTechnique]" = (),
+    options: AnalysisOptions = DEFAULT,
+    store: Store | Path | str | None = None,
 ) -> Results:
     """What a study of the store says, whether or not all of its runs are there. name: may be left out for the only one.
 
-    reading: level of the intervals, and how small a gain isn't worth having.
+    with_: techniques from outside whose cards are to be shown. options: level of the intervals, and how small a gain
+    isn't worth having.
     """
+    from bakeoff import techniques
+
+    for technique in with_:
+        techniques.get(technique)
     kept = open_store(store)
     return analyse(gather(kept, StudySpec.load(kept, name)), options)
 

@@ -25,6 +25,9 @@ TaskName = Annotated[
 
 RecipeName = Annotated[str, typer.Option("--recipe", help="A recipe by name, or a recipe file.")]
 With = Annotated[list[str] | None, typer.Option("--with", help="Techniques to add: A,B or ./FILE.py:CLASS.")]
+WithFile = Annotated[
+    list[str] | None, typer.Option("--with", help="./FILE.py:CLASS of techniques from outside, to show their cards.")
+]
 Without = Annotated[list[str] | None, typer.Option("--without", help="Techniques to leave out: A,B.")]
 Settings = Annotated[list[str] | None, typer.Option("--set", help="TECHNIQUE.KNOB=VALUE or SLOT=VALUE.")]
 ModelName = Annotated[str | None, typer.Option("--model", help="A network by name, or ./FILE.py:BUILDER [the task's].")]

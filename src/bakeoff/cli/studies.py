@@ -67,6 +67,7 @@ def report(
     name: Annotated[str | None, typer.Argument(metavar="STUDY", help="A study by name [the only one].")] = None,
     format_: Annotated[str, typer.Option("--format", help="html, md or ipynb.")] = "html",
     output: Annotated[Path | None, typer.Option(help="File to write [beside the study].")] = None,
+    with_: options.WithFile = None,
     delta: Annotated[float, typer.Option(min=0.0, help="Gains within +-delta points aren't worth having.")] = 0.1,
     store: options.StoreDir = None,
     as_json: options.Json = False,
@@ -80,7 +81,7 @@ def report(
     from bakeoff.stats.table import AnalysisOptions
 
     kind = options.one_of(format_, "--format", FORMATS)
-    found = api.open_study(name or "", options=AnalysisOptions(delta=delta), store=store)
+    found = api.open_study(name or "", with_=options.names(with_), options=AnalysisOptions(delta=delta), store=store)
     path = api.write_report(found, kind, output, store=store)
     out, _ = consoles(as_json)
     if as_json:

@@ -32,7 +32,7 @@ DOSES = 25  # runs that are kept for strengths
 class SearchState:
     """What the runs so far say, on the select split.
 
-    standing: of the training techniques. setting: (E,) of the evaluation techniques, the best with it. surface: the
+    incumbent: of the training techniques. setting: (E,) of the evaluation techniques, the best with it. surface: the
     model of all runs at that setting. allowed: (P, k) what may be chosen. noise: from run to run. spent: of the budget.
     runs: how many results there are. ours: how many of them this derivation made. time: log-linear model of training
     seconds, (k + 1,), None while unknown. evaluation: seconds that evaluating a run takes, in the mean.

@@ -21,9 +21,9 @@ Records = list[RunRecord | None]
 class Gathered:
     """A study and the records of its runs, with their evaluations on the report split.
 
-    records: what stands for each row. searched: the same for the runs that led to a derived recipe. rival: of the
-    recipe as published. grown_from: earlier studies whose runs are some of these. derived: of a derivation, what the
-    select split says.
+    records: what stands for each row. searched: the same for the runs that led to a derived recipe. published_baseline:
+    of the recipe as published. grown_from: earlier studies whose runs are some of these. derived: of a derivation, what
+    the select split says.
     """
 
     spec: StudySpec

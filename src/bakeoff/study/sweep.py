@@ -43,7 +43,7 @@ def update(
 ) -> SweepState:
     """What the runs at other strengths and the recipe's own runs in the search say of its strengths.
 
-    doses: the runs at other strengths, all of which have come to an end; swept: what stands for each.
+    sweep_points: the runs at other strengths, all of which have come to an end; swept: what stands for each.
     """
     training = now.reference[: len(now.incumbent.best)]
     usual = np.array([knob.usual for knob in knobs], np.int64)

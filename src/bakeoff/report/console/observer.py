@@ -40,7 +40,7 @@ class Terminal:
         self._began = self._told = time.monotonic()
         self._done = 0
         self._interim: _Interim | None = None
-        self._standing = ""
+        self._known = ""
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -48,8 +48,8 @@ class Terminal:
 
     def __exit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
         self._bar.stop()
-        if kind is not None and issubclass(kind, KeyboardInterrupt) and self._standing:
-            self._say(self._standing)
+        if kind is not None and issubclass(kind, KeyboardInterrupt) and self._known:
+            self._say(self._known)
 
     def __call__(self, event: Event) -> None:
         """Show what happened."""
@@ -71,12 +71,12 @@ class Terminal:
                 self._begin("runs", _Interim(event.larger, event.store))
             case SearchPlanned():
                 derivation.show_plan(self.console, event.asked)
-                self._standing = "nothing is known yet: the opening hasn't ended"
+                self._known = "nothing is known yet: the opening hasn't ended"
             case SearchStage():
                 for line in derivation.planned(event):
                     self._say(line)
                 if event.now is not None:
-                    self._standing = derivation.incumbent(event.asked, event.now)
+                    self._known = derivation.incumbent(event.asked, event.now)
                 self._begin(event.stage, None)
             case RunEnded():
                 self._run(event)
