@@ -300,3 +300,12 @@ def test_names_with_brackets_are_printed_as_they_are(
     run_id = out.rsplit("run ", 1)[1].split(":")[0]
     assert "[b]" in run(capsys, "evaluate", run_id)[0]
     assert "[red]" in run(capsys, "runs", "list")[0].replace("\n", "")
+
+
+def test_help_loads_nothing_heavy() -> None:
+    code = (
+        "import sys\nfrom bakeoff.cli import main\nassert main(['--help']) == 0\n"
+        "print(sorted({'torch', 'numpy', 'pydantic', 'matplotlib', 'scipy'} & set(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr.strip() == "[]"

@@ -6,7 +6,6 @@ import typer
 
 from bakeoff.cli import options
 from bakeoff.cli.output import consoles, print_json
-from bakeoff.runs.store import open_store
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
@@ -20,6 +19,7 @@ def list_(
 ) -> None:
     """All runs, oldest first."""
     from bakeoff.report.console import runs
+    from bakeoff.runs.store import open_store
 
     kept = open_store(store)
     records = [record for run in kept.ids() if (record := kept.read(run))]
@@ -41,6 +41,7 @@ def show(
 ) -> None:
     """One run: its plan, every evaluation of it, and where its files are."""
     from bakeoff.report.console import runs
+    from bakeoff.runs.store import open_store
 
     kept = open_store(store)
     record = kept.get(kept.find(run))

@@ -8,7 +8,6 @@ import typer
 from bakeoff.cli import options
 from bakeoff.cli.output import consoles, observer, print_json
 from bakeoff.errors import BakeoffError
-from bakeoff.runs.store import open_store
 
 
 def train(
@@ -81,6 +80,7 @@ def evaluate(
     """Evaluate a trained run on a split."""
     from bakeoff import api
     from bakeoff.report.console import runs
+    from bakeoff.runs.store import open_store
 
     view = api.evaluate(
         run, split=split, topk=options.numbers(topk, "--topk"), ema=ema, resize_px=resize, crop_px=crop, model=model,
