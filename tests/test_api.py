@@ -2,9 +2,11 @@
 
 import importlib.metadata
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import fields, is_dataclass
 from itertools import pairwise
 from pathlib import Path
 
@@ -157,3 +159,11 @@ def test_an_observer_is_told_of_a_study(tmp_path: Path) -> None:
     bo.ablate(small(), design="ladder", seeds=2, store=tmp_path, device="cpu", jobs=1, observer=again.append)
     assert [type(event) for event in again] == [StudyPlanned]
     assert (tmp_path / "studies" / found.spec.name / "report.html").exists()
+
+
+@pytest.mark.parametrize("name", [name for name in bo.__all__ if isinstance(getattr(bo, name), type)])
+def test_docstrings_of_public_types_list_their_attributes(name: str) -> None:
+    kind = getattr(bo, name)
+    names = [each.name for each in fields(kind)] if is_dataclass(kind) else list(getattr(kind, "model_fields", ()))
+    told = kind.__doc__ or ""
+    assert not [each for each in names if not re.search(rf"\b{each}\b", told)]

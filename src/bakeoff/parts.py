@@ -89,7 +89,7 @@ class ImageOp(Part):
 
 
 class Mixer(Part):
-    """Something done to a batch that mixes images with each other, and their targets with them.
+    """Something done to a batch that mixes images with each other, and their targets with them. kind: its name.
 
     One mixer of the plan is drawn for every batch.
     """
@@ -111,7 +111,7 @@ class Mixer(Part):
 
 
 class LossTerm(Part):
-    """Something added to the cross-entropy."""
+    """Something added to the cross-entropy. kind: its name."""
 
     slot: ClassVar[str] = "loss.terms"
     what: ClassVar[str] = "loss term"

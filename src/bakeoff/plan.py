@@ -23,12 +23,17 @@ Interval = tuple[Positive, Positive]
 
 
 class Model(Value):
-    """A network by name, with the shape of its input and output."""
+    """A network by name, with the shape of its input and output.
 
-    name: str  # small nets of bakeoff.models, any torchvision model, or "timm:NAME"
+    name: a small net of bakeoff.models, any torchvision model, "timm:NAME", or one from outside. classes, channels: of
+    output and input. px: side of the image that it's built for. knobs: arguments of its builder. sync_batchnorm:
+    BatchNorm's statistics are those of the batch on all devices.
+    """
+
+    name: str
     classes: Annotated[int, Field(ge=2)]
     channels: Literal[1, 3]
-    px: Pixels  # side of the image that the network is built for
+    px: Pixels
     knobs: dict[str, int | float | bool | str] = Field(default={})
     sync_batchnorm: bool = False
 
@@ -231,11 +236,19 @@ FAMILIES = ("crop", "flip", "policy", "erase")
 
 
 class Plan(Value):
-    """One classifier, fully described. Slots are read by the engine and changed by techniques."""
+    """One classifier, fully described. Slots are read by the engine and changed by techniques.
+
+    model: the network. examples_seen: images shown in training, copies counted. batch_size: images per optimizer step,
+    over all devices. sampler: which image when. image_ops, mixers: random changes to images one by one, and to images
+    and targets of a batch. train_px: side of the training images. eval_view: how an image is shown at evaluation.
+    interpolation: of every resize. loss, optimizer, lr, decay: what is minimised, how, at which learning rate, with
+    which weight decay. average: the average of the weights that is evaluated; None: the last weights. precision: number
+    format and memory layout. sources: technique, part or model from outside -> digest of its source.
+    """
 
     model: Model
-    examples_seen: Annotated[int, Field(ge=1)]  # images shown in training, copies counted
-    batch_size: Annotated[int, Field(ge=1)]  # images per optimizer step, over all devices
+    examples_seen: Annotated[int, Field(ge=1)]
+    batch_size: Annotated[int, Field(ge=1)]
     sampler: Sampler = Shuffle()
     image_ops: ImageOps = ()
     mixers: Mixers = ()
@@ -246,9 +259,9 @@ class Plan(Value):
     optimizer: Optimizer = SGD()
     lr: Schedule
     decay: DecayRule
-    average: Average | None = None  # evaluate the averaged weights
+    average: Average | None = None
     precision: Precision = Precision()
-    sources: dict[str, str] = Field(default={})  # technique, part or model from outside -> digest of its source
+    sources: dict[str, str] = Field(default={})
 
     @field_validator("image_ops")
     @classmethod

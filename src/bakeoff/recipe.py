@@ -30,7 +30,7 @@ class Conflict(RequestError):
 
 @dataclass(frozen=True)
 class Recipe:
-    """A named list of techniques. The order is the order of the story, nothing else."""
+    """A list of techniques with a name. Their order is the order of the story, nothing else."""
 
     name: str
     techniques: tuple[Technique, ...] = ()

@@ -15,11 +15,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Limits:
-    """Which augmentations leave an image in its class."""
+    """Which augmentations leave an image in its class.
 
-    flip: bool = True  # mirroring left and right
-    max_rotation: float = 180.0  # degrees
-    max_shear: float = 1.0  # tangent
+    flip: mirroring left and right. max_rotation: in degrees. max_shear: the tangent of the angle.
+    """
+
+    flip: bool = True
+    max_rotation: float = 180.0
+    max_shear: float = 1.0
 
 
 _LEAST_STEPS = 400  # of training, however few images there are
@@ -48,25 +51,32 @@ class Task:
 
     On `imagenet` every value is the post's own. Elsewhere lengths, sizes and strengths are the task's, and techniques
     state the post's values relative to them.
+
+    name, about: what it's called, and a line about it. classes, channels: how many. px: side of the square that is
+    cropped at evaluation, for which the model is built; resize_px: to which the shorter side is resized before that.
+    train_examples: images to learn from. epochs, batch_size, weight_decay, precision: of the baseline. model: its
+    network, by name. crop: its random crop. limits: which augmentations leave an image in its class. load: data folder
+    -> the Dataset. large_batch: times the batch size, which is what lr_optimizations goes to. noise_pp: run-to-run sd
+    of Acc@1 in points, where it was measured.
     """
 
     name: str
-    about: str  # one line
+    about: str
     classes: int
     channels: int
-    px: int  # side of the square that is cropped at evaluation; the model is built for it
-    resize_px: int  # side to which the shorter side is resized before that crop
+    px: int
+    resize_px: int
     train_examples: int
-    epochs: float  # baseline training length
+    epochs: float
     batch_size: int
     model: str
     crop: PadCrop | ResizedCrop
     limits: Limits
-    load: Callable[[Path], "Dataset"] = field(repr=False)  # data folder -> splits
-    large_batch: int = 1  # times the batch size, which is what lr_optimizations goes to
+    load: Callable[[Path], "Dataset"] = field(repr=False)
+    large_batch: int = 1
     weight_decay: float = 1e-4
     precision: Precision = Precision()
-    noise_pp: float | None = None  # run-to-run sd of Acc@1 in points, where it was measured
+    noise_pp: float | None = None
 
     def base_plan(self, model: str | None = None) -> Plan:
         """The post's baseline on this task: step schedule, weight decay on everything, crop, flip where allowed."""

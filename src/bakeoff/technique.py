@@ -12,7 +12,7 @@ from bakeoff.task import Task
 
 @dataclass(frozen=True)
 class Paper:
-    """A publication."""
+    """A publication: authors, title, year, venue, and its number on arXiv (`arxiv`), if it has one."""
 
     authors: str
     title: str
@@ -23,20 +23,27 @@ class Paper:
 
 @dataclass(frozen=True)
 class Claim:
-    """One published measurement. Gains are in points, positive is better; None: not known."""
+    """One published measurement.
+
+    dataset, model, metric: of what. baseline, value: without and with the technique. gain: in points, positive is
+    better. None: not known. where: table, figure or section. status: "verified: SOURCE" or "from memory ...".
+    by_authors: by the technique's authors or a paper they cite it with; else an independent measurement. note: what a
+    reader must know. paper: the one of several papers that reports it. source_kind: "paper text", "author repo",
+    "third-party notes", ...
+    """
 
     dataset: str
     model: str
     metric: str
     baseline: float | None
-    value: float | None  # with the technique
+    value: float | None
     gain: float | None
-    where: str  # table, figure or section
-    status: str  # "verified: SOURCE" or "from memory ..."
-    by_authors: bool  # by the technique's authors or a paper they cite it with; else an independent measurement
+    where: str
+    status: str
+    by_authors: bool
     note: str = ""
-    paper: str = ""  # the one of several papers that reports it
-    source_kind: str = ""  # "paper text", "author repo", "third-party notes", ...
+    paper: str = ""
+    source_kind: str = ""
 
     @property
     def verified(self) -> bool:
@@ -46,17 +53,23 @@ class Claim:
 
 @dataclass(frozen=True)
 class Card:
-    """What a technique does. `scaling` says how the post's value is carried over to another task."""
+    """What a technique does, for people.
+
+    title: what it's called. what, why: what it does, and why that should help. equation: in plain text. scaling: how
+    the published value is carried over to another task. interacts: technique -> how. published: id in published.yaml,
+    if it differs from the technique's name. papers, claims: of a technique that published.yaml doesn't know, the paper
+    to cite first, and what was measured.
+    """
 
     title: str
     what: str
     why: str
-    equation: str  # plain text
+    equation: str
     scaling: str
-    interacts: dict[str, str] = field(default_factory=dict)  # technique -> how
-    published: str | None = None  # id in published.yaml, if it differs from the technique's name
-    papers: tuple[Paper, ...] = ()  # those of a technique that published.yaml doesn't know, the one to cite first
-    claims: tuple[Claim, ...] = ()  # and what they measured
+    interacts: dict[str, str] = field(default_factory=dict)
+    published: str | None = None
+    papers: tuple[Paper, ...] = ()
+    claims: tuple[Claim, ...] = ()
 
 
 class Technique(Value):

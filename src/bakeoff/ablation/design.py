@@ -13,14 +13,14 @@ CORNERS = 3  # more pairs of all on and all off: they show the noise and the tot
 
 @dataclass(frozen=True)
 class Seeds:
-    """So many training seeds: each has a pair of runs."""
+    """Training seeds, `count` of them: each has a pair of runs."""
 
     count: int
 
 
 @dataclass(frozen=True)
 class Runs:
-    """So many runs."""
+    """Runs, `count` of them."""
 
     count: int
 
@@ -69,7 +69,7 @@ class Factorial:
 
 @dataclass(frozen=True)
 class LeaveOneOut:
-    """The whole recipe, and the recipe without each technique, `replicates` times each."""
+    """The whole recipe, and the recipe without each technique, `replicates` times each. seed: of the design."""
 
     kind: ClassVar[Kind] = "leave-one-out"
     replicates: int = 4
@@ -82,7 +82,7 @@ class LeaveOneOut:
 
 @dataclass(frozen=True)
 class AddOne:
-    """The baseline, and the baseline with each technique, `replicates` times each."""
+    """The baseline, and the baseline with each technique, `replicates` times each. seed: of the design."""
 
     kind: ClassVar[Kind] = "add-one"
     replicates: int = 4
@@ -95,7 +95,10 @@ class AddOne:
 
 @dataclass(frozen=True)
 class Ladder:
-    """The techniques added one after the other in the recipe's order, `repeats` times with other seeds."""
+    """The techniques added one after the other in the recipe's order, `repeats` times with other seeds.
+
+    seed: of the design.
+    """
 
     kind: ClassVar[Kind] = "ladder"
     repeats: int = 3

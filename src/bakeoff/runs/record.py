@@ -25,15 +25,17 @@ Status = Literal["done", "diverged", "crashed", "interrupted"]
 class View:
     """One evaluation of a run: a split, with or without weight averaging, at an inference size.
 
-    seconds: that it took. hits: k -> correctness of every example at Acc@k, in the split's order, as the store keeps
-    it: see `packed_hits`.
+    split, ema, resize_px, crop_px: of what. acc: "acc1", "acc5", ... in percent. cross_entropy, ece: plain
+    cross-entropy, expected calibration error in [0, 1]. n: images. per_class: Acc@1 of every class in percent, None
+    where a class has no images. seconds: that it took. hits: k -> correctness of every example at Acc@k, in the split's
+    order, as the store keeps it: see `packed_hits`.
     """
 
     split: str
     ema: bool
     resize_px: int
     crop_px: int
-    acc: dict[str, float]  # "acc1", "acc5", ... in percent
+    acc: dict[str, float]
     cross_entropy: float
     ece: float
     n: int
@@ -78,11 +80,20 @@ class Losses:
 
 @dataclass(frozen=True)
 class RunRecord:
-    """One run: what was asked, what came out. Times in seconds, accuracies in percent."""
+    """One run: what was asked, what came out. Times in seconds, accuracies in percent.
+
+    run_id: its name in the store. status, reason: how it ended, and why, if it isn't done. task, recipe, plan: what was
+    trained, as plain data; plan_digest: of the plan. seed: of all randomness. data_fingerprint: of images, labels and
+    splits. engine_version, revisions: of what the engine computes, those of its parts where they are above 1. classes:
+    their names. mean, std: of the training images per channel, in [0, 1]. examples_seen, steps: of training.
+    seconds, data_wait_seconds, images_per_second: of training. device, threads, versions: where, and of what software.
+    started, finished: dates. losses: of training. metrics: split -> what the plan evaluates. views: everything that
+    was evaluated.
+    """
 
     run_id: str
     status: Status
-    reason: str  # why a run that isn't done isn't
+    reason: str
     task: str
     recipe: list[dict[str, Any]]
     plan: dict[str, Any]
@@ -104,9 +115,9 @@ class RunRecord:
     started: str = ""
     finished: str = ""
     losses: Losses = Losses()
-    metrics: dict[str, dict[str, Any]] = field(default_factory=dict)  # split -> what the plan evaluates
-    views: tuple[View, ...] = ()  # everything that was evaluated
-    revisions: dict[str, int] = field(default_factory=dict)  # of the engine's parts that the run used, above 1
+    metrics: dict[str, dict[str, Any]] = field(default_factory=dict)
+    views: tuple[View, ...] = ()
+    revisions: dict[str, int] = field(default_factory=dict)
 
     @property
     def ended(self) -> bool:

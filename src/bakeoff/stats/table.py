@@ -20,12 +20,14 @@ _MOST_RUNS = 1_000_000  # more than that decides nothing in practice
 class Effect:
     """What one technique buys, in points of Acc@1. NaN: the runs can't tell.
 
-    low, high: interval at `level`, conditional on the evaluation set: what other runs on the same images would give.
-    sim_low, sim_high: the intervals of the whole table, which hold together at that level. population_low,
-    population_high: for other images too. runs, seeds: behind the number; direct_runs: those that differ in this
-    technique alone. shrunk_pp: pulled towards the mean of the table, for rankings. runs_to_decide: runs in all after
-    which the verdict would be settled, if the gain stays what it is. method: `design`, `direct`, `paired` (both levels
-    from the same runs), `model`. unplanned: the intervals hold however often one looks. note: what a reader must know.
+    technique, estimand: whose effect, and of which kind. gain_pp: the estimate; se, df: its standard error and degrees
+    of freedom. p, p_adjusted: p-values, alone and for the whole table. verdict: what follows from it. low, high:
+    interval at `level`, conditional on the evaluation set: what other runs on the same images would give. sim_low,
+    sim_high: the intervals of the whole table, which hold together at that level. population_low, population_high: for
+    other images too. runs, seeds: behind the number; direct_runs: those that differ in this technique alone. shrunk_pp:
+    pulled towards the mean of the table, for rankings. runs_to_decide: runs in all after which the verdict would be
+    settled, if the gain stays what it is. method: `design`, `direct`, `paired` (both levels from the same runs),
+    `model`. unplanned: the intervals hold however often one looks. note: what a reader must know.
     """
 
     technique: str

@@ -33,12 +33,14 @@ class Corner:
 class Results:
     """What a study found.
 
-    runs: what effects are stated from. known: what the model is fitted to; of a derived recipe also the runs that led
-    to it. main: the table that the design is for (averaged, leave-one-out, add-one or stacked effects). in_recipe:
-    beside the recipe, from the model; not of all designs. total, total_k: gain of the recipe over the baseline in Acc@1
-    and Acc@K. over_published: over the recipe as published, where that was run. found: how a derived recipe was. cost:
-    technique -> training time with / without. lost: how many runs each failure took. grown_from: earlier studies
-    that it goes on from, whose results may have been seen.
+    spec: the study. options: how it was read. records: what stands for each of its runs; left: how many haven't ended.
+    noise: from run to run. interactions: pairs of techniques that work with or against each other. runs: what effects
+    are stated from. known: what the model is fitted to; of a derived recipe also the runs that led to it. main: the
+    table that the design is for (averaged, leave-one-out, add-one or stacked effects). in_recipe: beside the recipe,
+    from the model; not of all designs. total, total_k: gain of the recipe over the baseline in Acc@1 and Acc@K.
+    over_published: over the recipe as published, where that was run. found: how a derived recipe was. cost: technique
+    -> training time with / without. lost: how many runs each failure took. grown_from: earlier studies that it goes on
+    from, whose results may have been seen.
     """
 
     spec: StudySpec
