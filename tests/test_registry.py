@@ -441,3 +441,20 @@ def test_an_operation_that_changes_the_shape_says_so(tmp_path: Path) -> None:
         RequestError, match=r"image operation 'grid_mask' made \(.*\) torch.float32 of \(.*it should keep"
     ):
         api.train("digits", with_=[f"{tmp_path}/mine.py:GridMask"], store=tmp_path / "store", device="cpu")
+
+
+def test_a_run_of_a_task_from_a_file_is_evaluated_by_naming_it_again(tmp_path: Path) -> None:
+    mine = f"{EXAMPLES}/data.py:mine"
+    record = api.train(mine, model=NET, length=0.02, device="cpu", store=tmp_path)
+    size: dict[str, Any] = {"ema": False, "resize_px": 9, "crop_px": 8, "store": tmp_path, "device": "cpu"}
+    for room in (models, tasks):
+        room.REGISTRY._named.clear()
+    with pytest.raises(RequestError, match=r"task 'parity' of run .* isn't known here; name the file"):
+        api.evaluate(record.run_id, **size)
+    with pytest.raises(RequestError, match=r"model 'net:build' isn't known here"):
+        api.evaluate(record.run_id, task=mine, **size)
+    with pytest.raises(RequestError, match="is of another task: parity, not digits"):
+        api.evaluate(record.run_id, task="digits", model=NET, **size)
+    with pytest.raises(RequestError, match="has another network: net:build, not softmax"):
+        api.evaluate(record.run_id, task=mine, model="softmax", **size)
+    assert api.evaluate(record.run_id, task=mine, model=NET, **size).n == 269

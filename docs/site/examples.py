@@ -29,6 +29,7 @@ from unittest import mock
 import typer.main
 from typer.core import TyperArgument, TyperGroup, TyperOption
 
+from bakeoff import models, tasks, techniques
 from bakeoff.cli import app, main
 
 ROOT = Path(__file__).parents[2]
@@ -145,6 +146,9 @@ def shell(command: str, folder: Path) -> str:
         return subprocess.check_output(command, shell=True, cwd=folder, env={**os.environ, **variables}, text=True)
     out, err = io.StringIO(), io.StringIO()
     with (
+        mock.patch.dict(techniques.REGISTRY._named, clear=True),  # as in a process of its own
+        mock.patch.dict(tasks.REGISTRY._named, clear=True),
+        mock.patch.dict(models.REGISTRY._named, clear=True),
         contextlib.chdir(folder),
         mock.patch.dict(os.environ, variables),
         contextlib.redirect_stdout(out),
@@ -208,6 +212,7 @@ def comparable(text: str) -> str:
     """Without what differs between machines: numbers, ids, and where lines are broken."""
     text = RUN.sub("RUN", text)
     text = re.sub(r"\b(?:\d[\d,.]* (?:h|min|s)\b ?)+", "TIME ", text)
+    text = re.sub(r"\b\d+ threads?\b", "0 threads", text)
     text = re.sub(r"[-+]?\b\d[\d,.]*", "0", text)
     return "".join(re.sub(r"─+", "─", text).split())
 

@@ -121,19 +121,22 @@ def evaluate(
     ema: bool | None = None,
     resize_px: int | None = None,
     crop_px: int | None = None,
+    task: "AnyTask | None" = None,
     model: "str | Builder | None" = None,
     **place: Unpack[Where],
 ) -> View:
     """Evaluate a trained run on a split: `select`, `report` or, where the data set has one, the official `test`.
 
     run: its id, or the first characters. topk: which Acc@k. ema: the averaged weights or the last ones (None: as the
-    run's plan says). resize_px, crop_px: another inference size. model: the file or function that the run's network
-    comes from, where that is from outside.
+    run's plan says). resize_px, crop_px: another inference size. task, model: what the run's task and network come
+    from, where that is a file or an object.
     """
     from bakeoff.inference import evaluate as inference
 
     where = _where(place)
-    return inference.evaluate(where, run, split, topk=topk, ema=ema, resize_px=resize_px, crop_px=crop_px, model=model)
+    return inference.evaluate(
+        where, run, split, topk=topk, ema=ema, resize_px=resize_px, crop_px=crop_px, task=task, model=model
+    )
 
 
 def predict(

@@ -31,6 +31,7 @@ WithFile = Annotated[
 Without = Annotated[list[str] | None, typer.Option("--without", help="Techniques to leave out: A,B.")]
 Settings = Annotated[list[str] | None, typer.Option("--set", help="TECHNIQUE.KNOB=VALUE or SLOT=VALUE.")]
 ModelName = Annotated[str | None, typer.Option("--model", help="A network by name, or ./FILE.py:BUILDER [the task's].")]
+TaskFile = Annotated[str | None, typer.Option("--task", help="./FILE.py:TASK, where the run's task comes from one.")]
 ModelFile = Annotated[
     str | None, typer.Option("--model", help="./FILE.py:BUILDER, where the run's network comes from one.")
 ]

@@ -68,6 +68,7 @@ def evaluate(
     ema: Annotated[bool | None, typer.Option("--ema/--no-ema", help="Averaged or last weights [as planned].")] = None,
     resize: Annotated[int | None, typer.Option(min=1, help="Shorter side at inference, in pixels.")] = None,
     crop: Annotated[int | None, typer.Option(min=1, help="Side of the central crop, in pixels.")] = None,
+    task: options.TaskFile = None,
     model: options.ModelFile = None,
     device: options.Device = "auto",
     workers: options.Workers = None,
@@ -83,8 +84,8 @@ def evaluate(
     from bakeoff.runs.store import open_store
 
     view = api.evaluate(
-        run, split=split, topk=options.numbers(topk, "--topk"), ema=ema, resize_px=resize, crop_px=crop, model=model,
-        device=device, workers=workers, data=data, store=store,
+        run, split=split, topk=options.numbers(topk, "--topk"), ema=ema, resize_px=resize, crop_px=crop,
+        task=task, model=model, device=device, workers=workers, data=data, store=store,
     )  # fmt: skip
     kept = open_store(store)
     record = kept.get(kept.find(run))

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from bakeoff import models, tasks
-from bakeoff.errors import RequestError
+from bakeoff.errors import RequestError, UnknownName
 from bakeoff.plan import EvalView, Plan
 from bakeoff.runs.record import RunRecord, View
 from bakeoff.runs.runner import evaluate_run
 from bakeoff.runs.store import Store
 from bakeoff.runs.workspace import Workspace
+from bakeoff.task import Task
 
 if TYPE_CHECKING:
     from bakeoff.models import Builder
@@ -24,19 +25,30 @@ def evaluate(
     ema: bool | None,
     resize_px: int | None,
     crop_px: int | None,
+    task: str | Task | tasks.Builder | None,
     model: "str | Builder | None",
 ) -> View:
     """One evaluation; see `api.evaluate`."""
     record, plan = trained(where.store, run, model)
-    task = tasks.get(record.task, where.data, skip_bad=True)
-    dataset = task.load(where.data)
+    try:
+        named = tasks.get(record.task if task is None else task, where.data, skip_bad=True)
+    except UnknownName as error:
+        if task is not None:
+            raise
+        raise RequestError(
+            f"task '{record.task}' of run {record.run_id} isn't known here; name the file that it comes from, as in "
+            "--task ./data.py:mine"
+        ) from error
+    if named.name != record.task:
+        raise RequestError(f"run {record.run_id} is of another task: {record.task}, not {named.name}")
+    dataset = named.load(where.data)
     if dataset.fingerprint != record.data_fingerprint:
         raise RequestError(
-            f"run {record.run_id} was trained on other data (fingerprint {record.data_fingerprint}) than {task.name} "
+            f"run {record.run_id} was trained on other data (fingerprint {record.data_fingerprint}) than {named.name} "
             f"is now ({dataset.fingerprint})"
         )
     if split not in dataset.splits:
-        raise RequestError(f"{task.name} has no split '{split}'; there are: {', '.join(dataset.splits)}")
+        raise RequestError(f"{named.name} has no split '{split}'; there are: {', '.join(dataset.splits)}")
     if any(k < 1 for k in topk):
         raise RequestError(f"Acc@{min(topk)} makes no sense; --topk takes numbers from 1, such as 1,5")
     crop = crop_px or plan.eval_view.crop_px

@@ -53,7 +53,7 @@ def get(task: str | Task | Builder, data: Path, skip_bad: bool = False) -> Task:
     try:
         found = REGISTRY.find(task)
     except UnknownName:
-        raise unknown("task", str(task), (*NAMES, *REGISTRY.names())) from None
+        raise unknown("task", str(task), dict.fromkeys((*NAMES, *REGISTRY.names()))) from None
     with blamed(f"task {found.name}"):
         made = found.target if isinstance(found.target, Task) else found.target(data)
     if not isinstance(made, Task):
