@@ -37,6 +37,7 @@ def test_the_face_shows_what_is_public_and_nothing_else() -> None:
         bo.trian  # noqa: B018
 
 
+@pytest.mark.slow
 def test_every_name_can_be_imported_and_none_is_loaded_before() -> None:
     code = (
         "import sys, bakeoff; print(sorted({'torch', 'numpy', 'bakeoff.api'} & set(sys.modules)));"
@@ -96,6 +97,7 @@ def test_keywords_and_a_request_ask_for_the_same() -> None:
     assert bo.plan_job("digits").recipe.name == "baseline"
 
 
+@pytest.mark.slow
 def test_a_size_in_python_is_the_option_s(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     request, where = small(recipe="torchvision-2021", with_=(), without=("fixres",)), bo.Workspace.open(store=tmp_path)
     command = ["ablate", "--without", "fixres", "--model", "softmax", *SHORT, "--store", str(tmp_path)]
@@ -140,6 +142,7 @@ def test_an_observer_is_told_of_a_training(tmp_path: Path, monkeypatch: pytest.M
     assert again == [skipped]  # nothing is trained twice
 
 
+@pytest.mark.slow
 def test_an_observer_is_told_of_a_study(tmp_path: Path) -> None:
     events: list[bo.Event] = []
     found = bo.ablate(

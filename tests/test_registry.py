@@ -145,6 +145,7 @@ def test_a_technique_that_only_reads_the_weights_gives_no_other_run(tmp_path: Pa
     assert set(api.plan_job("digits", with_=[GRIDMASK], settings=["gridmask.p=0"]).plan.sources) == set()
 
 
+@pytest.mark.slow
 def test_a_plan_is_read_without_the_file_and_keeps_its_digest_and_is_not_trained(tmp_path: Path) -> None:
     record = api.train("digits", with_=[GRIDMASK, POLY], store=tmp_path, **QUICK)
     code = """
@@ -178,6 +179,7 @@ except RequestError as error:
     assert error.endswith("from outside (here from gridmask, poly_loss) has to be named, as in --with ./mine.py:NAME")
 
 
+@pytest.mark.slow
 def test_another_process_loads_what_was_named_here(tmp_path: Path) -> None:
     plan = api.plan_job("digits", with_=[GRIDMASK], model=NET).plan
     named = [extension.as_json() for extension in extensions()]

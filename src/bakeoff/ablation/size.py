@@ -34,12 +34,14 @@ def sized(job: Job, design: Design, where: Workspace, dataset: Dataset) -> Study
 
     Raises RequestError if not even the smallest factorial fits the budget.
     """
-    if isinstance(design, Factorial) and isinstance(design.size, HalfWidth) and not 0 < design.size.points < math.inf:
-        raise RequestError(f"--half-width takes points above 0, not {design.size.points:g}")
+    size = design.size if isinstance(design, Factorial) else None
+    if isinstance(size, HalfWidth) and not 0 < size.points < math.inf:
+        raise RequestError(f"--half-width takes points above 0, not {size.points:g}")
+    limit = size.seconds if isinstance(size, Budget) else None  # read before the machine is timed
     spec = arranged(plan_study(job, design, where, dataset), job, where, dataset)
-    if not (isinstance(design, Factorial) and isinstance(design.size, Budget)):
+    if limit is None:
         return spec
-    whole, limit = preview(spec, job, design, where, dataset)[0], design.size.seconds
+    whole = preview(spec, job, design, where, dataset)[0]
     per_run, block = whole.seconds / whole.runs, _block(spec)
     blocks = min(_MOST_BLOCKS, int((limit / per_run - 2 * CORNERS) // block))
     if blocks < 1:
@@ -47,7 +49,7 @@ def sized(job: Job, design: Design, where: Workspace, dataset: Dataset) -> Study
             f"the smallest factorial takes about {whole.seconds / 60:.1f} minutes; give it that, or train for less "
             f"(--length {job.request.length * limit / whole.seconds:.2g})"
         )
-    fitting = replace(design, size=Runs(blocks * block))
+    fitting = Factorial(Runs(blocks * block), design.seed)
     return arranged(plan_study(job, fitting, where, dataset), job, where, dataset, like=spec)
 
 
