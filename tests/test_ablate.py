@@ -203,6 +203,7 @@ def test_wrong_requests(tmp_path: Path, capsys: pytest.CaptureFixture[str], argu
     assert says in err
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_killed_is_a_crash_with_a_reason(tmp_path: Path) -> None:
     worker = Worker(Setup(store=str(tmp_path), data=".", device="cpu"), threads=1)
     process = worker._process = worker._start()

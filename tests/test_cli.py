@@ -44,6 +44,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "runs"
 
 
+@pytest.mark.slow
 def test_train_evaluate_predict_and_look(store: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     out, _ = run(capsys, *QUICK, "--recipe", "torchvision-2021", "--json")
     record = json.loads(out)
@@ -89,6 +90,7 @@ def test_train_evaluate_predict_and_look(store: Path, capsys: pytest.CaptureFixt
     assert "cross entropy" in table
 
 
+@pytest.mark.slow
 def test_people_get_a_table_and_where_everything_is(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out, err = run(capsys, *QUICK, "--recipe", "torchvision-2021")
     assert "Acc@1 %" in out

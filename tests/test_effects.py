@@ -142,6 +142,7 @@ def test_t20_uneven_and_heavy_noise_is_survived() -> None:
     assert 0.92 < np.mean([covered(table, truth) for table, truth, _ in found]) < 0.98
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("design", [designs.leave_one_out(K, 2), designs.ladder(range(K), 3)], ids=["loo", "ladder"])
 def test_direct_effects_cover(design: designs.Design) -> None:
     draw, alone, all_of_them = np.random.default_rng(42), [], []

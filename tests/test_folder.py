@@ -267,6 +267,7 @@ def test_more_than_fits_in_memory_is_streamed(tmp_path: Path, monkeypatch: pytes
 # --- Real data --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @needs("cifar10-images.tar.gz")
 def test_cifar_jpegs_make_a_task(tmp_path: Path) -> None:
     taken: dict[tuple[str, ...], int] = {}

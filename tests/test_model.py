@@ -47,6 +47,7 @@ def test_t13_the_model_covers_and_beats_leave_one_out(kind: str) -> None:
     assert 0.91 < np.mean(inside) < 0.99
 
 
+@pytest.mark.slow
 def test_the_model_learns_its_noise() -> None:
     """`modelled` covers when sigma comes from the runs themselves, and notes what the direct runs contradict."""
     draw, inside = np.random.default_rng(14), []

@@ -107,6 +107,7 @@ def test_torchvision_model_that_has_one_output_only_when_asked() -> None:
     assert isinstance(build("googlenet", 3, px=64)(images(2, 3, 64)), Tensor)
 
 
+@pytest.mark.slow
 def test_torchvision_model_that_is_built_for_a_size() -> None:
     net = build("vit_b_32", 1, px=64, dropout=0.25)
     assert net(images(1, 1, 64)).shape == (1, 10)

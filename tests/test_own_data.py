@@ -388,6 +388,7 @@ def test_a_name_without_a_network_fails_at_once(hub, endpoint: str, tmp_path: Pa
 # --- The example ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_example_is_a_task_that_trains(tmp_path: Path) -> None:
     task = data.mine(tmp_path)
     dataset = task.load(tmp_path)

@@ -1,10 +1,9 @@
-"""Doors: what comes from a file, a package or a notebook takes part like what is built in, and never by itself."""
+"""Doors: what comes from a file or a notebook takes part like what is built in, and never by itself."""
 
 import json
 import pickle
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -32,52 +31,17 @@ from bakeoff.techniques.cutmix import Cutmix
 from bakeoff.techniques.ema import Ema
 from bakeoff.techniques.label_smoothing import LabelSmoothing
 from bakeoff.testing import check_model, check_technique
+from tests.doors import EXAMPLES, QUICK
+from tests.doors import forget as forget
 from tests.studies import write_study
 
-ROOT = Path(__file__).parents[1]
-EXAMPLES = ROOT / "examples"
 GRIDMASK, POLY = f"{EXAMPLES}/gridmask.py:GridMask", f"{EXAMPLES}/poly_loss.py:PolyLoss"
 NET = f"{EXAMPLES}/net.py:build"
-QUICK: dict[str, Any] = {"length": 0.05, "device": "cpu"}
 
 
 def planned(*request: Any, **more: Any) -> Job:
     """A job; objects for names."""
     return api.plan_job(*request, **more)
-
-
-@pytest.fixture(autouse=True)
-def forget(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a test names is forgotten after it."""
-    monkeypatch.setattr(registry, "_EXTENSIONS", {})
-    for room in (techniques, models, tasks, recipes):
-        monkeypatch.setattr(room.REGISTRY, "_named", {})
-
-
-@pytest.fixture
-def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The example's package as pip leaves it in a folder of the path."""
-    for name in ("cutout", "wide_mlp"):
-        source = EXAMPLES / "plugin" / "src" / "bakeoff_plugin" / f"{name}.py"
-        (tmp_path / "bakeoff_plugin").mkdir(exist_ok=True)
-        (tmp_path / "bakeoff_plugin" / f"{name}.py").write_text(source.read_text())
-    info = tmp_path / "bakeoff_plugin-0.1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: bakeoff-plugin\nVersion: 0.1.0\n")
-    project = (EXAMPLES / "plugin" / "pyproject.toml").read_text()
-    points = "".join(
-        f"[bakeoff.{group}]\n" + project.split(f'."bakeoff.{group}"]\n')[1].split("\n\n")[0].replace('"', "") + "\n"
-        for group in ("techniques", "models")
-    )
-    (info / "entry_points.txt").write_text(points)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    for room in (techniques, models):
-        room.REGISTRY.__dict__.pop("_entry_points", None)
-    yield tmp_path
-    for room in (techniques, models):
-        room.REGISTRY.__dict__.pop("_entry_points", None)
-    for name in [name for name in sys.modules if name.partition(".")[0] == "bakeoff_plugin"]:
-        del sys.modules[name]
 
 
 @pytest.mark.parametrize("spec", [GRIDMASK, POLY])
@@ -120,6 +84,7 @@ def test_two_own_one_slot_by_its_parts_and_the_whole_is_both() -> None:
             compile_plan(DIGITS, Recipe("both", (part, Whole())))
 
 
+@pytest.mark.slow
 def test_an_edited_file_is_another_technique_and_other_arms_keep_their_ids(tmp_path: Path) -> None:
     file = tmp_path / "mine.py"
     file.write_text((EXAMPLES / "gridmask.py").read_text())
@@ -344,42 +309,6 @@ def test_a_file_that_is_edited_back_is_what_it_was(tmp_path: Path) -> None:
 def test_a_model_that_is_not_known_here_says_what_to_name() -> None:
     with pytest.raises(RequestError, match=r"model 'net:build' isn't known here; name the file that it comes from"):
         models.build(Model(name="net:build", classes=10, channels=1, px=8))
-
-
-def test_a_package_offers_a_technique_and_a_model(package: Path, tmp_path: Path) -> None:
-    assert techniques.names()[-1] == "cutout"
-    assert "bakeoff_plugin.cutout" not in sys.modules  # until it is asked for
-    assert set(api.plan_job("digits", model="wide-mlp").plan.sources) == {"model.wide-mlp"}
-    check_technique("cutout")
-    check_model("wide-mlp", width=16)
-    record = api.train("digits", with_=["cutout"], model="wide-mlp", store=tmp_path / "store", **QUICK)
-    assert set(record.plan["sources"]) == {"cutout", "model.wide-mlp"}
-    origin = techniques.REGISTRY.origin("cutout")
-    assert origin is not None
-    assert (origin.where, origin.portable) == ("bakeoff-plugin 0.1.0", True)
-    assert published.papers("cutout")[0].arxiv == "1708.04552"
-
-
-def test_a_broken_package_is_one_line_and_nobody_elses_trouble(package: Path) -> None:
-    (package / "bakeoff_plugin" / "cutout.py").write_text("import nothing_like_it\n")
-    with pytest.raises(
-        RequestError, match=r"technique 'cutout' of the package bakeoff-plugin 0.1.0 can't be loaded: Mod"
-    ):
-        techniques.get("cutout")
-    assert api.plan_job("digits", with_=["mixup"]).plan.mixers
-
-
-def test_the_list_shows_what_packages_offer_and_why_a_broken_one_is_not_there(
-    package: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["techniques", "list", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)[-1]["title"] == "Cutout"
-    techniques.REGISTRY._named.clear()
-    for name in [name for name in sys.modules if name.partition(".")[0] == "bakeoff_plugin"]:
-        del sys.modules[name]
-    (package / "bakeoff_plugin" / "cutout.py").write_text("import nothing_like_it\n")
-    assert main(["techniques", "list", "--json"]) == 0
-    assert "can't be loaded" in json.loads(capsys.readouterr().out)[-1]["error"]
 
 
 def test_a_card_from_a_file_is_shown_with_its_paper(capsys: pytest.CaptureFixture[str]) -> None:

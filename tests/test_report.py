@@ -142,6 +142,7 @@ def test_sections_stand_in_the_order_of_interest(html: str) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_same_results_same_bytes(written: Path, store: Store, tmp_path: Path) -> None:
     again = analyse(gather(store, StudySpec.load(store, "digits")))
     for format in render.FORMATS:
@@ -178,6 +179,7 @@ def _tables(text: str) -> Iterator[list[str]]:
             found = []
 
 
+@pytest.mark.slow
 def test_notebook_is_valid_and_runs_again(written: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     notebook = json.loads((written / "found.ipynb").read_text())
     nbformat.validate(notebook)
@@ -195,6 +197,7 @@ def test_notebook_is_valid_and_runs_again(written: Path, store: Store, monkeypat
         assert shown == [output["data"] for output in cell["outputs"]]
 
 
+@pytest.mark.slow
 def test_notebook_keeps_how_results_were_read(store: Store, tmp_path: Path) -> None:
     wide = analyse(gather(store, StudySpec.load(store, "digits")), AnalysisOptions(delta=0.75))
     text = render.write(wide, "ipynb", tmp_path / "found.ipynb").read_text()
@@ -212,6 +215,7 @@ def test_parts_of_a_report_in_a_notebook(results: Results) -> None:
         display.section(results, "efects")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("design", ["factorial", "leave-one-out", "add-one", "ladder"])
 def test_every_design(design: str, tmp_path: Path) -> None:
     results = results_of(tmp_path, design=design)
@@ -250,6 +254,7 @@ def test_stack_of_a_factorial_leads_from_baseline_to_recipe(results: Results) ->
     assert all(step.low < step.after - step.before < step.high for step in found)
 
 
+@pytest.mark.slow
 def test_what_is_missing_is_said_first(tmp_path: Path) -> None:
     results = results_of(tmp_path, missing={3, 4, 5}, failed={7: "diverged", 8: "crashed"})
     text = render.write(results, "html", tmp_path / "report.html").read_text()
@@ -280,6 +285,7 @@ def test_no_finished_run(design: str, tmp_path: Path) -> None:
     assert "No run has finished" in shown.getvalue()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("classes", [("no", "yes"), ("a", "b", "c")])
 def test_few_classes(classes: tuple[str, ...], tmp_path: Path) -> None:
     results = results_of(tmp_path, classes=classes, images=120)
@@ -306,6 +312,7 @@ def test_many_classes_show_both_ends(tmp_path: Path) -> None:
     assert len(axes.get_yticklabels()) == 20
 
 
+@pytest.mark.slow
 def test_names_with_markup_stay_text(tmp_path: Path) -> None:
     classes = ("<b>bold</b>", "a|b", "$x_1$", "*star*", "[bold]rich[/]", "&amp;", "\u732b")
     results = results_of(
@@ -381,6 +388,7 @@ def test_a_report_that_can_t_be_written_whole_keeps_the_old_one(
     assert {(tmp_path / name).read_text() for name in names} == {"old"}
 
 
+@pytest.mark.slow
 def test_reporting_loads_no_torch() -> None:
     code = (
         "import sys, bakeoff.report.render.html, bakeoff.report.render.notebook, bakeoff.report.compose, "

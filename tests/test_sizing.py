@@ -70,6 +70,7 @@ def test_where_nothing_can_be_estimated_nothing_is_added(first: Results, tmp_pat
     assert enlarged(lost, 0.01, job, tmp_path) is None
 
 
+@pytest.mark.slow
 def test_the_size_for_a_width_is_among_the_prospects(tmp_path: Path) -> None:
     job = plan_job("mnist-5k", "torchvision-2021")
     assert job.task.noise_pp is not None
@@ -127,6 +128,7 @@ def test_a_study_of_a_width(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert all(effect["unplanned"] for effect in unplanned["effects"] if "unplanned" in effect)
 
 
+@pytest.mark.slow
 def test_a_study_that_goes_on_from_another_holds_however_often_one_looks(tmp_path: Path) -> None:
     store = Store(tmp_path)
     spec = write_study(store, runs=48, name="large", created="2026-01-03")

@@ -146,6 +146,7 @@ def test_find_by_prefix(tmp_path: Path) -> None:
         store.find("abc124")
 
 
+@pytest.mark.slow
 def test_a_run_is_held_by_one_process(tmp_path: Path) -> None:
     store = Store(tmp_path)
     store.folder("abc123").mkdir()

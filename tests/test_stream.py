@@ -51,6 +51,7 @@ def gray_levels_apart(expected: Image.Image, shown: Tensor) -> int:
     return int(np.abs(np.asarray(expected).astype(int) - shown.permute(1, 2, 0).numpy()).max())
 
 
+@pytest.mark.slow
 def test_workers_batches_and_threads_change_no_bit(files: Files) -> None:
     everything = rows(90)
     state, threads = torch.get_rng_state(), torch.get_num_threads()

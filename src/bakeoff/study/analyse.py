@@ -140,9 +140,8 @@ def analyse(gathered: Gathered, options: AnalysisOptions = DEFAULT) -> Results:
         if not spec.tuned:
             in_recipe = effects.modelled(known, names, recipe, fitted, options=options, direct=direct)
         pairs = interactions(known, names, fitted)
-    once = replace(
-        options, level=1 - (1 - options.level) / (1 + spec.report_split_reuse)
-    )  # Bonferroni over the recipes proved
+    # Bonferroni over the recipes proved.
+    once = replace(options, level=1 - (1 - options.level) / (1 + spec.report_split_reuse))
     return Results(
         spec=spec,
         options=options,
