@@ -99,12 +99,12 @@ def test_ladder_shares_seeds() -> None:
         ]  # fmt: skip
 
 
-@given(st.integers(3, 24), st.integers(0, 2**31), st.integers(0, 1000))
-def test_t21_a_design_is_a_function_of_its_seed(k: int, seed: int, first: int) -> None:
-    one, two = (designs.factorial(k, seed=seed, first_block=first) for _ in range(2))
+@given(st.integers(3, 24), st.integers(0, 2**31))
+def test_t21_a_design_is_a_function_of_its_seed(k: int, seed: int) -> None:
+    one, two = (designs.factorial(k, seed=seed) for _ in range(2))
     assert one.levels.tobytes() == two.levels.tobytes()
     assert one.block.tobytes() == two.block.tobytes()
-    assert one.block.min() == first
+    assert one.block.min() == 0
     assert designs.factorial(k, seed=seed + 1).levels.tobytes() != one.levels.tobytes()
 
 

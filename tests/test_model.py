@@ -84,7 +84,7 @@ def test_the_surface_is_that_gaussian_process(count: int, shared: bool) -> None:
     mains, triples, df = (0.1, 0.3), (0.0, 0.02), 5.0
     y = 80 + model.features(levels) @ (model.Scales(0.2, 0.2, 0.05).prior_sd(orders(k)) * draw.standard_normal(42))
     y += 0.15 * draw.standard_normal(10)[block % 10] + 0.2 * draw.standard_normal(count)
-    surface = model.fit(levels, y, block, sigma=0.2, df=df, main=mains, pair=(0.05,), triple=triples)
+    surface = model.fit(levels, y, block, sigma=0.2, df=df, priors=model.Priors(mains, (0.05,), triples))
     points, weights = draw.random((5, k)) < 0.5, draw.normal(size=(3, 5))
     logs, means, variances = [], [], []
     factors = 2.0 ** np.linspace(-1, 1, 7)

@@ -205,9 +205,8 @@ def test_short_runs_are_long_ones_less_a_difference() -> None:
     levels, short = draw.random((count, k)) < 0.5, np.arange(count) % 3 == 0
     y = 80 + draw.normal(0, 0.5, count) - 4 * short
     main, pair, length, sigma = 0.2, 0.05, 0.1, 0.15
-    found = model.fit(
-        levels, y, sigma=sigma, df=math.inf, main=(main,), pair=(pair,), triple=(0.0,), short=short, length=(length,)
-    )
+    priors = model.Priors((main,), (pair,), (0.0,), length=(length,))
+    found = model.fit(levels, y, sigma=sigma, df=math.inf, priors=priors, short=short)
     phi, phi_all = model.features(levels, 2), model.features(search.configurations(k), 2)
     prior = model.Scales(sigma, main, pair).prior_sd(np.array([len(term) for term in model.terms(k, 2)])) ** 2
     x = model.features(levels, 1) * short[:, None]

@@ -40,7 +40,7 @@ class Design:
         return len(self.levels)
 
 
-def factorial(k: int, runs: int | None = None, *, corners: int = 0, seed: int = 0, first_block: int = 0) -> Design:
+def factorial(k: int, runs: int | None = None, *, corners: int = 0, seed: int = 0) -> Design:
     """Folded two-level design, resolution IV: main effects are clear of all two-technique interactions.
 
     The rows of a Hadamard matrix and their complements, k of its columns in random order (STATISTICS 3). It holds
@@ -49,8 +49,8 @@ def factorial(k: int, runs: int | None = None, *, corners: int = 0, seed: int = 
     k: up to 24 techniques. runs: without corners; a multiple of 8, at least and by default twice the smallest Hadamard
     order that is at least k and 8. A multiple of that least size is made of blocks of it, with columns and levels of
     their own, so that a larger study begins with the runs of a smaller one; other sizes of one or two larger matrices.
-    corners: so many more pairs of all on and all off, with new seeds, as replicates. first_block: the first training
-    seed. Raises RequestError for a k or a number of runs that can't be had.
+    corners: so many more pairs of all on and all off, with new seeds, as replicates. Raises
+    RequestError for a k or a number of runs that can't be had.
     """
     if not 1 <= k <= 24:
         raise RequestError(f"a factorial takes 1 to 24 training techniques, not {k}")
@@ -60,7 +60,7 @@ def factorial(k: int, runs: int | None = None, *, corners: int = 0, seed: int = 
     if not orders:
         near = " or ".join(map(str, _nearest(half, least)))
         raise RequestError(f"no factorial of {k} techniques has {runs} runs; it can have {near}")
-    levels, blocks, following = [], [], first_block
+    levels, blocks, following = [], [], 0
     for number, order in enumerate(orders):
         draw = _generator("factorial", seed, k, order, number)
         rows = hadamard.hadamard(order)[:, draw.permutation(order)[:k]] > 0
@@ -76,9 +76,7 @@ def factorial(k: int, runs: int | None = None, *, corners: int = 0, seed: int = 
     return Design("factorial", np.concatenate(levels), np.concatenate(blocks).astype(np.int64), seed)
 
 
-def toggles(
-    reference: Bools, replicates: int = 1, *, kind: Kind = "toggles", seed: int = 0, first_block: int = 0
-) -> Design:
+def toggles(reference: Bools, replicates: int = 1, *, kind: Kind = "toggles", seed: int = 0) -> Design:
     """Each technique switched over alone from `reference` (k,), `replicates` times.
 
     The reference is run sqrt(k) times as often, since every comparison uses it (Dunnett 1955,
@@ -91,20 +89,20 @@ def toggles(
     times = max(2, math.ceil(math.sqrt(k) * replicates))
     levels = np.concatenate([np.tile(reference, (times, 1)), switched])
     draw = _generator("toggles", seed, k, replicates)
-    return _shuffled(kind, levels, first_block + np.arange(len(levels)), seed, draw)
+    return _shuffled(kind, levels, np.arange(len(levels)), seed, draw)
 
 
-def leave_one_out(k: int, replicates: int = 1, *, seed: int = 0, first_block: int = 0) -> Design:
+def leave_one_out(k: int, replicates: int = 1, *, seed: int = 0) -> Design:
     """All techniques on, and each one off alone: see `toggles`."""
-    return toggles(np.ones(k, bool), replicates, kind="leave-one-out", seed=seed, first_block=first_block)
+    return toggles(np.ones(k, bool), replicates, kind="leave-one-out", seed=seed)
 
 
-def add_one(k: int, replicates: int = 1, *, seed: int = 0, first_block: int = 0) -> Design:
+def add_one(k: int, replicates: int = 1, *, seed: int = 0) -> Design:
     """All techniques off, and each one on alone: see `toggles`."""
-    return toggles(np.zeros(k, bool), replicates, kind="add-one", seed=seed, first_block=first_block)
+    return toggles(np.zeros(k, bool), replicates, kind="add-one", seed=seed)
 
 
-def ladder(order: Sequence[int], seeds: int, *, seed: int = 0, first_block: int = 0) -> Design:
+def ladder(order: Sequence[int], seeds: int, *, seed: int = 0) -> Design:
     """The techniques added one after the other in `order`, every rung with the same seeds: (k + 1) x seeds runs."""
     if sorted(order) != list(range(len(order))):
         raise RequestError(f"the ladder's order must name each of 0 to {len(order) - 1} once, not {list(order)}")
@@ -114,7 +112,7 @@ def ladder(order: Sequence[int], seeds: int, *, seed: int = 0, first_block: int 
     rungs = np.zeros((k + 1, k), bool)
     for rung, technique in enumerate(order, start=1):
         rungs[rung:, technique] = True
-    block = first_block + np.repeat(np.arange(seeds), k + 1)
+    block = np.repeat(np.arange(seeds), k + 1)
     draw = _generator("ladder", seed, k, seeds)
     return _shuffled("ladder", np.tile(rungs, (seeds, 1)), block, seed, draw, tuple(order))
 

@@ -170,23 +170,17 @@ def surface(runs: Runs, noise: Noise, views: Floats, short: Bools | None = None)
         sigma, df = math.sqrt(known.value), min(noise.replicate.df, known.df)
     if not sigma > 0:
         sigma = max(float(np.std(y)) / 4, 1e-3)
-    unit = model.unit(runs.levels, y)
-    main, pair, triple = (tuple(unit * sd for sd in sds) for sds in (model.MAIN, model.PAIR, model.TRIPLE))
-    centre = (unit * model.CENTRE[0], unit * model.CENTRE[1])
-    return model.fit(
-        runs.levels, y, runs.block, sigma=sigma, df=df, main=main, pair=pair, triple=triple, centre=centre, short=short,
-        length=tuple(unit * sd for sd in model.LENGTH),
-    )  # fmt: skip
+    priors = model.PRIORS.scaled(model.unit(runs.levels, y))
+    return model.fit(runs.levels, y, runs.block, sigma=sigma, df=df, priors=priors, short=short)
 
 
 def _difference_surface(runs: Runs, views: Floats) -> model.Surface:
     """The model of a difference within the run: one order less, since on and off of one technique are taken apart."""
     y = (runs.acc * views).sum(axis=1)
     sigma = max(0.7 * float(np.std(y)), 1e-3)
-    double = [tuple(2 * scale for scale in scales) for scales in (model.PAIR, model.TRIPLE[1:])]
-    return model.fit(
-        runs.levels, y, sigma=sigma, df=0, main=double[0], pair=double[1], triple=(0.0,), centre=(0.06, 0.016)
-    )
+    usual = model.PRIORS.scaled(2.0)
+    priors = model.Priors(usual.pair, usual.triple[1:], (0.0,), (0.06, 0.016))
+    return model.fit(runs.levels, y, sigma=sigma, df=0, priors=priors)
 
 
 def _believed(runs: Runs, fitted: model.Surface, rows: Floats) -> list[Estimate]:

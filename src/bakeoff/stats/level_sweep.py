@@ -12,11 +12,11 @@ import numpy as np
 from bakeoff.errors import RequestError
 from bakeoff.stats import hadamard
 from bakeoff.stats.outcomes import Floats, Ints
-from bakeoff.stats.surrogate import Surface, fit_features
+from bakeoff.stats.surrogate import Priors, Surface, fit_features
 
 MOST = 10  # techniques: all their combinations are looked at
-MAIN, PAIR, SQUARE = (0.05, 0.1, 0.2), (0.005, 0.02, 0.06), (0.02, 0.06, 0.15)  # sds of coefficients, points
-CENTRE = (0.1, 0.02)
+# Of strengths, their products and, where techniques have triples, their squares.
+PRIORS = Priors((0.05, 0.1, 0.2), (0.005, 0.02, 0.06), (0.02, 0.06, 0.15), (0.1, 0.02))
 
 
 def design(m: int, seed: int = 0) -> Ints:
@@ -52,11 +52,7 @@ def fit(coded: Ints, y: Floats, block: Ints, *, sigma: float, df: float, unit: f
     """
     m = coded.shape[1]
     order = np.repeat([0, 1, 2, 3], [1, m, m * (m - 1) // 2, m])
-    main, pair, square = (tuple(unit * sd for sd in sds) for sds in (MAIN, PAIR, SQUARE))
-    centre = (unit * CENTRE[0], unit * CENTRE[1])
-    return fit_features(
-        features(coded), order, y, block, sigma=sigma, df=df, main=main, pair=pair, triple=square, centre=centre
-    )
+    return fit_features(features(coded), order, y, block, sigma=sigma, df=df, priors=PRIORS.scaled(unit))
 
 
 def settle(surface: Surface, usual: Ints, worth: float, sure: float = 0.9) -> Ints:

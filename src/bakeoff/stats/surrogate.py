@@ -16,13 +16,35 @@ from scipy import linalg, special
 from bakeoff.stats.outcomes import Bools, Floats, Ints
 
 FLAT = 10.0  # prior sd of the constant, points: nothing is known of it
-MAIN, PAIR, TRIPLE = (0.05, 0.1, 0.2, 0.35), (0.005, 0.012, 0.025, 0.05, 0.1), (0.0, 0.004, 0.008, 0.016)
-CENTRE = (0.18, 0.03)  # medians of the priors of the first two
-LENGTH = (0.03, 0.1, 0.2)  # the same for what a length of training changes in the effects
 SHARED = (0.0, 0.4, 0.8)  # correlations tried where runs share seeds
 _WEIGHT = 1e-4  # scales with less posterior weight than this share of the best are dropped
 _USUAL = 0.25  # rms coefficient of main effects up to which the prior fits as it is
 _KNOWN_DF = 60  # from here on the noise counts as known
+
+
+@dataclass(frozen=True)
+class Priors:
+    """The sds of coefficients to average over, by order, in points.
+
+    The first two are weighted by log-normal priors around `centre`, with log sds of 0.7 and 1. length: the sds of
+    what a length of training changes in the effects.
+    """
+
+    main: tuple[float, ...] = (0.05, 0.1, 0.2, 0.35)
+    pair: tuple[float, ...] = (0.005, 0.012, 0.025, 0.05, 0.1)
+    triple: tuple[float, ...] = (0.0, 0.004, 0.008, 0.016)
+    centre: tuple[float, float] = (0.18, 0.03)
+    length: tuple[float, ...] = (0.03, 0.1, 0.2)
+
+    def scaled(self, unit: float) -> "Priors":
+        """For effects that are so many times as large (see `unit`)."""
+        main, pair, triple, length = (
+            tuple(unit * sd for sd in sds) for sds in (self.main, self.pair, self.triple, self.length)
+        )
+        return Priors(main, pair, triple, (unit * self.centre[0], unit * self.centre[1]), length)
+
+
+PRIORS = Priors()  # of techniques
 
 
 @dataclass(frozen=True)
@@ -203,40 +225,18 @@ def fit(
     *,
     sigma: float,
     df: float,
-    main: tuple[float, ...] = MAIN,
-    pair: tuple[float, ...] = PAIR,
-    triple: tuple[float, ...] = TRIPLE,
-    centre: tuple[float, float] = CENTRE,
+    priors: Priors = PRIORS,
     short: Bools | None = None,
-    length: tuple[float, ...] = LENGTH,
 ) -> Surface:
     """The surface given levels (N, k), accuracies y (N,) in points and seeds (N,), None when none is shared.
 
     sigma: run-to-run sd in points, as known on `df` degrees of freedom apart from y; with few it's averaged over,
-    between half and twice the value. main, pair, triple: the sds of coefficients to average over, under log-normal
-    priors for the first two around `centre`, with log sds of 0.7 and 1. short: (N,) runs of another length than the one
-    asked for, whose constant and main effects differ from it, the latter by coefficients with the sds of `length`: the
-    more they are seen to differ, the less these runs say (STATISTICS 6.4).
+    between half and twice the value. short: (N,) runs of another length than the one asked for, whose constant and main
+    effects differ from it: the more they are seen to differ, the less these runs say (STATISTICS 6.4).
     """
     order = np.array([len(term) for term in terms(levels.shape[1])])
-    if short is None or not short.any():
-        other, length = np.zeros((len(y), 0)), (0.0,)
-    else:
-        other = features(levels, 1) * short[:, None]
-    return fit_features(
-        features(levels),
-        order,
-        y,
-        block,
-        sigma=sigma,
-        df=df,
-        main=main,
-        pair=pair,
-        triple=triple,
-        centre=centre,
-        other=other,
-        length=length,
-    )
+    other = None if short is None or not short.any() else features(levels, 1) * short[:, None]
+    return fit_features(features(levels), order, y, block, sigma=sigma, df=df, priors=priors, other=other)
 
 
 def fit_features(
@@ -247,12 +247,8 @@ def fit_features(
     *,
     sigma: float,
     df: float,
-    main: tuple[float, ...] = MAIN,
-    pair: tuple[float, ...] = PAIR,
-    triple: tuple[float, ...] = TRIPLE,
-    centre: tuple[float, float] = CENTRE,
+    priors: Priors,
     other: Floats | None = None,
-    length: tuple[float, ...] = (0.0,),
 ) -> Surface:
     """The same for other features (N, F) than products of levels; order: (F,) whose sd each coefficient has, 0 to 3.
 
@@ -260,7 +256,8 @@ def fit_features(
     """
     shared = block is not None and len(np.unique(block)) < len(block)
     level, features_count = float(y.mean()), phi.shape[1]
-    both = phi if other is None else np.column_stack([phi, other])
+    both = np.ascontiguousarray(phi) if other is None else np.column_stack([phi, other])  # the layout decides last bits
+    length = (0.0,) if other is None else priors.length
     found: list[tuple[float, Posterior]] = []
     for rho in SHARED if shared else (0.0,):
         white, white_y, log_det = both, y - level, 0.0
@@ -273,14 +270,14 @@ def fit_features(
             added = rest * np.where(np.arange(rest.shape[1]) == 0, FLAT, change)
             base = FLAT**2 * grams[0] + added @ added.T + noise**2 * np.eye(len(data))
             constant = log_noise - 0.5 * log_det - 0.5 * left / noise**2 - extra * math.log(noise)
-            for t1, t2, t3 in itertools.product(main, pair, triple):
+            for t1, t2, t3 in itertools.product(priors.main, priors.pair, priors.triple):
                 scales = Scales(noise, t1, t2, t3, rho, change)
                 covariance = base + t1**2 * grams[1] + t2**2 * grams[2] + t3**2 * grams[3]
                 root = linalg.cholesky(covariance, lower=True, overwrite_a=True, check_finite=False)
                 alpha = linalg.cho_solve((root, True), target, check_finite=False)
                 fitted = -0.5 * float(target @ alpha) - float(np.log(np.diag(root)).sum())
                 prior = np.square(scales.prior_sd(order))
-                belief = math.log(t1 / centre[0]) / 0.7, math.log(t2 / centre[1])
+                belief = math.log(t1 / priors.centre[0]) / 0.7, math.log(t2 / priors.centre[1])
                 fitted -= 0.5 * (belief[0] ** 2 + belief[1] ** 2)
                 found.append((fitted + constant, Posterior(scales, 0.0, prior, data, added, root, alpha)))
         best = max(log for log, _ in found)  # dropping early keeps few factors in memory

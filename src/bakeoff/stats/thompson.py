@@ -67,22 +67,8 @@ def fit_surrogate(runs: Runs, views: Floats, short: Bools | None = None) -> Surf
     sigma = math.sqrt(noise.replicate.value) if noise.replicate.df else noise.sigma
     if not sigma > 0:
         sigma = max(float(np.std(points)) / 4, 1e-3)
-    unit = model.unit(runs.levels, points)
-    main, pair = (tuple(unit * sd for sd in sds) for sds in (model.MAIN, model.PAIR))
-    centre = (unit * model.CENTRE[0], unit * model.CENTRE[1])
-    found = model.fit(
-        runs.levels,
-        points,
-        runs.block,
-        sigma=sigma,
-        df=noise.replicate.df,
-        main=main,
-        pair=pair,
-        triple=(0.0,),
-        centre=centre,
-        short=short,
-        length=tuple(unit * sd for sd in model.LENGTH),
-    )
+    priors = replace(model.PRIORS, triple=(0.0,)).scaled(model.unit(runs.levels, points))
+    found = model.fit(runs.levels, points, runs.block, sigma=sigma, df=noise.replicate.df, priors=priors, short=short)
     return replace(found, scale=scale)
 
 

@@ -10,7 +10,7 @@ from bakeoff.stats import level_sweep as strengths
 from bakeoff.stats import thompson as search
 from bakeoff.stats.noise import ENOUGH_DF
 from bakeoff.stats.outcomes import Ints
-from bakeoff.stats.surrogate import CENTRE, Surface
+from bakeoff.stats.surrogate import PRIORS, Surface
 from bakeoff.study import decide
 from bakeoff.study.decide import SearchState
 from bakeoff.study.gather import Searched, outcomes
@@ -57,7 +57,7 @@ def update(
     scales, scale = now.surface.scales, now.surface.scale
     y = y if scale is None else scale.of(y)
     coded_runs = np.array([coded[block] for block in runs.block.tolist()])
-    unit = max(1.0, scales.main / CENTRE[0])
+    unit = max(1.0, scales.main / PRIORS.centre[0])
     fitted = strengths.fit(coded_runs, y, runs.block, sigma=scales.sigma, df=ENOUGH_DF, unit=unit)
     surface = replace(fitted, scale=scale)
     draw = np.random.default_rng([*b"doses", asked.initial.design_seed, len(sweep_points)])
