@@ -190,6 +190,7 @@ def test_training_and_evaluation(optimizer: plan.Optimizer, tmp_path: Path) -> N
     assert found.cross_entropy == pytest.approx(expected.cross_entropy, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_the_loop_waits_for_the_device_only_when_it_looks_at_the_loss(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -105,6 +105,7 @@ def test_cutmix_areas_are_torchvisions() -> None:
     assert pstdev(ours) == pytest.approx(pstdev(expected), rel=0.06)
 
 
+@pytest.mark.slow
 def test_one_of_two_is_drawn_and_neither_shifts_the_other() -> None:
     both, mixup, cutmix = steps(MIXUP, CUTMIX), steps(MIXUP), steps(CUTMIX)
     assert all(pair in (m, c) for pair, m, c in zip(both, mixup, cutmix, strict=True))

@@ -42,6 +42,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         del sys.modules[name]
 
 
+@pytest.mark.slow
 def test_a_package_offers_a_technique_and_a_model(package: Path, tmp_path: Path) -> None:
     assert techniques.names()[-1] == "cutout"
     assert "bakeoff_plugin.cutout" not in sys.modules  # until it is asked for

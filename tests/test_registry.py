@@ -319,6 +319,7 @@ def test_a_card_from_a_file_is_shown_with_its_paper(capsys: pytest.CaptureFixtur
     assert any("2001.04086" in line for line in narrative("gridmask").published)
 
 
+@pytest.mark.slow
 def test_a_study_with_it_is_laid_out_and_reported_without_the_file(tmp_path: Path) -> None:
     store = Store(tmp_path)
     name = write_study(store, training=("mixup", "cutmix")).name

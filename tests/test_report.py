@@ -115,6 +115,7 @@ def test_headline_sorts_every_technique_once(results: Results) -> None:
     assert all(everything.count(words.title(name)) == 1 for name in results.spec.names)
 
 
+@pytest.mark.slow
 def test_what_is_not_worth_having_is_what_was_asked(store: Store) -> None:
     wide = analyse(gather(store, StudySpec.load(store, "digits")), AnalysisOptions(delta=0.75))
     (text,) = (t.plain for t in page(wide).sections[0].blocks if isinstance(t, Text) and "Verdict" in t.plain)

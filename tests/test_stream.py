@@ -182,6 +182,7 @@ def test_gray_images_have_one_channel(files: Files) -> None:
     assert next(stream.eval_images(gray, VIEW, "bilinear", 8, 0)).shape == (8, 1, 28, 28)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [0, 1])
 def test_a_broken_file_is_named_in_one_line(files: Files, tmp_path: Path, workers: int) -> None:
     broken = tmp_path / "broken.jpg"
