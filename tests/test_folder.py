@@ -17,7 +17,8 @@ from bakeoff.data import scan as scanning
 from bakeoff.data.dataset import Files, Resident
 from bakeoff.errors import RequestError
 from bakeoff.plan import PadCrop, ResizedCrop
-from bakeoff.tasks.check import check, show
+from bakeoff.report.console.data import show
+from bakeoff.tasks.check import check
 from tests.helpers import DATA, needs
 
 

@@ -23,10 +23,10 @@ def check(
 ) -> None:
     """What is in a data set: classes, sizes, splits, duplicates, files that can't be read."""
     from bakeoff import api
-    from bakeoff.tasks import check as checks
+    from bakeoff.report.console import data as found
 
     report = api.check_data(task, skip_bad=skip_bad, data=data)
-    print_json(report.as_json()) if as_json else checks.show(consoles(False)[0], report)
+    print_json(report.as_json()) if as_json else found.show(consoles(False)[0], report)
 
 
 @app.command("prepare")

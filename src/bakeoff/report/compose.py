@@ -1,5 +1,6 @@
 """The whole report of a study: which sections it has, in which order."""
 
+from bakeoff.report import words
 from bakeoff.report.page import Page, Section
 from bakeoff.report.rows import rows
 from bakeoff.report.sections import contrasts, derivation, diagnostics, effects, numbers
@@ -30,8 +31,9 @@ def page(results: Results) -> Page:
         numbers.numbers(results, table),
         numbers.claims(table),
     ]
+    about = "A recipe for" if results.found else "What each technique buys on"
     return Page(
-        title=f"{'A recipe for' if results.found else 'What each technique buys on'} {results.spec.task}",
+        title=f"{about} {words.dataset(results.spec.task)}",
         notices=notices(results),
         headline=headline(results, table),
         sections=tuple(section for section in sections if section),

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Sequence
+from pathlib import PurePath
 
 from bakeoff.stats.noise import Noise
 from bakeoff.stats.table import Effect
@@ -101,6 +102,14 @@ def duration(seconds: float) -> str:
 def budget(amount: float, unit: str) -> str:
     """What a derivation may spend, or spends: runs, or seconds in words."""
     return f"{amount:.0f} runs" if unit == "runs" else duration(amount)
+
+
+def dataset(task: str) -> str:
+    """A task's data by name: of "folder:/home/ada/photos" it is "photos", since the path is nobody else's business."""
+    kind, _, path = task.partition(":")
+    if kind not in ("folder", "table", "hf"):
+        return task
+    return PurePath(path if kind == "folder" else path.partition("?")[0]).name or task
 
 
 def size(resize_px: int, crop_px: int) -> str:

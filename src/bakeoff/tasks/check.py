@@ -9,16 +9,10 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from rich import box
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from bakeoff.data.dataset import Dataset, Files, Images, Resident
 from bakeoff.data.scan import scan
 from bakeoff.task import Task
-
-_SHOWN = 30  # rows of a list for people
 
 
 @dataclass(frozen=True)
@@ -123,40 +117,3 @@ def _contents(images: Images, bad: Mapping[str, str]) -> dict[str, bytes]:
         return {name: hashlib.sha256(image.data).digest() for name, image in zip(names, pixels, strict=True)}
     good = ((name, path) for name, path in zip(images.names, images.paths, strict=True) if name not in bad)
     return {name: hashlib.sha256(path.read_bytes()).digest() for name, path in good}
-
-
-def show(out: Console, report: Report) -> None:
-    """Print a report for people."""
-    out.print(escape(f"{report.task}: {sum(sum(counts.values()) for counts in report.splits.values()):,} images"))
-    table = Table("class", box=box.SIMPLE)
-    for split in report.splits:
-        table.add_column(split, justify="right")
-    classes = list(next(iter(report.splits.values())))
-    for name in classes[:_SHOWN]:
-        table.add_row(escape(name), *(f"{counts[name]:,}" for counts in report.splits.values()))
-    if len(classes) > _SHOWN:
-        table.add_row(f"... {len(classes) - _SHOWN} more")
-    table.add_section()
-    table.add_row(f"{len(classes)} classes", *(f"{sum(counts.values()):,}" for counts in report.splits.values()))
-    out.print(table)
-    sides = [f"{height}x{width}" for height, width in zip(report.height, report.width, strict=True)]
-    spread = f"{', '.join(sides)} px (least, median, greatest)"
-    facts = {
-        "height x width": f"{sides[0]} px" if len(set(sides)) == 1 else spread,
-        "channels": str(report.channels),
-        "kept": "in memory" if report.storage == "memory" else "as files, decoded when needed",
-        "mean, std": f"{_numbers(report.mean)}, {_numbers(report.std)}",
-        "fingerprint": report.fingerprint,
-        "in two splits": ", ".join(f"{count} in {pair}" for pair, count in report.duplicates.items()) or "none",
-        "can't be read": str(len(report.bad)) if report.bad else "none",
-    }
-    if report.duplicate:
-        facts["in two splits"] += f"; first {report.duplicate[1]}, the same as {report.duplicate[0]}"
-    for name, fact in facts.items():
-        out.print(f"{name:>15}  {escape(fact)}", highlight=False)
-    for name, reason in list(report.bad.items())[:_SHOWN]:
-        out.print(escape(f"{'':>15}  {name}: {reason}"), highlight=False)
-
-
-def _numbers(values: tuple[float, ...]) -> str:
-    return " ".join(f"{value:.4f}" for value in values)

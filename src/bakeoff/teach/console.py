@@ -4,13 +4,11 @@ import shlex
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from rich import box
 from rich.console import Console
-from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
 from bakeoff import techniques
+from bakeoff.report.console.text import Column, plain, say, say_beside, show_table
 from bakeoff.teach.cards import SETTING, citation, every, in_post, shown
 from bakeoff.technique import Claim, Technique
 from bakeoff.techniques import published
@@ -20,25 +18,23 @@ _RECIPE = "torchvision-2021"
 
 def show_list(console: Console) -> None:
     """Print all techniques with their gain in the post."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("technique", no_wrap=True)
-    table.add_column("what it is")
-    table.add_column("in the post", justify="right")
+    rows = []
     for name, technique in every():
         step, found = published.increment(name), published.finding(name)
         gain = f"{step.acc1:+.3f}" if step else "not adopted" if found else "not named"
-        table.add_row(name, Text(technique if isinstance(technique, str) else technique.card.title), gain)
-    console.print(table)
-    _say(console, f"Acc@1 gains in points: {SETTING}. The recipe {_RECIPE} is all that have one.")
-    _say(console, "More about one of them: bakeoff techniques show NAME")
+        rows.append((name, technique if isinstance(technique, str) else technique.card.title, gain))
+    show_table(console, [Column("technique"), Column("what it is"), Column("in the post", right=True)], rows, rule=True)
+    console.print()
+    say(console, f"Acc@1 gains in points: {SETTING}. The recipe {_RECIPE} is all that have one.")
+    say(console, "More about one of them: bakeoff techniques show NAME")
 
 
 def show_card(console: Console, name: str) -> None:
     """Print the card of a technique. RequestError if there is none of that name, or in that file."""
     technique = techniques.get(name)
     name, card = technique.name, technique.card
-    console.print(Text(f"{card.title}  ({name})", style="bold"))
-    _say(console, card.what)
+    say(console, plain(f"{card.title}  ({name})", style="bold"))
+    say(console, card.what)
     _section(console, "Why", [card.why])
     _section(console, "Equation", card.equation.split("\n"))
     _knobs(console, technique)
@@ -54,10 +50,10 @@ def show_card(console: Console, name: str) -> None:
 
 def show_pick(console: Console, picked: Mapping[str, Any]) -> None:
     """Print what was picked, from what, and how to go on."""
-    console.print(Text(f"{picked['title']}  ({picked['technique']})", style="bold"))
-    _say(console, f"Picked from {len(picked['from'])}: {', '.join(picked['from'])}.")
-    _say(console, f"The same again: --seed {shlex.quote(picked['seed'])}")
-    _say(console, f"Its card and picture: bakeoff techniques show {picked['technique']} --plot")
+    say(console, plain(f"{picked['title']}  ({picked['technique']})", style="bold"))
+    say(console, f"Picked from {len(picked['from'])}: {', '.join(picked['from'])}.")
+    say(console, f"The same again: --seed {shlex.quote(picked['seed'])}")
+    say(console, f"Its card and picture: bakeoff techniques show {picked['technique']} --plot")
 
 
 def _knobs(console: Console, technique: type[Technique]) -> None:
@@ -70,18 +66,16 @@ def _claims(console: Console, title: str, claims: list[Claim]) -> None:
     if not claims:
         return
     _heading(console, title)
-    table = Table.grid(padding=(0, 2, 0, 0))
-    table.add_column(justify="right", no_wrap=True)
-    table.add_column(overflow="fold")
-    for claim in claims:
-        table.add_row("?" if claim.gain is None else f"{claim.gain:+}", _evidence(claim))
-    console.print(Padding(table, (0, 0, 0, 2)))
+    gains = ["?" if claim.gain is None else f"{claim.gain:+}" for claim in claims]
+    indent = max(map(len, gains))
+    for gain, claim in zip(gains, claims, strict=True):
+        say_beside(console, plain(f"{gain:>{indent}}"), _evidence(claim), indent)
 
 
 def _evidence(claim: Claim) -> Text:
     """A claim in words: what was measured, where it stands, and whether anybody looked there."""
     before, after = ("?" if value is None else str(value) for value in (claim.baseline, claim.value))
-    text = Text(f"{claim.dataset}, {claim.model}: {claim.metric} {before} -> {after}\n")
+    text = plain(f"{claim.dataset}, {claim.model}: {claim.metric} {before} -> {after}", "")
     text.append(f"{claim.paper}, {claim.where}" if claim.paper else claim.where)
     text.append(f". {claim.note}" if claim.note else "")
     text.append("\n")
@@ -96,12 +90,9 @@ def _pairs(console: Console, title: str, rows: Iterable[tuple[str, str]]) -> Non
     if not rows:
         return
     _heading(console, title)
-    table = Table.grid(padding=(0, 2, 0, 0))
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
+    indent = max(len(head) for head, _ in rows)
     for head, text in rows:
-        table.add_row(Text(head), Text(text))
-    console.print(Padding(table, (0, 0, 0, 2)))
+        say_beside(console, plain(head), plain(text), indent)
 
 
 def _section(console: Console, title: str, paragraphs: Iterable[str]) -> None:
@@ -110,12 +101,9 @@ def _section(console: Console, title: str, paragraphs: Iterable[str]) -> None:
         return
     _heading(console, title)
     for paragraph in paragraphs:
-        console.print(Padding(Text(paragraph, overflow="fold"), (0, 0, 0, 2)))
+        say_beside(console, plain(""), plain(paragraph), 0)
 
 
 def _heading(console: Console, title: str) -> None:
-    console.print(Text(f"\n{title}", style="bold"))
-
-
-def _say(console: Console, text: str) -> None:
-    console.print(Text(text))
+    console.print()
+    say(console, plain(title, style="bold"))

@@ -99,8 +99,9 @@ def _data(results: Results) -> str:
     return (
         f"Data, model and length. The post: ImageNet, 1,000 classes, training images of "
         f"{post['train_crop_size']['baseline']} px, ResNet50, {post['epochs']['baseline']} passes over the data for "
-        f"the baseline and {post['epochs']['final']} for the recipe. Here: {spec.task}, {len(spec.classes):,} classes, "
-        f"{images:,} training images of {base.train_px} px, {base.model.name}, {passes} passes."
+        f"the baseline and {post['epochs']['final']} for the recipe. Here: {words.dataset(spec.task)}, "
+        f"{len(spec.classes):,} classes, {images:,} training images of {base.train_px} px, {base.model.name}, {passes} "
+        "passes."
     )
 
 

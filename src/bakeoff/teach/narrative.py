@@ -183,13 +183,14 @@ def measured(technique: str, results: Results | None) -> str:
     if results is None:
         return "bakeoff: no study was given, so there is no measurement to state."
     spec, row = results.spec, _row(technique, results)
+    on = words.dataset(spec.task)
     if row is None:
         return (
             f"bakeoff: the study {spec.name} doesn't measure it. It is about "
             f"{words.listed([words.title(other) for other in (*spec.names, *spec.not_applicable)])}."
         )
     if row.effect is None:
-        return f"bakeoff: not applicable on {spec.task}: {row.reason}. So there is no measurement to state."
+        return f"bakeoff: not applicable on {on}: {row.reason}. So there is no measurement to state."
     if not row.measured:
         why = f": {row.why}" if row.why else ""
         return f"bakeoff: not measured in the study {spec.name}{why}."
@@ -200,7 +201,7 @@ def measured(technique: str, results: Results | None) -> str:
     left = waiting(results)
     unfinished = f" {left} of {words.counted(len(results.records), 'run')} have not finished." if left else ""
     return (
-        f"bakeoff measured {words.signed(effect.gain_pp, digits)} points of Acc@1 on {spec.task}, {level} interval "
+        f"bakeoff measured {words.signed(effect.gain_pp, digits)} points of Acc@1 on {on}, {level} interval "
         f"{words.span(effect.low, effect.high, digits)}; the interval that holds for all {len(results.main)} "
         f"techniques at once is {words.span(effect.sim_low, effect.sim_high, digits)}. Verdict: {row.verdict}{more}. "
         f"That is {words.ESTIMANDS[spec.design]}, from {words.counted(effect.runs, 'run')} with "

@@ -6,47 +6,50 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from bakeoff.encoding import Value
 from bakeoff.plan import SLOTS, Plan, leaves
 from bakeoff.report import words
+from bakeoff.report.console.text import Column, plain, say, say_path, show_table
 from bakeoff.runs.record import RunRecord, View
 
 
 def show_record(console: Console, record: RunRecord, folder: Path) -> None:
     """One run: how it ended, how good it is, and where everything is."""
     names = [name for item in record.recipe for name in item]
-    console.print(f"[bold]{escape(record.task)}[/], {', '.join(names) or 'no techniques'}, seed {record.seed}")
+    title = plain(record.task, style="bold")
+    say(console, title, f", {', '.join(names) or 'no techniques'}, seed {record.seed}")
     if record.status != "done":
-        console.print(f"[bold]{record.status}[/]: {escape(record.reason)}", soft_wrap=True)
+        say(console, plain(record.status, style="bold"), f": {record.reason}")
     else:
         show_views(console, record.views, Plan.model_validate(record.plan))
         wait = record.data_wait_seconds / record.seconds
-        console.print(
+        say(
+            console,
             f"trained on {record.examples_seen:,} images in {words.duration(record.seconds)} "
             f"({record.images_per_second:,.0f}/s, {100 * wait:.0f} % of it waiting for data) "
             f"on {record.device}, {words.counted(record.threads, 'thread')}",
-            soft_wrap=True,
         )
-    console.print(f"run {record.run_id}: {escape(str(folder))}", soft_wrap=True)
+    say_path(console, f"run {record.run_id}", folder)
 
 
 def show_views(console: Console, views: Sequence[View], plan: Plan) -> None:
     """Evaluations as a table; the plan's own are bold. Weights are the last step's or their moving average."""
-    table = Table(box=None, pad_edge=False)
     accs = sorted({name for view in views for name in view.acc}, key=lambda name: int(name[3:]))
-    for name in ("split", "weights", "size"):
-        table.add_column(name, no_wrap=True)
-    for name in (*(f"Acc@{name[3:]} %" for name in accs), "cross entropy", "ECE", "images"):
-        table.add_column(name, justify="right", min_width=max(map(len, name.split())))
+    columns = [
+        *(Column(name) for name in ("split", "weights", "size")),
+        *(Column(f"Acc@{name[3:]} %", right=True) for name in accs),
+        Column("cross entropy", right=True, rank=1),
+        Column("ECE", right=True, rank=2),
+        Column("images", right=True, rank=3),
+    ]
+    rows = []
     for view in sorted(views, key=lambda v: (v.split, v.ema != (plan.average is not None), v.resize_px, v.crop_px)):
         own = view.ema == (plan.average is not None) and (view.resize_px, view.crop_px) == (
             plan.eval_view.resize_px,
             plan.eval_view.crop_px,
         )
-        table.add_row(
+        cells = (
             view.split,
             "EMA" if view.ema else "last",
             words.size(view.resize_px, view.crop_px),
@@ -54,75 +57,74 @@ def show_views(console: Console, views: Sequence[View], plan: Plan) -> None:
             f"{view.cross_entropy:.4f}",
             f"{view.ece:.4f}",
             f"{view.n:,}",
-            style="bold" if own else None,
         )
-    console.print(table)
+        rows.append([plain(cell, style="bold" if own else "") for cell in cells])
+    show_table(console, columns, rows)
 
 
 def show_classes(console: Console, view: View, classes: Sequence[str]) -> None:
     """Acc@1 of each class, the worst first."""
-    table = Table(box=None, pad_edge=False)
-    table.add_column("class")
-    table.add_column("Acc@1 %", justify="right")
     pairs = [(name, acc) for name, acc in zip(classes, view.per_class, strict=True) if acc is not None]
-    for name, acc in sorted(pairs, key=lambda pair: pair[1]):
-        table.add_row(escape(name), f"{acc:.2f}")
-    console.print(table)
+    rows = [(name, f"{acc:.2f}") for name, acc in sorted(pairs, key=lambda pair: pair[1])]
+    show_table(console, [Column("class"), Column("Acc@1 %", right=True)], rows)
 
 
 def show_runs(console: Console, records: Iterable[RunRecord]) -> None:
     """A line for each run."""
-    table = Table(box=None, pad_edge=False)
-    for name in ("run", "status", "task", "model", "techniques"):
-        table.add_column(name)
-    for name in ("seed", "Acc@1 %", "time"):
-        table.add_column(name, justify="right")
+    columns = [
+        *(Column("run"), Column("status"), Column("task", whole=True), Column("model", whole=True, rank=2)),
+        Column("techniques", whole=True, rank=1),
+        *(Column("seed", right=True, rank=3), Column("Acc@1 %", right=True), Column("time", right=True, rank=4)),
+    ]
+    rows = []
     for record in records:
         report = record.metrics.get("report", {})
-        table.add_row(
-            record.run_id,
-            record.status,
-            escape(record.task),
-            record.plan["model"]["name"],
-            _techniques(record.recipe),
-            str(record.seed),
-            f"{report['acc1']:.2f}" if report else "-",
-            words.duration(record.seconds) if record.seconds else "-",
+        rows.append(
+            [
+                record.run_id,
+                record.status,
+                words.dataset(record.task),
+                record.plan["model"]["name"],
+                _techniques(record.recipe),
+                str(record.seed),
+                f"{report['acc1']:.2f}" if report else "-",
+                words.duration(record.seconds) if record.seconds else "-",
+            ]
         )
-    console.print(table)
+    show_table(console, columns, rows)
 
 
 def show_plan(console: Console, plan: Plan, set_by: Mapping[str, Sequence[str]], skipped: Mapping[str, str]) -> None:
     """Every slot of a plan, with the techniques that set it."""
-    table = Table(box=None, pad_edge=False)
-    for name in ("slot", "value", "set by"):
-        table.add_column(name)
+    rows = []
     for slot in SLOTS:
         names = [name for path in set_by if path.partition(".")[0] == slot for name in set_by[path]]
-        table.add_row(slot, _slot(getattr(plan, slot)), ", ".join(names) or "task", style=None if names else "dim")
-    console.print(table)
-    console.print(f"{plan.steps:,} steps, peak learning rate {plan.peak_lr:.4g}, plan {plan.digest}")
+        style = "" if names else "dim"
+        value, owner = _slot(getattr(plan, slot)), ", ".join(names) or "task"
+        rows.append([plain(slot, style=style), plain(*value, style=style), plain(owner, style=style)])
+    show_table(console, [Column("slot"), Column("value"), Column("set by")], rows)
+    say(console, f"{plan.steps:,} steps, peak learning rate {plan.peak_lr:.4g}, plan {plan.digest}")
     if plan.sources:
-        told = ", ".join(f"{name} {digest}" for name, digest in plan.sources.items())
-        console.print(f"from outside: {told}", soft_wrap=True, markup=False)
+        say(console, f"from outside: {', '.join(f'{name} {digest}' for name, digest in plan.sources.items())}")
     for name, reason in skipped.items():
-        console.print(f"left out: {name}, {reason}", soft_wrap=True)
+        say(console, f"left out: {name}, {reason}")
 
 
 def _techniques(recipe: Sequence[Mapping[str, Any]]) -> str:
     names = [name for item in recipe for name in item]
-    return ", ".join(names) if len(names) <= 2 else f"{names[0]} and {len(names) - 1} more"
+    return ", ".join(names) if len(names) <= 2 else f"{names[0]}, +{len(names) - 1}"
 
 
-def _slot(value: Any) -> str:
+def _slot(value: Any) -> list[str]:
+    """The lines of a slot's value."""
     if isinstance(value, tuple):
-        return "\n".join(_slot(item) for item in value) or "none"
+        return [line for item in value for line in _slot(item)] or ["none"]
     if isinstance(value, Value):
         data = value.model_dump(mode="json")
         kind = data.pop("kind", "")
         shown = ", ".join(f"{path} {_plain(leaf)}" for path, leaf in leaves(data) if leaf not in (None, {}))
-        return f"{kind}: {shown}" if kind and shown else kind or shown
-    return "none" if value is None else _plain(value)
+        return [f"{kind}: {shown}" if kind and shown else kind or shown]
+    return ["none" if value is None else _plain(value)]
 
 
 def _plain(value: Any) -> str:

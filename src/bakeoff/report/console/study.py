@@ -2,12 +2,11 @@
 
 import math
 
-from rich import box
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from bakeoff.report import words
+from bakeoff.report.console.text import Column, plain, say, show_table
 from bakeoff.report.rows import EffectRow, rows
 from bakeoff.report.sections.summary import headline, notices
 from bakeoff.study.analyse import Results
@@ -25,7 +24,9 @@ def show(console: Console, results: Results) -> None:
     table = rows(results)
     for index, text in enumerate(headline(results, table)):
         _say(console, text.plain, "bold" if not index else "")
-    console.print(_table(table, results, console.width >= _ROOM))
+    console.print()
+    _show_effects(console, table, results)
+    console.print()
     level = words.percent(results.total.level)
     _say(
         console,
@@ -42,16 +43,16 @@ def show(console: Console, results: Results) -> None:
         _say(console, words.noise(results.noise))
 
 
-def _table(table: list[EffectRow], results: Results, room: bool) -> Table:
-    grid = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    grid.add_column("technique", no_wrap=True)
-    for name in ("yours", "interval", "post"):
-        grid.add_column(name, justify="right", no_wrap=True)
-    if room:
-        grid.add_column("paper", overflow="fold")
-        grid.add_column("time", justify="right", no_wrap=True)
-    grid.add_column("verdict", overflow="fold")
+def _show_effects(console: Console, table: list[EffectRow], results: Results) -> None:
+    room = console.width >= _ROOM
+    columns = [
+        *(Column("technique"), Column("yours", right=True), Column("interval", right=True)),
+        Column("post", right=True, rank=1),
+        *((Column("paper"), Column("time", right=True)) if room else ()),
+        Column("verdict"),
+    ]
     digits = words.digits(results.main)
+    rows = []
     for row in table:
         gain, interval = "-", ""
         if row.effect is not None and row.measured:
@@ -60,8 +61,8 @@ def _table(table: list[EffectRow], results: Results, room: bool) -> Table:
         cells = [row.technique, gain, interval, words.signed(row.post.acc1) if row.post else "-"]
         if room:
             cells += [_claim(row), row.time or "-"]
-        grid.add_row(*(_text(cell) for cell in cells), _text(_verdict(row), _STYLES.get(row.tone, "")))
-    return grid
+        rows.append([*map(_text, cells), _text(_verdict(row), _STYLES.get(row.tone, ""))])
+    show_table(console, columns, rows, rule=True)
 
 
 def _verdict(row: EffectRow) -> str:
@@ -81,8 +82,8 @@ def _claim(row: EffectRow) -> str:
 
 
 def _text(text: str, style: str = "") -> Text:
-    return Text(text.translate(_PLAIN), style)
+    return plain(text.translate(_PLAIN), style=style)
 
 
 def _say(console: Console, text: str, style: str = "") -> None:
-    console.print(_text(text, style))
+    say(console, _text(text, style))

@@ -180,7 +180,7 @@ def made(results: Results) -> Section:
         ("Study", spec.name),
         ("Design", words.DESIGNS[spec.design]),
         ("Runs", f"{len(done):,} of {len(spec.rows):,} finished, with {words.counted(seeds, 'seed')}"),
-        ("Data", f"{spec.task}, {len(spec.classes)} classes, fingerprint {spec.data_fingerprint}"),
+        ("Data", f"{words.dataset(spec.task)}, {len(spec.classes)} classes, fingerprint {spec.data_fingerprint}"),
         ("Images", ", ".join(f"{name} {count:,}" for name, count in spec.splits.items())),
         ("Model", f"{base.model.name}, built for {base.model.px} px"),
         ("Training", f"baseline {_length(base, spec.splits)}; recipe {_length(whole, spec.splits)}"),
@@ -240,8 +240,9 @@ def limits(results: Results) -> Section:
     length = f"{base.examples_seen:,} to {whole.examples_seen:,} images shown"
     items = [
         Text.of(
-            strong("They hold here."), f" For {spec.task}, {base.model.name} and {length}. Other data, a larger model "
-            "or longer training can turn a loss into a gain: many of these techniques pay late.",
+            strong("They hold here."),
+            f" For {words.dataset(spec.task)}, {base.model.name} and {length}. Other data, a larger model or longer "
+            "training can turn a loss into a gain: many of these techniques pay late.",
         ),
         Text.of(
             strong("One strength each."), " A technique that hurts may help in a smaller dose: the settings are the "
