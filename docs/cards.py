@@ -108,7 +108,7 @@ def index() -> str:
         f"[the post]({words.POST}) found. The same in the terminal: `bakeoff techniques show mixup --plot`. "
         "One drawn at random: `bakeoff techniques pick --seed NAME`.",
         f"The cards hold {len(every)} published numbers. {seen} were read at the source that stands beside each; "
-        f"{len(every) - seen} were quoted from memory and are marked **Not checked**.",
+        f"{len(every) - seen} were quoted from memory and are marked **Unverified**.",
         "## The post's twelve",
         "Gains in Acc@1, in points: ResNet50 on ImageNet, each step on top of the ones before, best of 3 runs.",
         table(["technique", "what it does", "in the post"], steps),
@@ -122,7 +122,7 @@ def index() -> str:
 def post(name: str) -> list[str]:
     """What the post says, and that it was read there."""
     told, *status = in_post(name)
-    return [prose(told), *(read(each, "read in the post") for each in status)]
+    return [prose(told), *(read(each, "verified in the post") for each in status)]
 
 
 def equation(name: str, plain: str) -> list[str]:
@@ -144,7 +144,8 @@ def claim(row: Claim) -> list[str]:
     before, after = ("?" if value is None else f"{value:g}" for value in (row.baseline, row.value))
     measured = f"{row.dataset}, {row.model}: {row.metric} {before} → {after}"
     where = f"{row.paper}, {row.where}" if row.paper else row.where
-    note = f"<br>{prose(row.note)}" if row.note else ""
+    against = f"Not comparable: {row.incomparable}." if row.incomparable else ""
+    note = "".join(f"<br>{prose(text)}" for text in (row.note, against) if text)
     size = "?" if row.gain is None else f"{row.gain:+g}".replace("-", words.MINUS)
     return [size, prose(measured), f"{prose(where)}{note}<br>{read(row.status, words.provenance(row))}"]
 

@@ -107,7 +107,7 @@ def test_the_posts_table_adds_up() -> None:
 def test_the_card_shows_every_number_with_its_status(name: str) -> None:
     text = squeezed(shown(name, 120))
     for claim in published.claims(name):
-        status = claim.status if claim.verified else f"NOT CHECKED: {claim.status}"
+        status = claim.status if claim.verified else f"unverified: {claim.status}"
         assert squeezed(status) in text
         assert squeezed(claim.where) in text
         if claim.gain is not None:
@@ -122,11 +122,11 @@ def test_the_card_shows_every_number_with_its_status(name: str) -> None:
     assert squeezed(techniques.get(name).card.scaling) in text
 
 
-def test_an_unchecked_number_is_never_shown_as_checked() -> None:
-    unchecked = [claim for name in techniques.NAMES for claim in published.claims(name) if not claim.verified]
-    assert unchecked
+def test_an_unverified_number_is_never_shown_as_verified() -> None:
+    unverified = [claim for name in techniques.NAMES for claim in published.claims(name) if not claim.verified]
+    assert unverified
     text = squeezed("".join(shown(name, 200) for name in techniques.NAMES))
-    assert text.count("NOTCHECKED:frommemory") == len(unchecked)
+    assert text.count("unverified:frommemory") == len(unverified)
 
 
 @pytest.mark.parametrize("width", [80, 140])
@@ -204,8 +204,9 @@ def test_a_page_says_what_was_not_read(name: str, maker: ModuleType) -> None:
     claims = published.claims(name)
     assert len(lines) == len(claims)
     for line, claim in zip(lines, claims, strict=True):
-        assert ("<br>**Not checked" in line) != claim.verified
-        assert ("<br>Read in" in line) == claim.verified
+        assert ("<br>**Unverified" in line) != claim.verified
+        assert ("<br>Verified " in line) == (claim.at_source or claim.source_kind == "third party")
+        assert ("<br>Not comparable: " in line) == bool(claim.incomparable)
         size = "?" if claim.gain is None else f"{claim.gain:+g}".replace("-", "\N{MINUS SIGN}")
         assert line.startswith(f"| {size} | ")
 

@@ -117,7 +117,7 @@ def test_every_place_for_own_words_is_in_the_readme(handed):
     assert len(places) == done.blanks == 5
     assert set(places) <= set(readme.splitlines())
     assert "5 places marked" in readme
-    assert "NOT CHECKED" in readme
+    assert "UNVERIFIED" in readme
 
 
 def test_the_analysis_is_the_notebooks_own_where_it_has_one(hand_in, tmp_path):

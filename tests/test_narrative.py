@@ -62,19 +62,20 @@ def test_what_nobody_read_is_marked(name):
         where = f"{claim.where}."
         for paragraph in narrative(name).published:
             if f"On {claim.dataset} with {claim.model}, " in paragraph and stated in paragraph and where in paragraph:
-                assert paragraph.startswith("NOT CHECKED, from memory") == (not claim.verified)
-                assert ("The number was read" in paragraph) == claim.verified
+                assert paragraph.startswith("UNVERIFIED, from memory") == (not claim.verified)
+                assert (f"State: {words.provenance(claim)}" in paragraph) == claim.verified
+                assert claim.incomparable in paragraph
                 assert claim.status.removeprefix("verified: ") in paragraph
 
 
-def test_no_claim_is_called_read_once_its_source_is_taken_away(monkeypatch):
+def test_no_claim_is_called_verified_once_its_source_is_taken_away(monkeypatch):
     read = {name: narrative(name).published for name in TWELVE}
-    assert sum("The number was read" in text for texts in read.values() for text in texts) > 12
+    assert sum("State: verified" in text for texts in read.values() for text in texts) > 8
     claims = published.claims
     monkeypatch.setattr(published, "claims", lambda name: tuple(replace(c, status="from memory") for c in claims(name)))
     for name in TWELVE:
-        assert not any("The number was" in paragraph for paragraph in narrative(name).published)
-        assert narrative(name).published[0].startswith("NOT CHECKED, from memory: look it up")
+        assert not any("State: " in paragraph for paragraph in narrative(name).published)
+        assert narrative(name).published[0].startswith("UNVERIFIED, from memory: look it up")
 
 
 def test_what_was_measured_is_the_studys(results):

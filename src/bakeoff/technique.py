@@ -9,6 +9,8 @@ from bakeoff.encoding import Value
 from bakeoff.plan import Plan
 from bakeoff.task import Task
 
+PRIMARY = ("paper text", "abstract", "author repo")  # kinds of sources; others quote them
+
 
 @dataclass(frozen=True)
 class Paper:
@@ -29,7 +31,8 @@ class Claim:
     better. None: not known. where: table, figure or section. status: "verified: SOURCE" or "from memory ...".
     by_authors: by the technique's authors or a paper they cite it with; else an independent measurement. note: what a
     reader must know. paper: the one of several papers that reports it. source_kind: "paper text", "author repo",
-    "third-party notes", ...
+    "third-party notes", ... incomparable: why the gain isn't that of this technique, added to a plain baseline (a CNN
+    trained from scratch); empty where it is.
     """
 
     dataset: str
@@ -44,11 +47,22 @@ class Claim:
     note: str = ""
     paper: str = ""
     source_kind: str = ""
+    incomparable: str = ""
 
     @property
     def verified(self) -> bool:
-        """Whether the number was read at a source."""
+        """Whether the number was read at a source, maybe at second hand."""
         return self.status.startswith("verified: ")
+
+    @property
+    def at_source(self) -> bool:
+        """Whether it was read where those who measured it publish."""
+        return self.verified and self.source_kind in PRIMARY
+
+    @property
+    def comparable(self) -> bool:
+        """Whether it may stand beside a measured effect: read at its source, and a gain of the same kind."""
+        return self.gain is not None and self.at_source and not self.incomparable
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,8 @@ _HOME = "ImageNet-1k"  # the post's data
 class EffectRow:
     """One technique.
 
-    effect: None if the task rules it out, for `reason`. claims: its authors', of known size. cost: training time with /
-    without. evaluation: read from every run at both levels. waiting: runs are still to come.
+    effect: None if the task rules it out, for `reason`. claims: published gains, by its authors or read at a source.
+    cost: training time with / without. evaluation: read from every run at both levels. waiting: runs are still to come.
     dropped: a derived recipe leaves it out.
     """
 
@@ -82,9 +82,10 @@ class EffectRow:
 
     @property
     def claim(self) -> Claim | None:
-        """The claim to show first: on the study's own data if there is one, else on ImageNet, else any."""
+        """The one to show beside the effect, if any compares: on the study's own data, by its authors, on ImageNet."""
         own = _DATASETS.get(self.task)
-        return min(self.claims, key=lambda c: (c.dataset != own, c.dataset != _HOME), default=None)
+        compared = [claim for claim in self.claims if claim.comparable]
+        return min(compared, key=lambda c: (c.dataset != own, not c.by_authors, c.dataset != _HOME), default=None)
 
 
 def waiting(results: Results) -> int:
@@ -93,7 +94,8 @@ def waiting(results: Results) -> int:
 
 
 def _claims(name: str) -> tuple[Claim, ...]:
-    return claims(name) if techniques.find(name) else ()  # one from outside whose file wasn't named
+    known = claims(name) if techniques.find(name) else ()  # one from outside whose file wasn't named
+    return tuple(claim for claim in known if claim.gain is not None and (claim.by_authors or claim.at_source))
 
 
 def rows(results: Results) -> list[EffectRow]:
@@ -106,7 +108,7 @@ def rows(results: Results) -> list[EffectRow]:
             technique=name,
             effect=effects.get(name),
             post=increment(name),
-            claims=tuple(claim for claim in _claims(name) if claim.by_authors and claim.gain is not None),
+            claims=_claims(name),
             cost=results.cost.get(name),
             evaluation=name in spec.evaluation,
             task=spec.task,

@@ -31,10 +31,12 @@ ESTIMANDS = {
     "proof": "what the recipe loses without it, or would gain with it",
 }
 _SOURCES = {
-    "paper text": "read in the paper",
-    "abstract": "read in the paper's abstract",
-    "author repo": "read in the authors' repository",
-    "restated in another paper": "read in another paper, which restates it",
+    "paper text": "verified in the paper",
+    "abstract": "verified in the paper's abstract",
+    "author repo": "verified in the authors' repository",
+    "third party": "verified where those who measured it report it",
+    "restated in another paper": "secondary source: another paper, which restates it",
+    "restated by Google repo": "secondary source: a repository that restates it",
 }
 
 
@@ -133,10 +135,10 @@ def title(technique: str) -> str:
 
 
 def provenance(claim: Claim) -> str:
-    """Whether anybody looked at a claim's source, in plain words."""
+    """Whether a claim was read, and at its source or at second hand."""
     if not claim.verified:
-        return "not checked: quoted from memory"
-    return _SOURCES.get(claim.source_kind, "read in notes by others, not in the paper itself")
+        return "unverified"
+    return _SOURCES.get(claim.source_kind, "secondary source: notes by others")
 
 
 def noise(found: Noise) -> str:

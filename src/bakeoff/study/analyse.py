@@ -245,6 +245,7 @@ def _published(name: str) -> dict[str, Any]:
                 "metric": claim.metric,
                 "source": claim.where,
                 "verified": claim.verified,
+                "comparable": claim.comparable,
             }
             for claim in claims(name)
             if claim.by_authors

@@ -77,10 +77,11 @@ def _evidence(claim: Claim) -> Text:
     before, after = ("?" if value is None else str(value) for value in (claim.baseline, claim.value))
     text = plain(f"{claim.dataset}, {claim.model}: {claim.metric} {before} -> {after}", "")
     text.append(f"{claim.paper}, {claim.where}" if claim.paper else claim.where)
-    text.append(f". {claim.note}" if claim.note else "")
+    text.append(f". {claim.note.rstrip('.')}" if claim.note else "")
+    text.append(f". Not comparable: {claim.incomparable}" if claim.incomparable else "")
     text.append("\n")
     text.append(
-        claim.status if claim.verified else f"NOT CHECKED: {claim.status}", "green" if claim.verified else "yellow"
+        claim.status if claim.verified else f"unverified: {claim.status}", "green" if claim.verified else "yellow"
     )
     return text
 

@@ -256,7 +256,7 @@ def _readme(notebook: str, texts: dict[str, str], results: Results, note: str) -
         "\n".join(places),
         "Replace each mark, brackets included, by your sentences. All other text was put together from the study's "
         "store, from bakeoff's cards and from the notebook's outputs: check it, and say so where you hand it in. What "
-        "is marked NOT CHECKED was recalled and not read; look it up in the paper before you quote it.",
+        "is marked UNVERIFIED was quoted from memory: look it up in the paper before you quote it.",
     ]
     return _paragraphs(*parts, *([note] if note else []))
 

@@ -20,7 +20,7 @@ QUESTIONS = (
     "What does its paper claim, where, and was that read at its source?",
     "What did the post find, what did bakeoff measure, and why do the two differ?",
 )
-_UNCHECKED = "NOT CHECKED"  # before every number that nobody looked up
+_UNVERIFIED = "UNVERIFIED"  # before every number that nobody looked up
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,9 @@ def _value(value: object) -> str:
 def _published(name: str, task: str) -> tuple[str, ...]:
     """The claims to name, then how many more there are, then the papers."""
     claims = published.claims(name)
-    gains = sorted((c for c in claims if c.by_authors and c.gain is not None), key=lambda c: not c.verified)
+    gains = sorted(
+        (c for c in claims if c.by_authors and c.gain is not None), key=lambda c: (not c.comparable, not c.verified)
+    )
     chosen = [*_on(gains, task)[:1], *_on(gains, "imagenet")[:2]] or gains[:1]
     if not any(claim.verified for claim in chosen):  # a number without its baseline, but one that was read
         chosen += [c for c in claims if c.by_authors and c.verified and c.value is not None][:1]
@@ -147,11 +149,11 @@ def _claim(claim: Claim) -> str:
     named = not claim.paper or claim.where.startswith(claim.paper.split()[0])
     where = claim.where if named else f"{claim.paper}, {claim.where}"
     note = f" {claim.note.rstrip('.')}." if claim.note else ""
+    note += f" Not comparable with a gain measured here: {claim.incomparable}." if claim.incomparable else ""
     said = f"On {claim.dataset} with {claim.model}, {result}. Where: {where}.{note}"
     if claim.verified:
-        how = "read there" if claim.source_kind == "paper text" else words.provenance(claim)  # it may be quoted there
-        return f"{said} The number was {how} ({claim.status.removeprefix('verified: ')})."
-    return f"{_UNCHECKED}, {claim.status}: look it up before you quote it. {said}"
+        return f"{said} State: {words.provenance(claim)} ({claim.status.removeprefix('verified: ')})."
+    return f"{_UNVERIFIED}, {claim.status}: look it up before you quote it. {said}"
 
 
 def _citation(paper: Paper) -> str:

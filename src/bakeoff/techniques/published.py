@@ -113,6 +113,7 @@ def _claim(row: Mapping[str, Any], by_authors: bool) -> Claim:
         note=row.get("note", ""),
         paper=row.get("source_paper", ""),
         source_kind=row.get("source_kind", ""),
+        incomparable=row.get("incomparable", ""),
     )
 
 

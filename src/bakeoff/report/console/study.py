@@ -78,7 +78,7 @@ def _claim(row: EffectRow) -> str:
     claim = row.claim
     if claim is None or claim.gain is None:
         return "-"
-    return f"{words.signed(claim.gain)} {claim.dataset}" + ("" if claim.verified else " (not checked)")
+    return f"{words.signed(claim.gain)} {claim.dataset}"
 
 
 def _text(text: str, style: str = "") -> Text:

@@ -1,6 +1,7 @@
 """What stands at the end: all intervals, and every published claim with its source."""
 
 import math
+import re
 
 from bakeoff.report import words
 from bakeoff.report.page import Cell, Column, Section, Table, Text, term
@@ -55,28 +56,34 @@ def numbers(results: Results, table: list[EffectRow]) -> Section | None:
 
 
 def claims(table: list[EffectRow]) -> Section | None:
-    """What the techniques' authors report."""
+    """Every published gain, its state, and why it doesn't stand beside the study's."""
     body = []
     for row in table:
-        for claim in row.claims:
+        for claim in sorted(row.claims, key=lambda claim: not claim.comparable):
             assert claim.gain is not None
             place = "; ".join(part for part in (claim.paper, claim.where, claim.note) if part)
+            read = re.sub(r"^verified: |^from memory(?: \((.*)\))?,? ?", r"\1", claim.status)
+            against = (claim.incomparable, "" if claim.at_source else "not read at its source")
             body.append(
                 (
                     Cell(row.title),
                     Cell(words.signed(claim.gain), claim.metric),
                     Cell(claim.dataset, claim.model),
                     Cell(place),
-                    Cell(words.provenance(claim), claim.status.removeprefix("verified: ")),
+                    Cell(words.provenance(claim), read),
+                    Cell("yes" if claim.comparable else "no", "; ".join(part for part in against if part)),
                 )
             )
     if not body:
         return None
     intro = Text.of(
-        "Every number that is on file from the techniques' authors, or from a paper that they cite for it. Gains are "
-        "in points of the named measure, positive is better. A number that nobody checked at a source says so.",
-    )
-    titles = ("Technique", "Gain, points", "Data and model", "Where it stands", "Was it read there?")
+        "Every gain that is on file from the techniques' authors, and those that others measured and report, in points "
+        "of the named measure; positive is better. ", term("Verified"), " numbers were read at the source that is "
+        "named, ", term("unverified"), " ones were quoted from memory: look them up before you quote them. Comparable "
+        "are gains that were read where those who measured them report them, of a CNN trained from scratch with this "
+        "technique and without it.",
+    )  # fmt: skip
+    titles = ("Technique", "Gain, points", "Data and model", "Where it stands", "State", "Comparable")
     columns = tuple(Column(name, name.startswith("Gain")) for name in titles)
     return Section("claims", "What the papers claim", (intro, Table(columns, tuple(body), wide=True)))
 
