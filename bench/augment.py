@@ -70,7 +70,7 @@ def torchvisions(images: torch.Tensor, labels: torch.Tensor, *, whole: bool = Fa
         [
             tv.RandomCrop(PX, padding=4),
             tv.RandomHorizontalFlip(),
-            tv.TrivialAugmentWide(),
+            tv.TrivialAugmentWide(interpolation=tv.InterpolationMode.BILINEAR),
             tv.ToDtype(torch.float32, scale=True),
             tv.Normalize(MEAN.tolist(), STD.tolist()),
             tv.RandomErasing(p=0.1),

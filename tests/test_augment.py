@@ -34,7 +34,7 @@ def run(op: Any, images: Tensor, d: Draws, px: int = 24) -> Tensor:
         return augment.crop(images, op, d, px, "bilinear")
     if op.family == "erase":
         return augment.erase(images.float(), op, d)
-    return augment.flip(images, op, d) if op.family == "flip" else augment.policy(images, op, d)
+    return augment.flip(images, op, d) if op.family == "flip" else augment.policy(images, op, d, "bilinear")
 
 
 # --- Crops and views --------------------------------------------------------------------------------------------------
@@ -242,7 +242,7 @@ def test_a_technique_does_not_shift_anothers_draws() -> None:
 
     by_hand = augment.crop(images, plan.PadCrop(), d, 16, "bilinear")
     cropped = augment.augment(by_hand, plan.Plan(**base, image_ops=ops), d, mean, std, cropped=True)
-    by_hand = augment.policy(augment.flip(by_hand, plan.HorizontalFlip(), d), plan.TrivialAugment(), d)
+    by_hand = augment.policy(augment.flip(by_hand, plan.HorizontalFlip(), d), plan.TrivialAugment(), d, "bilinear")
     by_hand = augment.erase(augment.normalize(by_hand, mean, std), plan.RandomErasing(p=0.5), d)
     assert torch.equal(everything, by_hand)
     assert torch.equal(cropped, by_hand)

@@ -1,6 +1,7 @@
 """Stored results stay valid: what they are identified by, pinned. A change here orphans every store that people have.
 
 tests/golden.json was written by 0.1.0. An entry may be added to it, for what didn't exist before, and none changed.
+What has another identity by a revision of the engine (bakeoff.runs.versions) stands under "revised" with it.
 """
 
 import json
@@ -14,6 +15,7 @@ from bakeoff.ablation.design import design
 from bakeoff.ablation.plan import plan_study
 from bakeoff.plan import Plan
 from bakeoff.recipe import Recipe, compile_plan
+from bakeoff.runs import versions
 from bakeoff.runs.record import run_id
 from bakeoff.runs.store import Store
 from bakeoff.runs.workspace import Workspace
@@ -30,11 +32,13 @@ STORES = sorted(GOLDEN["stores"])
 def test_plans_keep_their_digests(name: str) -> None:
     task, recipe = name.split(" ")
     plan = compile_plan(tasks.get(task, Path()), recipes.get(recipe)).plan
-    found = [plan.digest, plan.training_digest, run_id(plan, 0, "0123456789abcdef", 1)]
+    found = [plan.digest, plan.training_digest, run_id(plan, 0, "0123456789abcdef", 1, {})]
     assert found == GOLDEN["plans"][name], (
         f"{recipe} on {task} has another identity than in 0.1.0: whoever trained it finds none of those runs any more. "
         "Was a default changed, a field renamed, or one added whose default changed since (bakeoff.encoding)?"
     )
+    revised = GOLDEN["revised"]["plans"].get(name, found[2])
+    assert run_id(plan, 0, "0123456789abcdef", 1) == revised, f"{recipe} on {task} isn't found under its id any more"
 
 
 @pytest.mark.parametrize("name", sorted(GOLDEN["techniques"]))
@@ -46,13 +50,20 @@ def test_techniques_keep_their_digests(name: str) -> None:
 
 
 @pytest.mark.parametrize("kind", sorted(GOLDEN["studies"]))
-def test_studies_keep_their_names(kind: Kind, tmp_path: Path) -> None:
+def test_studies_keep_their_names(kind: Kind, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     job, where = api.plan_job("digits", "torchvision-2021"), Workspace.open(store=tmp_path)
-    spec = plan_study(job, design(kind), where, job.task.load(where.data))
-    assert [spec.name, *spec.rows[0].runs] == GOLDEN["studies"][kind], (
-        f"the same request for a {kind} study of digits makes another study than in 0.1.0, so one that was begun "
-        "then can't be gone on with"
+    dataset = job.task.load(where.data)
+
+    def found() -> list[str]:
+        spec = plan_study(job, design(kind), where, dataset)
+        return [spec.name, *spec.rows[0].runs]
+
+    says = (
+        f"the same request for a {kind} study of digits makes another study: one that was begun can't be gone on with"
     )
+    assert found() == GOLDEN["revised"]["studies"][kind], says
+    monkeypatch.setattr(versions, "REVISIONS", {})
+    assert found() == GOLDEN["studies"][kind], f"as 0.1.0's engine, {says}"
 
 
 @pytest.mark.parametrize("name", STORES)
@@ -63,7 +74,7 @@ def test_kept_stores_are_read_and_their_runs_are_found(name: str) -> None:
     for run in runs:
         record = store.get(run)
         plan = Plan.model_validate(record.plan)
-        found = run_id(plan, record.seed, record.data_fingerprint, record.engine_version)
+        found = run_id(plan, record.seed, record.data_fingerprint, record.engine_version, record.revisions)
         assert (found, plan.digest) == (run, record.plan_digest), (
             f"run {run} of studies/{name} isn't found under its id any more: its plan and seed would be trained again"
         )

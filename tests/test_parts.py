@@ -134,7 +134,7 @@ def test_an_unknown_kind_is_data() -> None:
     with pytest.raises(RequestError, match="unknown image operation 'from_elsewhere'; there are: pad_crop"):
         plan.check_known()
     with pytest.raises(RequestError, match="image operation 'from_elsewhere' isn't known here"):
-        augment.apply(plan.image_ops[1], torch.zeros(1, 1, 4, 4, dtype=torch.uint8), draws(1))
+        augment.apply(plan.image_ops[1], torch.zeros(1, 1, 4, 4, dtype=torch.uint8), draws(1), "bilinear")
 
 
 def test_a_bad_value_of_a_part_names_it() -> None:

@@ -1,7 +1,7 @@
 """Automatic augmentation against torchvision, operation by operation, and what it draws."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -20,13 +20,26 @@ from bakeoff.data.policy import Kind, Space
 from bakeoff.errors import RequestError
 from tests.helpers import draws, greatest_difference, pictures
 
+NAMES = list(tv.TrivialAugmentWide._AUGMENTATION_SPACE)
+GEOMETRIC = [Kind.SHEAR_X, Kind.SHEAR_Y, Kind.TRANSLATE_X, Kind.TRANSLATE_Y, Kind.ROTATE]
 
-def reference(policy: _AutoAugmentBase, kind: Kind, images: Tensor, magnitude: float) -> Tensor:
-    name = list(tv.TrivialAugmentWide._AUGMENTATION_SPACE)[kind]
-    mode = InterpolationMode.NEAREST
-    result = policy._apply_image_or_video_transform(images, name, magnitude, interpolation=mode, fill=policy._fill)
+
+def reference(policy: _AutoAugmentBase, name: str, images: Tensor, magnitude: float) -> Tensor:
+    result = policy._apply_image_or_video_transform(
+        images, name, magnitude, interpolation=InterpolationMode.NEAREST, fill=policy._fill
+    )
     assert isinstance(result, Tensor)
     return result
+
+
+def on_pillow(policy: _AutoAugmentBase, name: str, images: Tensor, magnitude: float, interpolation: str) -> Tensor:
+    """What torchvision's training script does: Pillow's images, and `fill` left at None."""
+    mode = InterpolationMode(interpolation)
+    done = [
+        policy._apply_image_or_video_transform(tvf.to_pil_image(image), name, magnitude, mode, policy._fill)
+        for image in images
+    ]
+    return torch.stack([tvf.pil_to_tensor(image) for image in done])
 
 
 def on_an_edge(degrees: float, px: int) -> Tensor:
@@ -38,26 +51,68 @@ def on_an_edge(degrees: float, px: int) -> Tensor:
     return torch.from_numpy(np.minimum(*off) < 1e-5)
 
 
-@pytest.mark.parametrize("px", [8, 28, 32, 33])
-@pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize("kind", list(Kind))
-def test_every_operation_at_every_magnitude_equals_torchvisions(kind: Kind, channels: int, px: int) -> None:
-    theirs = tv.TrivialAugmentWide()
-    magnitudes, signed = list(theirs._AUGMENTATION_SPACE.values())[kind]
-    images = pictures(4, channels, px)
+def at_every_magnitude(kind: Kind, images: Tensor, interpolation: str) -> Iterator[tuple[float, Tensor, Tensor]]:
+    """Each magnitude of torchvision's range, what ours makes of the images, and where float32 may decide otherwise."""
+    px, n = images.shape[-1], len(images)
+    magnitudes, signed = list(tv.TrivialAugmentWide._AUGMENTATION_SPACE.values())[kind]
     levels = magnitudes(31, px, px)
     levels = torch.zeros(1) if levels is None else levels.float()
     ours = Space(0.99, 32 / px, 135.0, 0.99, 6).table(31, plan.TrivialAugment(), px, px)[kind, : len(levels)]
     if signed:
         levels, ours = torch.cat((levels, -levels)), torch.cat((ours, -ours))
-    n = len(levels)
-    repeated = images.repeat(n, 1, 1, 1)
-    got = policies.apply(repeated, torch.full((4 * n,), int(kind)), ours.repeat_interleave(4))
-    for magnitude, result in zip(levels.tolist(), got.split(4), strict=True):
+    repeated = images.repeat(len(levels), 1, 1, 1)
+    kinds = torch.full((len(repeated),), int(kind))
+    got = policies.apply(repeated, kinds, ours.repeat_interleave(n), interpolation)
+    for magnitude, result in zip(levels.tolist(), got.split(n), strict=True):
         free = on_an_edge(magnitude, px) if kind == Kind.ROTATE else torch.zeros(px, px, dtype=torch.bool)
         assert not free.any() or abs(magnitude) in (45, 135)
-        expected = reference(theirs, kind, images, magnitude)
-        assert greatest_difference(result.masked_fill(free, 0), expected.masked_fill(free, 0)) <= 1, magnitude
+        yield magnitude, result, free
+
+
+@pytest.mark.parametrize("px", [8, 28, 32, 33])
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("kind", list(Kind))
+def test_every_operation_at_every_magnitude_equals_torchvisions(kind: Kind, channels: int, px: int) -> None:
+    images = pictures(4, channels, px)
+    for magnitude, got, free in at_every_magnitude(kind, images, "nearest"):
+        expected = reference(tv.TrivialAugmentWide(), NAMES[kind], images, magnitude)
+        assert greatest_difference(got.masked_fill(free, 0), expected.masked_fill(free, 0)) <= 1, magnitude
+
+
+@pytest.mark.parametrize("px", [8, 33])
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("interpolation", ["nearest", "bilinear", "bicubic"])
+@pytest.mark.parametrize("kind", GEOMETRIC)
+def test_shears_shifts_and_rotations_interpolate_as_torchvisions(
+    kind: Kind, interpolation: str, channels: int, px: int
+) -> None:
+    images = pictures(4, channels, px)
+    for magnitude, got, free in at_every_magnitude(kind, images, interpolation):
+        expected = on_pillow(tv.TrivialAugmentWide(), NAMES[kind], images, magnitude, interpolation)
+        assert greatest_difference(got.masked_fill(free, 0), expected.masked_fill(free, 0)) <= 1, magnitude
+
+
+@pytest.mark.parametrize("interpolation", ["nearest", "bilinear", "bicubic"])
+def test_images_that_are_not_square_are_warped_as_torchvisions(interpolation: str) -> None:
+    images = pictures(4, 3, 20, 33)
+    for kind, magnitude in ((Kind.SHEAR_X, 0.3), (Kind.SHEAR_Y, -0.7), (Kind.ROTATE, 100.0)):
+        got = policies.apply(images, torch.full((4,), int(kind)), torch.full((4,), magnitude), interpolation)
+        expected = on_pillow(tv.TrivialAugmentWide(), NAMES[kind], images, magnitude, interpolation)
+        assert greatest_difference(got, expected) <= 1, kind
+
+
+@pytest.mark.parametrize("op", [plan.TrivialAugment(), plan.RandAugment(), plan.AutoAugment()])
+def test_a_policy_follows_the_plans_interpolation(op: plan.Policy) -> None:
+    """What is neither sheared nor turned is the same whatever the interpolation."""
+    images = pictures(400, 3, 12)
+    shown = {name: augment.policy(images, op, draws(400), name) for name in ("nearest", "bilinear", "bicubic")}
+    for name in ("bilinear", "bicubic"):
+        others = (shown[name] != shown["nearest"]).flatten(1).any(1)
+        assert 0.03 < others.double().mean() < 0.5
+    still = op.model_copy(update={"max_rotation": 0.0, "max_shear": 0.0})
+    assert not still.warps
+    results = [augment.policy(images, still, draws(400), name) for name in shown]
+    assert all(torch.equal(result, results[0]) for result in results)
 
 
 @pytest.mark.parametrize("theirs", [tv.RandAugment(), tv.AutoAugment()], ids=["rand", "auto"])
@@ -89,10 +144,8 @@ def test_autoaugment_has_torchvisions_sub_policies() -> None:
         for j, (name, probability, level) in enumerate(sub_policy):
             levels = theirs._AUGMENTATION_SPACE[name][0](10, 32, 32)
             magnitude = float(levels[level]) if levels is not None else 0.0
-            expected = theirs._apply_image_or_video_transform(
-                images, name, magnitude, interpolation=InterpolationMode.NEAREST, fill=theirs._fill
-            )
-            got = policies.apply(images, kinds[i, j].expand(4), magnitudes[i, j].expand(4))
+            expected = reference(theirs, name, images, magnitude)
+            got = policies.apply(images, kinds[i, j].expand(4), magnitudes[i, j].expand(4), "nearest")
             assert chances[i, j] == pytest.approx(probability)
             assert greatest_difference(got, expected) <= 1, (i, j, name)
 
@@ -111,12 +164,12 @@ def drawn(
     """Kinds and magnitudes that a policy draws for n images of 32 px."""
     calls: list[tuple[Tensor, Tensor]] = []
 
-    def spy(images: Tensor, kinds: Tensor, magnitudes: Tensor) -> Tensor:
+    def spy(images: Tensor, kinds: Tensor, magnitudes: Tensor, interpolation: str) -> Tensor:
         calls.append((kinds, magnitudes))
         return images
 
     monkeypatch.setattr(policies, "apply", spy)
-    augment.policy(torch.zeros(n, 1, 32, 32, dtype=torch.uint8), op, draws(n))
+    augment.policy(torch.zeros(n, 1, 32, 32, dtype=torch.uint8), op, draws(n), "bilinear")
     return torch.cat([kinds for kinds, _ in calls]), torch.cat([magnitudes for _, magnitudes in calls])
 
 
@@ -153,8 +206,8 @@ def test_limits_hold(op: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) ->
 
 def test_no_strength_and_no_operations_change_nothing() -> None:
     images = pictures(500, 3, 12)
-    assert torch.equal(augment.policy(images, plan.TrivialAugment(strength=0.0), draws(500)), images)
-    assert torch.equal(augment.policy(images, plan.RandAugment(ops=0), draws(500)), images)
+    assert torch.equal(augment.policy(images, plan.TrivialAugment(strength=0.0), draws(500), "bilinear"), images)
+    assert torch.equal(augment.policy(images, plan.RandAugment(ops=0), draws(500), "bilinear"), images)
 
 
 def test_strength_scales_every_magnitude() -> None:
@@ -169,4 +222,4 @@ def test_strength_scales_every_magnitude() -> None:
 
 def test_rand_augment_refuses_a_magnitude_without_a_bin() -> None:
     with pytest.raises(RequestError, match="magnitude 31 must be below bins"):
-        augment.policy(pictures(1, 1, 8), plan.RandAugment(magnitude=31), draws(1))
+        augment.policy(pictures(1, 1, 8), plan.RandAugment(magnitude=31), draws(1), "bilinear")

@@ -28,7 +28,7 @@ def test_the_parts_of_a_plan() -> None:
     assert parts(plan) == {
         "model.cnn", "sampler.shuffle", "interpolation.bilinear", "optimizer.sgd", "lr.cosine", "lr.warmup",
         "precision.fp32", "image_ops.pad_crop", "image_ops.trivial_augment", "image_ops.random_erasing",
-        "loss.label_smoothing",
+        "loss.label_smoothing", "interpolation.warp",
     }  # fmt: skip
     assert "image_ops.whole" in parts(small_plan(image_ops=()))
 
@@ -62,7 +62,14 @@ def test_every_revision_is_of_a_part_that_a_plan_can_have() -> None:
         head, _, tail = name.partition(".")
         assert head in heads
         assert revision > 1
-        fields = (*Loss.model_fields, *Schedule.model_fields, *Model.model_fields, *Precision.model_fields, "whole")
+        fields = (
+            *Loss.model_fields,
+            *Schedule.model_fields,
+            *Model.model_fields,
+            *Precision.model_fields,
+            "whole",
+            "warp",
+        )
         assert name in kinds or head == "model" or tail in fields or f'"{tail}"' in schema
 
 

@@ -87,6 +87,11 @@ class Policy(ImageOp):
     max_rotation: Annotated[float, Field(ge=0.0, le=180.0)] = 180.0  # degrees
     max_shear: Annotated[float, Field(ge=0.0)] = 1.0  # tangent of the angle
 
+    @property
+    def warps(self) -> bool:
+        """Whether images are sheared or turned, which takes an interpolation."""
+        return self.max_rotation > 0 or self.max_shear > 0
+
 
 class TrivialAugment(Policy):
     """One operation per image, drawn uniformly from 14, at a strength drawn uniformly from `bins` (ta_wide)."""
@@ -241,9 +246,10 @@ class Plan(Value):
     model: the network. examples_seen: images shown in training, copies counted. batch_size: images per optimizer step,
     over all devices. sampler: which image when. image_ops, mixers: random changes to images one by one, and to images
     and targets of a batch. train_px: side of the training images. eval_view: how an image is shown at evaluation.
-    interpolation: of every resize. loss, optimizer, lr, decay: what is minimised, how, at which learning rate, with
-    which weight decay. average: the average of the weights that is evaluated; None: the last weights. precision: number
-    format and memory layout. sources: technique, part or model from outside -> digest of its source.
+    interpolation: of every resize, shear and rotation. loss, optimizer, lr, decay: what is minimised, how, at which
+    learning rate, with which weight decay. average: the average of the weights that is evaluated; None: the last
+    weights. precision: number format and memory layout. sources: technique, part or model from outside -> digest of its
+    source.
     """
 
     model: Model

@@ -31,20 +31,20 @@ def augment(images: Tensor, plan: Plan, draws: Draws, mean: Tensor, std: Tensor,
         images = crop(images, plan.op("crop"), draws, plan.train_px, plan.interpolation)
     for op in plan.image_ops:
         if op.family != "crop" and not op.normalised:
-            images = apply(op, images, draws)
+            images = apply(op, images, draws, plan.interpolation)
     images = normalize(images, mean, std)
     for op in plan.image_ops:
         if op.normalised:
-            images = apply(op, images, draws)
+            images = apply(op, images, draws, plan.interpolation)
     return images
 
 
 @singledispatch
-def apply(op: ImageOp, images: Tensor, draws: Draws) -> Tensor:
+def apply(op: ImageOp, images: Tensor, draws: Draws, interpolation: str) -> Tensor:
     """One operation of any kind, except a crop; `images` may be written to.
 
-    images: (N, C, H, W) uint8, or float32 where the operation is `normalised`. Raises RequestError where an operation
-    from outside returns anything else than it got.
+    images: (N, C, H, W) uint8, or float32 where the operation is `normalised`. interpolation: the plan's, for ours that
+    warp. Raises RequestError where an operation from outside returns anything else than it got.
     """
     with blamed(f"image operation '{op.kind}'"):
         changed = op.apply(images, replace(draws, scope=op.kind))
@@ -82,17 +82,17 @@ def crop(
 
 
 @apply.register
-def _(op: plan.HorizontalFlip, images: Tensor, draws: Draws) -> Tensor:
+def _(op: plan.HorizontalFlip, images: Tensor, draws: Draws, interpolation: str) -> Tensor:
     return flip(images, op, draws)
 
 
 @apply.register
-def _(op: plan.Policy, images: Tensor, draws: Draws) -> Tensor:
-    return policy(images, op, draws)
+def _(op: plan.Policy, images: Tensor, draws: Draws, interpolation: str) -> Tensor:
+    return policy(images, op, draws, interpolation)
 
 
 @apply.register
-def _(op: plan.RandomErasing, images: Tensor, draws: Draws) -> Tensor:
+def _(op: plan.RandomErasing, images: Tensor, draws: Draws, interpolation: str) -> Tensor:
     return _erase_(images, op, draws)
 
 
@@ -102,14 +102,14 @@ def flip(images: Tensor, op: plan.HorizontalFlip, draws: Draws) -> Tensor:
     return by_group(images, flipped, 2, lambda _group, _rows, part: part.flip(3))
 
 
-def policy(images: Tensor, op: plan.Policy, draws: Draws) -> Tensor:
-    """One of the automatic augmentations. (N, C, H, W) uint8, both ways."""
+def policy(images: Tensor, op: plan.Policy, draws: Draws, interpolation: str) -> Tensor:
+    """One of the automatic augmentations. (N, C, H, W) uint8, both ways. interpolation: of shears and rotations."""
     if isinstance(op, plan.TrivialAugment):
-        return trivial_augment(images, op, draws)
+        return trivial_augment(images, op, draws, interpolation)
     if isinstance(op, plan.RandAugment):
-        return rand_augment(images, op, draws)
+        return rand_augment(images, op, draws, interpolation)
     assert isinstance(op, plan.AutoAugment)
-    return auto_augment(images, op, draws)
+    return auto_augment(images, op, draws, interpolation)
 
 
 def normalize(images: Tensor, mean: Tensor, std: Tensor, channels_last: bool = False) -> Tensor:

@@ -128,38 +128,88 @@ def _weights(start: Tensor, size: Tensor, side: int, px: int, interpolation: str
     old = (pixel + 0.5) / spread
     new = twice / (2 * px) / spread
     x = (old[:, None] - new[:, :, None]).abs_()
-    weight = x.neg_().add_(1).clamp_(min=0) if interpolation == "bilinear" else _bicubic(x)
+    weight = x.neg_().add_(1).clamp_(min=0) if interpolation == "bilinear" else _keys(x, -0.5)
     weight *= ((pixel >= 0) & (pixel < size[:, None]))[:, None].to(torch.float32)
     return weight.div_(weight.sum(2, keepdim=True))
 
 
-def _bicubic(x: Tensor) -> Tensor:
-    """Keys' kernel with a = -0.5, as in Pillow, at distances x >= 0."""
-    near = (1.5 * x - 2.5) * x * x + 1
-    far = ((-0.5 * x + 2.5) * x - 4) * x + 2
+def _keys(x: Tensor, a: float) -> Tensor:
+    """Keys' cubic kernel (1981) at distances x >= 0. Pillow's a is -0.5 where it resizes and -1 where it warps."""
+    near = ((a + 2) * x - (a + 3)) * x * x + 1
+    far = ((a * x - 5 * a) * x + 8 * a) * x - 4 * a
     return torch.where(x < 1, near, torch.where(x < 2, far, 0.0))
 
 
-def affine(images: Tensor, matrices: Tensor) -> Tensor:
-    """Affine maps, to the nearest pixel, 0 where the source is outside.
+def affine(images: Tensor, matrices: Tensor, interpolation: str) -> Tensor:
+    """Affine maps, black where the source is outside, as Pillow's `Image.transform`, within one grey level.
 
     images: (N, C, H, W) uint8. matrices: (N, 2, 3) float32 from new to old coordinates (x, y, 1), in pixels from the
-    image's centre.
+    image's centre. interpolation: bilinear, bicubic or nearest; of pixels beyond the edge, the edge's repeat.
     """
-    n, channels, height, width = images.shape
-    x = torch.arange(width, device=images.device) - (width - 1) / 2
-    y = torch.arange(height, device=images.device) - (height - 1) / 2
+    if interpolation == "nearest":
+        return _nearest(images, *_sources(matrices, *images.shape[2:]))
+    warp = _bilinear if interpolation == "bilinear" else _bicubic
+    count = max(1, _CHUNK // images[0].numel())
+    parts = zip(images.split(count), matrices.split(count), strict=True)
+    return torch.cat([warp(part, *_sources(matrix, *part.shape[2:])) for part, matrix in parts])
+
+
+def _sources(matrices: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
+    """Where every new pixel comes from: x and y, (N, H, W) float32, whole at the centres of old pixels."""
+    x = torch.arange(width, device=matrices.device) - (width - 1) / 2
+    y = torch.arange(height, device=matrices.device) - (height - 1) / 2
 
     def source(row: Tensor, side: int) -> Tensor:
         along = row[:, 0, None] * x
         across = row[:, 1, None] * y + row[:, 2, None] + (side - 1) / 2
-        return (along[:, None, :] + across[:, :, None]).round_().clamp_(-1, side)
+        return along[:, None, :] + across[:, :, None]
 
+    return source(matrices[:, 0], width), source(matrices[:, 1], height)
+
+
+def _nearest(images: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    n, channels, height, width = images.shape
     # A border of zeros one pixel wide is where everything outside lands, so no test per pixel is needed.
-    index = source(matrices[:, 1], height).mul_(width + 2).add_(source(matrices[:, 0], width)).add_(width + 3)
+    x, y = x.round_().clamp_(-1, width), y.round_().clamp_(-1, height)
     padded = F.pad(images, (1, 1, 1, 1)).view(n, channels, -1)
+    return _pixels(padded, y.mul_(width + 2).add_(x).add_(width + 3))
+
+
+def _bilinear(images: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    height, width = images.shape[2:]
+    outside = _outside(x, y, height, width)
+    # From -1 to 1 over the image, as `grid_sample` has it; far out, all that it finds is zeros.
+    x = x.clamp_(0, width - 1).add_(0.5).mul_(2 / width).sub_(1).masked_fill_(outside, 3)
+    y = y.clamp_(0, height - 1).add_(0.5).mul_(2 / height).sub_(1)
+    grid = torch.stack((x, y)).permute(1, 2, 3, 0)  # on a CPU much faster than to interleave them
+    return to_uint8(F.grid_sample(images.to(torch.float32), grid, align_corners=False).add_(_ROUND))
+
+
+def _bicubic(images: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    n, channels, height, width = images.shape
+    flat = images.view(n, channels, -1)
+    left, top = x.floor().sub_(1), y.floor().sub_(1)
+    result = torch.zeros(images.shape, device=images.device)
+    for i in range(4):
+        line = torch.zeros_like(result)
+        for j in range(4):
+            pixels = _pixels(flat, (top + i).clamp_(0, height - 1).mul_(width).add_((left + j).clamp_(0, width - 1)))
+            line += pixels * _keys((x - left - j).abs_(), -1.0)[:, None]
+        result += line.mul_(_keys((y - top - i).abs_(), -1.0)[:, None])
+    result.masked_fill_(_outside(x, y, height, width)[:, None], 0)
+    return to_uint8(result.add_(_ROUND).clamp_(0, 255))
+
+
+def _outside(x: Tensor, y: Tensor, height: int, width: int) -> Tensor:
+    return (x < -0.5) | (x >= width - 0.5) | (y < -0.5) | (y >= height - 0.5)
+
+
+def _pixels(planes: Tensor, index: Tensor) -> Tensor:
+    """Of planes (N, C, P) the pixels at the places `index`, (N, H, W) float32 and whole; (N, C, H, W)."""
     index = index.to(torch.int32).to(torch.int64)  # much faster on a CPU than in one step
-    return padded.gather(2, index.view(n, 1, -1).expand(-1, channels, -1)).view_as(images)
+    n, channels = planes.shape[:2]
+    found = planes.gather(2, index.view(n, 1, -1).expand(-1, channels, -1))
+    return found.view(n, channels, *index.shape[1:])
 
 
 def to_uint8(x: Tensor) -> Tensor:

@@ -1,8 +1,10 @@
 """TrivialAugment, RandAugment and AutoAugment on uint8 batches: an operation and a magnitude of its own per image.
 
-Operations, magnitudes and probabilities are torchvision's (torchvision/transforms/v2/_auto_augment.py), with three
-changes. A limit that the task puts on rotation or shear takes the place of a larger end of the range. Translations of
-TrivialAugment are a share of the side: 32 px are meant for 224. Colour leaves images of one channel as they are.
+Operations, magnitudes and probabilities are torchvision's (torchvision/transforms/v2/_auto_augment.py). Shears and
+rotations interpolate as the plan says, and as they do on Pillow's images, which are what torchvision's training script
+hands them, with black outside. There are three changes. A limit that the task puts on rotation or shear takes the place
+of a larger end of the range. Translations of TrivialAugment are a share of the side: 32 px are meant for 224. Colour
+leaves images of one channel as they are.
 
 Every operation acts on the rows that drew it, and a magnitude of 0 means that there is nothing to do.
 """
@@ -88,7 +90,7 @@ EQUALIZE 0.8 0, EQUALIZE 0.6 0
 """
 
 
-def trivial_augment(images: Tensor, op: plan.TrivialAugment, draws: Draws) -> Tensor:
+def trivial_augment(images: Tensor, op: plan.TrivialAugment, draws: Draws, interpolation: str) -> Tensor:
     """TrivialAugment, wide (Müller and Hutter 2021, https://arxiv.org/abs/2103.10158). (N, C, H, W) uint8, both ways.
 
     At `strength` 0 nothing is done, not even what has no magnitude.
@@ -99,10 +101,10 @@ def trivial_augment(images: Tensor, op: plan.TrivialAugment, draws: Draws) -> Te
     u = draws("policy", 3)
     kinds = geometry.uniform_integers(u[:, 0], len(Kind))
     levels = geometry.uniform_integers(u[:, 1], op.bins)
-    return apply(images, kinds, _signed(kinds, table[kinds, levels], u[:, 2]))
+    return apply(images, kinds, _signed(kinds, table[kinds, levels], u[:, 2]), interpolation)
 
 
-def rand_augment(images: Tensor, op: plan.RandAugment, draws: Draws) -> Tensor:
+def rand_augment(images: Tensor, op: plan.RandAugment, draws: Draws, interpolation: str) -> Tensor:
     """RandAugment (Cubuk et al. 2020, https://arxiv.org/abs/1909.13719). (N, C, H, W) uint8, both ways.
 
     Raises RequestError if the magnitude isn't one of the bins.
@@ -113,11 +115,11 @@ def rand_augment(images: Tensor, op: plan.RandAugment, draws: Draws) -> Tensor:
     u = draws("policy", 2 * op.ops)
     for i in range(op.ops):
         kinds = geometry.uniform_integers(u[:, 2 * i], len(Kind))
-        images = apply(images, kinds, _signed(kinds, magnitudes[kinds], u[:, 2 * i + 1]))
+        images = apply(images, kinds, _signed(kinds, magnitudes[kinds], u[:, 2 * i + 1]), interpolation)
     return images
 
 
-def auto_augment(images: Tensor, op: plan.AutoAugment, draws: Draws) -> Tensor:
+def auto_augment(images: Tensor, op: plan.AutoAugment, draws: Draws, interpolation: str) -> Tensor:
     """AutoAugment with the policy found on ImageNet. (N, C, H, W) uint8, both ways."""
     kinds, chances, magnitudes = (t.to(images.device) for t in _sub_policies(op, *images.shape[2:]))
     u = draws("policy", 5)
@@ -125,19 +127,22 @@ def auto_augment(images: Tensor, op: plan.AutoAugment, draws: Draws) -> Tensor:
     for i in range(2):
         kind = kinds[drawn, i]
         magnitude = _signed(kind, magnitudes[drawn, i], u[:, 2 + 2 * i])
-        images = apply(images, kind, magnitude * (u[:, 1 + 2 * i] < chances[drawn, i]))
+        images = apply(images, kind, magnitude * (u[:, 1 + 2 * i] < chances[drawn, i]), interpolation)
     return images
 
 
-def apply(images: Tensor, kinds: Tensor, magnitudes: Tensor) -> Tensor:
+def apply(images: Tensor, kinds: Tensor, magnitudes: Tensor, interpolation: str) -> Tensor:
     """Apply to each image the operation `kinds` (N,) int64 at `magnitudes` (N,) float32, signed."""
-    # The geometric kinds share a kernel and so a group; what has no magnitude is left alone as group 0.
-    groups = kinds.clamp(min=Kind.ROTATE) * (magnitudes != 0)
+    # Shears and rotations share a kernel and so a group, as do shifts, by whole pixels, of which there is nothing to
+    # interpolate; what has no magnitude is left alone as group 0.
+    shifts = (kinds == Kind.TRANSLATE_X) | (kinds == Kind.TRANSLATE_Y)
+    groups = kinds.clamp(min=Kind.ROTATE).masked_fill_(shifts, Kind.TRANSLATE_X) * (magnitudes != 0)
 
     def change(group: int, rows: Tensor, part: Tensor) -> Tensor:
         magnitude = magnitudes[rows]
-        if group == Kind.ROTATE:
-            return geometry.affine(part, _matrices(kinds[rows], magnitude, *part.shape[2:]))
+        if group in (Kind.TRANSLATE_X, Kind.ROTATE):
+            matrices = _matrices(kinds[rows], magnitude, *part.shape[2:])
+            return geometry.affine(part, matrices, interpolation if group == Kind.ROTATE else "nearest")
         return _KERNELS[Kind(group)](part, magnitude[:, None, None, None])
 
     return by_group(images, groups, len(Kind), change)

@@ -14,10 +14,13 @@ the streams of random numbers, the average of the weights. It orphans everything
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from bakeoff.plan import Plan
+from bakeoff.plan import Plan, Policy
 
 ENGINE_VERSION = 1
-REVISIONS: Mapping[str, int] = MappingProxyType({})  # part -> revision; parts that aren't named are at 1
+
+# Part -> revision; parts that aren't named are at 1. At 1, automatic augmentations sheared and turned images to the
+# nearest pixel whatever the plan's interpolation.
+REVISIONS: Mapping[str, int] = MappingProxyType({"interpolation.warp": 2})
 
 
 def parts(plan: Plan) -> frozenset[str]:
@@ -31,7 +34,9 @@ def parts(plan: Plan) -> frozenset[str]:
         f"precision.{plan.precision.dtype}",
         *(f"{part.slot}.{part.kind}" for part in plan.parts),
     }
+    policy = plan.op("policy")
     uses = {
+        "interpolation.warp": isinstance(policy, Policy) and policy.warps and plan.interpolation != "nearest",
         "image_ops.whole": plan.op("crop") is None,
         "loss.label_smoothing": plan.loss.label_smoothing > 0,
         "lr.warmup": plan.lr.warmup > 0,

@@ -22,23 +22,23 @@ def check_image_op(op: ImageOp) -> None:
         draws = rng.Draws(0, rows)
         before = given.clone()
         with no_global_draws(name):
-            changed = augment.apply(op, given.clone(), draws)
+            changed = _applied(op, given, draws)
             if type(op).apply is not ImageOp.apply:  # one from outside
                 op.apply(given, draws)
         require(torch.equal(given, before), f"{name} writes to the images that it gets; it should return others")
         kept = changed.shape == given.shape and changed.dtype == given.dtype
         require(kept, f"{name} makes {tuple(changed.shape)} {changed.dtype} of {tuple(given.shape)} {given.dtype}")
         require(changed.isfinite().all(), f"{name} makes values that aren't finite")
-        require(torch.equal(changed, augment.apply(op, given.clone(), draws)), f"{name} isn't deterministic")
-        alone = [augment.apply(op, given[i : i + 1].clone(), draws.select(rows[i : i + 1, 1])) for i in range(12)]
+        require(torch.equal(changed, _applied(op, given, draws)), f"{name} isn't deterministic")
+        alone = [_applied(op, given[i : i + 1], draws.select(rows[i : i + 1, 1])) for i in range(12)]
         require(
             torch.allclose(torch.cat(alone).double(), changed.double(), atol=1e-5),
             f"{name}: what becomes of an image depends on the rest of its batch",
         )
-        none = augment.apply(op, given[:0].clone(), draws.select(rows[:0, 1]))
+        none = _applied(op, given[:0], draws.select(rows[:0, 1]))
         require(none.shape == given[:0].shape, f"{name} makes images of none")
         if "p" in type(op).model_fields:
-            off = augment.apply(op.model_copy(update={"p": 0.0}), given.clone(), draws)
+            off = _applied(op.model_copy(update={"p": 0.0}), given, draws)
             require(torch.equal(off, given), f"{name} changes images at p = 0")
 
 
@@ -80,6 +80,10 @@ def check_loss_term(term: LossTerm) -> None:
         require(value.requires_grad, f"{name} has no gradient")
         value.backward()
         require(logits.grad is not None and logits.grad.isfinite().all(), f"{name} has gradients that aren't finite")
+
+
+def _applied(op: ImageOp, images: Tensor, draws: rng.Draws) -> Tensor:
+    return augment.apply(op, images.clone(), draws, "bilinear")
 
 
 def _round_trip(part: Part) -> None:

@@ -55,7 +55,9 @@ def trivial(it: Subject) -> Figure:
             [(kind + 0.5) / len(Kind), (round(abs(share) * top) + 0.5) / op.bins, 0.25 if share < 0 else 0.75]
             for share in shares
         ]
-        done = policy.trivial_augment(image.expand(len(numbers), -1, -1, -1), op, _chosen(*numbers))
+        done = policy.trivial_augment(
+            image.expand(len(numbers), -1, -1, -1), op, _chosen(*numbers), it.plan.interpolation
+        )
         return done, [_SHARES[share] for share in shares]
 
     title = f"{it.title}: each image gets one of {len(Kind)} operations, at any strength of its range"
@@ -75,7 +77,7 @@ def rand(it: Subject) -> Figure:
         for level, sign in levels:
             alone = op.model_copy(update={"ops": 1, "magnitude": level})
             numbers = _chosen([(kind + 0.5) / len(Kind), 0.5 + 0.25 * sign])
-            parts.append(policy.rand_augment(image[None], alone, numbers))
+            parts.append(policy.rand_augment(image[None], alone, numbers, it.plan.interpolation))
         return torch.cat(parts), [words.MINUS * (sign < 0) + str(level) for level, sign in levels]
 
     title = f"{it.title}: each image gets {op.ops} of {len(Kind)} operations, all at strength {op.magnitude} of {top}"
@@ -111,7 +113,7 @@ def auto(it: Subject) -> Figure:
     above, below = rows(figure, 7.2, 1.9)
     labels = [f"{_name(Kind(first))},\n{_name(Kind(second))}" for first, second in kinds.tolist()]
     ax = above.subplots()
-    tiles(ax, policy.auto_augment(it.in_turn(count), op, _chosen(*numbers)), 5, labels=labels)
+    tiles(ax, policy.auto_augment(it.in_turn(count), op, _chosen(*numbers), it.plan.interpolation), 5, labels=labels)
     ax.set_title("the pairs, with both operations done")
     _sampled(it, below)
     return figure
@@ -119,7 +121,9 @@ def auto(it: Subject) -> Figure:
 
 def _sampled(it: Subject, place: SubFigure) -> None:
     ax = place.subplots()
-    drawn = augment.policy(it.in_turn(_SAMPLED), it.plan.op("policy"), _showings(_SAMPLED, it.seed))
+    drawn = augment.policy(
+        it.in_turn(_SAMPLED), it.plan.op("policy"), _showings(_SAMPLED, it.seed), it.plan.interpolation
+    )
     tiles(ax, drawn, _SAMPLED // 2)
     ax.set_title("as they are drawn in training")
 

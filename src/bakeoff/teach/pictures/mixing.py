@@ -88,7 +88,7 @@ def copies(it: Subject) -> Figure:
     plans = ((it.base, f"baseline: {count} images"), (it.plan, f"{number} copies of {count // number} images"))
     for ax, (plan, says) in zip(figure.subplots(1, 2), plans, strict=True):
         rows = Order(plan.sampler, len(pixels), it.seed).rows(0, count)
-        shown = augment.policy(pixels[rows[:, 1]], change, Draws(it.seed, rows))
+        shown = augment.policy(pixels[rows[:, 1]], change, Draws(it.seed, rows), plan.interpolation)
         tiles(ax, shown, 4, labels=[f"no. {n}" for n in rows[:, 1].tolist()], share=0.5)
         ax.set_title(says)
     return figure
