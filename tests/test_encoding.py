@@ -27,7 +27,8 @@ for folder in sorted(Path(sys.argv[1]).iterdir()):
     for run in store.ids() if store else ():
         record = store.read(run)
         plan = Plan.model_validate(record.plan)
-        assert run_id(plan, record.seed, record.data_fingerprint, record.engine_version) == run, (folder, run)
+        identity = (record.seed, record.data_fingerprint, record.engine_version, record.revisions)
+        assert run_id(plan, *identity) == run, (folder, run)
         assert plan.digest == record.plan_digest
         assert plan.model_copy(update={"loss": Loss(poly=0.5)}).digest != plan.digest
         found += 1
