@@ -1,8 +1,9 @@
-"""The engine on a device that isn't the CPU, without having one: nothing meets a tensor of the other device.
+"""The engine on a device that isn't the CPU, without having one: nothing meets a tensor of the other device, or waits.
 
 Tensors of the pretended device hold theirs on the CPU and say that they are elsewhere; every operation is done there,
-after a look at whether a GPU would have done it. The pretended device is torch's `meta`, the only one that autograd
-and indexing take without a driver. What a GPU's kernels refuse or round otherwise doesn't show here.
+after a look at whether a GPU would have done it, and whether its host would have waited for it. The pretended device
+is torch's `meta`, the only one that autograd and indexing take without a driver. What a GPU's kernels refuse or round
+otherwise doesn't show here.
 """
 
 import math
@@ -23,11 +24,11 @@ from bakeoff.data import augment, loader, mix
 from bakeoff.engine.evaluate import evaluate
 from bakeoff.engine.train import train
 from bakeoff.parts import ImageOp
-from bakeoff.rng import Draws
 from tests.helpers import draws, pictures, small_data, small_plan
 
 CPU, ELSEWHERE = torch.device("cpu"), torch.device("meta")
 BETWEEN = ("aten::_to_copy", "aten::copy_")  # operations that may see both devices
+LOOKS = ("nonzero", "_local_scalar_dense", "masked_select", "bincount", "_unique2", "unique_dim", "_linalg_eigh")
 waits: list[str] = []  # operations for which a host waits for its device
 
 
@@ -71,7 +72,7 @@ def compute(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     to = bool(away) if asked is None else torch.device(asked) == ELSEWHERE
     if name.startswith("aten::copy_"):
         to = isinstance(args[0], Away)
-    if name.startswith(("aten::nonzero", "aten::_local_scalar_dense")) or (away and not to):
+    if _waits(name, args, kwargs, away, to):
         waits.append(name)
     home = {**kwargs, "device": CPU} if to and asked is not None else kwargs
     out = func(*tree_map(_held, args), **tree_map(_held, home))
@@ -81,6 +82,19 @@ def compute(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
         return x if not to or not isinstance(x, Tensor) else same[id(x)] if id(x) in same else Away(x)
 
     return tree_map(placed, out)
+
+
+def _waits(name: str, args: Any, kwargs: dict[str, Any], away: list[Away], to: bool) -> bool:
+    """Whether a host waits for its GPU: to see a size or a value, for what comes home, or to send what isn't pinned."""
+    short = name.removeprefix("aten::").partition(".")[0]
+    if short in ("_to_copy", "copy_"):
+        source = args[1] if short == "copy_" else args[0]
+        if isinstance(source, Away):
+            return not to
+        unblocked = kwargs.get("non_blocking") or (short == "copy_" and len(args) > 2 and args[2])
+        return to and source.ndim > 0 and not unblocked  # a number travels with the launch
+    masked = short.startswith("index") and any(x.dtype == torch.bool for x in away)
+    return bool(away) and (masked or short in LOOKS or not to)
 
 
 def _held(x: Any) -> Any:
@@ -133,11 +147,8 @@ def test_image_operations(ops: tuple[ImageOp, ...], channels: int) -> None:
     images, shown = pictures(64, channels, 8), small_plan(image_ops=ops)
     mean = std = torch.full((channels,), 0.5)
     here = augment.augment(images, shown, draws(64), mean, std)
-    rows = draws(64).rows
     with pretended():
-        there = augment.augment(
-            images.to(ELSEWHERE), shown, Draws(0, rows.to(ELSEWHERE)), mean.to(ELSEWHERE), std.to(ELSEWHERE)
-        )
+        there = augment.augment(images.to(ELSEWHERE), shown, draws(64), mean.to(ELSEWHERE), std.to(ELSEWHERE))
     assert torch.equal(_away(there), here)
 
 
@@ -191,18 +202,52 @@ def test_training_and_evaluation(optimizer: plan.Optimizer, tmp_path: Path) -> N
 
 
 @pytest.mark.slow
-def test_the_loop_waits_for_the_device_only_when_it_looks_at_the_loss(
+@pytest.mark.filterwarnings("ignore:.*copying from a non-meta parameter")
+def test_training_waits_for_the_device_only_to_look_at_the_loss(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every eighth step; here without operations that group images."""
+    """Every eighth step, whatever is drawn for images and batches."""
     monkeypatch.setattr("bakeoff.engine.train._REPORT_SECONDS", math.inf)  # a report waits as well
     found = []
     for steps in (24, 48):
-        shown = small_plan(examples_seen=8 * steps, image_ops=(plan.PadCrop(),), mixers=(plan.Mixup(alpha=0.2),))
+        shown = WHOLE.model_copy(update={"examples_seen": WHOLE.batch_size * steps})
         with pretended():
             train(shown, small_data(), 0, ELSEWHERE, checkpoint=tmp_path / str(steps))
-        found.append(len(waits))
-    assert found[1] - found[0] == 3, waits
+        found.append(list(waits))
+    assert len(found[1]) - len(found[0]) == 3, found
+
+
+@pytest.mark.parametrize("op", [op for ops in OPS for op in ops[-1:]], ids=lambda op: op.kind)
+def test_no_image_operation_waits(op: ImageOp) -> None:
+    images, shown, mean = pictures(64, 3, 8), small_plan(image_ops=(op,)), torch.full((3,), 0.5)
+    with pretended():
+        given = images.to(ELSEWHERE), mean.to(ELSEWHERE)
+        waits.clear()
+        augment.augment(given[0], shown, draws(64), given[1], given[1])
+    assert not waits
+
+
+@pytest.mark.parametrize(
+    "looks",
+    [
+        lambda x, here: x.nonzero(),
+        lambda x, here: x[x > 1],
+        lambda x, here: torch.bincount(x),
+        lambda x, here: x.sum().item(),
+        lambda x, here: x.cpu(),
+        lambda x, here: x.tolist(),
+        lambda x, here: here.to(ELSEWHERE),
+        lambda x, here: torch.tensor([1, 2], device=ELSEWHERE),
+        lambda x, here: x.copy_(here),
+    ],
+)
+def test_what_waits_is_counted(looks: Callable[[Tensor, Tensor], Any]) -> None:
+    here = torch.arange(3)
+    with pretended():
+        there = here.to(ELSEWHERE, non_blocking=True)
+        assert not waits
+        looks(there, here)
+        assert len(waits) == 1
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,9 @@
 The plan has its operations in their order: those on uint8; then normalise; then those on float32, such as erasing, so
 that what is erased is the mean. An image's result depends on its own row of `draws` only, never on the rest of the
 batch. Our own operations are registered with `apply`; one from outside brings its own.
+
+What is done to which image is decided on the host, by the draws; it travels to the images (`rng.sent`), and nothing
+comes back, so that the host never waits for a device.
 """
 
 from dataclasses import replace
@@ -18,7 +21,7 @@ from bakeoff.data.policy import auto_augment, by_group, rand_augment, trivial_au
 from bakeoff.errors import RequestError, blamed
 from bakeoff.parts import ImageOp
 from bakeoff.plan import Plan
-from bakeoff.rng import Draws
+from bakeoff.rng import Draws, sent
 
 
 def augment(images: Tensor, plan: Plan, draws: Draws, mean: Tensor, std: Tensor, *, cropped: bool = False) -> Tensor:
@@ -32,7 +35,8 @@ def augment(images: Tensor, plan: Plan, draws: Draws, mean: Tensor, std: Tensor,
     for op in plan.image_ops:
         if op.family != "crop" and not op.normalised:
             images = apply(op, images, draws, plan.interpolation)
-    images = normalize(images, mean, std)
+    # On a CPU it's batches that are laid out, while they are in its caches.
+    images = normalize(images, mean, std, channels_last=plan.precision.channels_last and images.device.type != "cpu")
     for op in plan.image_ops:
         if op.normalised:
             images = apply(op, images, draws, plan.interpolation)
@@ -47,7 +51,7 @@ def apply(op: ImageOp, images: Tensor, draws: Draws, interpolation: str) -> Tens
     warp. Raises RequestError where an operation from outside returns anything else than it got.
     """
     with blamed(f"image operation '{op.kind}'"):
-        changed = op.apply(images, replace(draws, scope=op.kind))
+        changed = op.apply(images, replace(draws, scope=op.kind, device=images.device))
     if changed.shape != images.shape or changed.dtype != images.dtype:
         raise RequestError(
             f"image operation '{op.kind}' made {tuple(changed.shape)} {changed.dtype} of {tuple(images.shape)} "
@@ -69,7 +73,7 @@ def crop(
     if op is None:
         return eval_view(images, plan.EvalView(resize_px=px, crop_px=px), interpolation)
     if isinstance(op, plan.ResizedCrop):
-        heights = torch.full((n,), height, device=images.device)
+        heights = torch.full((n,), height)
         boxes = geometry.resized_crop_boxes(op, draws, heights, torch.full_like(heights, width))
         return geometry.resample(images, boxes, px, interpolation)
     u = draws("crop", 2)
@@ -157,13 +161,14 @@ def _resize(images: Tensor, size: list[int], interpolation: str) -> Tensor:
 def _erase_(images: Tensor, op: plan.RandomErasing, draws: Draws) -> Tensor:
     rows = (draws("erase", 1)[:, 0] < op.p).nonzero()[:, 0]
     u = draws.select(rows)("erased box", geometry.LANES)
-    heights = torch.full((len(rows),), images.shape[2], device=images.device)
+    heights = torch.full((len(rows),), images.shape[2])
     widths = torch.full_like(heights, images.shape[3])
     # The operation's aspect is torchvision's, height / width: boxes of the transposed image.
     found, boxes = geometry.random_rectangles(u, op.area, op.aspect, widths, heights, margin=1)
-    left, top, w, h = (boxes * found[:, None]).unbind(1)
-    y = torch.arange(images.shape[2], device=images.device)
-    x = torch.arange(images.shape[3], device=images.device)
+    device = images.device
+    left, top, w, h = sent(boxes * found[:, None], device).unbind(1)
+    rows = sent(rows, device)
+    y, x = (torch.arange(side, device=device) for side in images.shape[2:])
     down = (y >= top[:, None]) & (y < (top + h)[:, None])
     across = (x >= left[:, None]) & (x < (left + w)[:, None])
     kept = 1 - down[:, None, :, None].to(images.dtype) * across[:, None, None, :]

@@ -1,6 +1,6 @@
 """Crops, resizing and affine maps of uint8 batches, each image with parameters of its own.
 
-Boxes are (N, 4) int64: top, left, height, width in pixels.
+Boxes are (N, 4) int64: top, left, height, width in pixels. Parameters are on the host, wherever the images are.
 """
 
 import math
@@ -10,13 +10,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from bakeoff import plan
-from bakeoff.rng import Draws
+from bakeoff.rng import Draws, sent
 
 TRIES = 10  # rectangles drawn before giving up, as torchvision does
 LANES = 4 * TRIES  # random numbers that `random_rectangles` uses per image
-
-# Values that are resized at once. More would be slower: on a CPU, new pages for larger buffers cost more than the work.
-_CHUNK = 2**19
 
 # Half goes up, as in Pillow. The rest is well over float32's error, so that an exact half rounds alike in whatever
 # order a device or a batch size makes a matrix product add.
@@ -25,8 +22,7 @@ _ROUND = 0.5 + 2.0**-10
 
 def uniform_integers(u: Tensor, count: Tensor | int) -> Tensor:
     """Integers from 0 to `count` - 1, from uniform numbers `u` in [0, 1); int64, shape of `u`."""
-    drawn = (u * count).long()
-    return torch.minimum(drawn, torch.as_tensor(count, device=u.device) - 1)
+    return (u * count).long().clamp_(max=count - 1)
 
 
 def random_rectangles(
@@ -50,8 +46,8 @@ def random_rectangles(
     top = uniform_integers(lanes[..., 2], (height - h + 1).clamp(min=1))
     left = uniform_integers(lanes[..., 3], (width - w + 1).clamp(min=1))
     tries = torch.stack((top, left, h, w), dim=2)
-    first = (fits * torch.arange(TRIES, 0, -1, device=u.device)).argmax(1)
-    return fits.any(1), tries[torch.arange(len(u), device=u.device), first]
+    first = (fits * torch.arange(TRIES, 0, -1)).argmax(1)
+    return fits.any(1), tries[torch.arange(len(u)), first]
 
 
 def resized_crop_boxes(op: plan.ResizedCrop, draws: Draws, heights: Tensor, widths: Tensor) -> Tensor:
@@ -86,9 +82,9 @@ def windows(images: Tensor, top: Tensor, left: Tensor, px: int, reach: tuple[int
     rows, columns = padded.shape[2:]
     # Every row of a window is `px` neighbours in memory: one copy of px bytes each, instead of one per pixel.
     device = images.device
-    plane = torch.arange(n * channels, device=device).view(n, channels, 1)
-    row = plane * rows + (top + above)[:, None, None] + torch.arange(px, device=device)
-    start = row * columns + (left + before)[:, None, None]
+    plane = torch.arange(n * channels, device=device).view(n, channels, 1) * (rows * columns)
+    corner = sent((top + above) * columns + (left + before), device)[:, None, None]
+    start = (plane + corner) + torch.arange(px, device=device) * columns
     runs = padded.view(-1).unfold(0, px, 1)
     return runs.index_select(0, start.view(-1)).view(n, channels, px, px)
 
@@ -100,9 +96,14 @@ def resample(images: Tensor, boxes: Tensor, px: int, interpolation: str) -> Tens
     Returns (N, C, px, px) uint8. Rows come first, and what bicubic overshoots is cut off between the two passes,
     because torch and Pillow do both.
     """
-    count = max(1, _CHUNK // max(images[0].numel(), images.shape[1] * px**2))
-    parts = zip(images.split(count), boxes.split(count), strict=True)
+    count = max(1, _at_once(images.device) // max(images[0].numel(), images.shape[1] * px**2))
+    parts = zip(images.split(count), sent(boxes, images.device).split(count), strict=True)
     return torch.cat([_resample(part, box, px, interpolation) for part, box in parts])
+
+
+def _at_once(device: torch.device) -> int:
+    """How many values are resampled at once. More is slower on a CPU: new pages for buffers cost more than the work."""
+    return 2**19 if device.type == "cpu" else 2**24
 
 
 def _resample(images: Tensor, boxes: Tensor, px: int, interpolation: str) -> Tensor:
@@ -146,10 +147,11 @@ def affine(images: Tensor, matrices: Tensor, interpolation: str) -> Tensor:
     images: (N, C, H, W) uint8. matrices: (N, 2, 3) float32 from new to old coordinates (x, y, 1), in pixels from the
     image's centre. interpolation: bilinear, bicubic or nearest; of pixels beyond the edge, the edge's repeat.
     """
+    matrices = sent(matrices, images.device)
     if interpolation == "nearest":
         return _nearest(images, *_sources(matrices, *images.shape[2:]))
     warp = _bilinear if interpolation == "bilinear" else _bicubic
-    count = max(1, _CHUNK // images[0].numel())
+    count = max(1, _at_once(images.device) // images[0].numel())
     parts = zip(images.split(count), matrices.split(count), strict=True)
     return torch.cat([warp(part, *_sources(matrix, *part.shape[2:])) for part, matrix in parts])
 

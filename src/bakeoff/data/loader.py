@@ -15,8 +15,10 @@ from bakeoff.data.dataset import Dataset, Resident
 from bakeoff.data.order import Order
 from bakeoff.plan import Plan
 
-# Augmenting several small batches at once spreads the cost of starting each tensor operation (bench/augment.py).
+# Augmenting several small batches at once spreads the cost of starting each tensor operation (bench/augment.py), which
+# on a GPU is all the cost that there is.
 _CHUNK_VALUES = 3 * 32 * 32 * 512
+_GPU_CHUNK_VALUES = 2**26
 
 # Large images are augmented a few at a time on a CPU: what is passed from one operation to the next stays in its cache.
 _CACHED_VALUES = 3 * 176 * 176 * 32
@@ -33,7 +35,7 @@ def batches(
     """
     split = dataset.splits["train"]
     order = Order(plan.sampler, len(split), seed)
-    size, steps = plan.batch_size, plan.steps
+    size, steps, on_cpu = plan.batch_size, plan.steps, device.type == "cpu"
     mean, std = (torch.tensor(values, device=device) for values in (dataset.mean, dataset.std))
     labels = split.labels.to(device)
 
@@ -42,12 +44,13 @@ def batches(
 
     if isinstance(split, Resident):
         pixels = split.images.to(device)
-        chunk = max(1, _CHUNK_VALUES // (size * plan.model.channels * plan.train_px**2))
+        values = _CHUNK_VALUES if on_cpu else _GPU_CHUNK_VALUES
+        chunk = max(1, values // (size * plan.model.channels * plan.train_px**2))
         for first in range(start - start % chunk, steps, chunk):  # the same chunks wherever a run is taken up again
-            rows = order.rows(first * size, min(first + chunk, steps) * size).to(device)
-            index = rows[:, 1]
+            rows = order.rows(first * size, min(first + chunk, steps) * size)
+            index = rng.sent(rows[:, 1], device)
             images = finish(pixels.index_select(0, index), rows, cropped=False)
-            pairs = zip(images.split(size), labels[index].split(size), strict=True)
+            pairs = zip(images.split(size), labels.index_select(0, index).split(size), strict=True)
             yield from islice(pairs, max(0, start - first), None)
     else:
 
@@ -57,15 +60,14 @@ def batches(
         crops = stream.train_crops(split, schedule(), plan.op("crop"), plan.train_px, plan.interpolation, seed, workers)
         memory = _Memory((size, plan.model.channels, plan.train_px, plan.train_px))
         few = max(1, _CACHED_VALUES // (plan.model.channels * plan.train_px**2))
-        for rows, images in zip(schedule(), crops, strict=True):
-            rows, images = rows.to(device), images.to(device, non_blocking=True)
-            if device.type == "cpu":
+        for rows, images in zip(schedule(), stream.uploaded(crops, device), strict=True):
+            if on_cpu:
                 shown = memory.take()
                 for out, part, row in zip(shown.split(few), images.split(few), rows.split(few), strict=True):
                     out.copy_(finish(part, row, cropped=True))
             else:
                 shown = finish(images, rows, cropped=True)
-            yield shown, labels[rows[:, 1]]
+            yield shown, labels.index_select(0, rng.sent(rows[:, 1], device))
             del shown  # so that its memory can be the next batch's
 
 

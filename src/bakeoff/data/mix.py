@@ -14,7 +14,7 @@ from torch import Tensor
 from bakeoff import plan
 from bakeoff.errors import RequestError, blamed
 from bakeoff.parts import Mixer
-from bakeoff.rng import generator
+from bakeoff.rng import generator, sent
 
 
 def mix(images: Tensor, targets: Tensor, mixers: tuple[Mixer, ...], seed: int, step: int) -> tuple[Tensor, Tensor]:
@@ -27,7 +27,7 @@ def mix(images: Tensor, targets: Tensor, mixers: tuple[Mixer, ...], seed: int, s
         return images, targets
     mixer = mixers[generator(seed, "mix", step, "choice").integers(len(mixers))]
     order = generator(seed, "mix", step, "pairs").permutation(len(images))
-    partners = torch.from_numpy(order).to(images.device)
+    partners = sent(torch.from_numpy(order), images.device)
     return apply(mixer, images, targets, partners, generator(seed, "mix", step, mixer.kind))
 
 
@@ -71,7 +71,7 @@ def _(
 
 def blend(x: Tensor, partners: Tensor, weight: float) -> Tensor:
     """`weight` of each row and the rest of its partner (Zhang et al. 2018, https://arxiv.org/abs/1710.09412)."""
-    return x.index_select(0, partners).mul_(1 - weight).add_(x, alpha=weight)
+    return _rows(x, partners).mul_(1 - weight).add_(x, alpha=weight)
 
 
 def cutmix_box(height: int, width: int, weight: float, y: int, x: int) -> tuple[int, int, int, int]:
@@ -91,3 +91,10 @@ def paste(images: Tensor, partners: Tensor, box: tuple[int, int, int, int]) -> T
     mixed = images.clone()
     mixed[:, :, top:bottom, left:right] = images[:, :, top:bottom, left:right].index_select(0, partners)
     return mixed
+
+
+def _rows(x: Tensor, index: Tensor) -> Tensor:
+    """Those rows, laid out in memory as `x` is: `index_select` alone would put the channels first."""
+    if x.ndim == 4 and x.is_contiguous(memory_format=torch.channels_last):
+        return x.movedim(1, 3).index_select(0, index).movedim(3, 1)
+    return x.index_select(0, index)

@@ -20,7 +20,7 @@ from torch import Tensor
 from bakeoff import plan
 from bakeoff.data import geometry
 from bakeoff.errors import RequestError
-from bakeoff.rng import Draws
+from bakeoff.rng import Draws, sent
 
 
 class Kind(IntEnum):
@@ -97,7 +97,7 @@ def trivial_augment(images: Tensor, op: plan.TrivialAugment, draws: Draws, inter
     """
     if op.strength == 0:
         return images
-    table = _trivial_table(op, *images.shape[2:]).to(images.device)
+    table = _trivial_table(op, *images.shape[2:])
     u = draws("policy", 3)
     kinds = geometry.uniform_integers(u[:, 0], len(Kind))
     levels = geometry.uniform_integers(u[:, 1], op.bins)
@@ -111,7 +111,7 @@ def rand_augment(images: Tensor, op: plan.RandAugment, draws: Draws, interpolati
     """
     if op.magnitude >= op.bins:
         raise RequestError(f"rand_augment: magnitude {op.magnitude} must be below bins, which is {op.bins}")
-    magnitudes = _narrow_table(op, op.bins, *images.shape[2:])[:, op.magnitude].to(images.device)
+    magnitudes = _narrow_table(op, op.bins, *images.shape[2:])[:, op.magnitude]
     u = draws("policy", 2 * op.ops)
     for i in range(op.ops):
         kinds = geometry.uniform_integers(u[:, 2 * i], len(Kind))
@@ -121,7 +121,7 @@ def rand_augment(images: Tensor, op: plan.RandAugment, draws: Draws, interpolati
 
 def auto_augment(images: Tensor, op: plan.AutoAugment, draws: Draws, interpolation: str) -> Tensor:
     """AutoAugment with the policy found on ImageNet. (N, C, H, W) uint8, both ways."""
-    kinds, chances, magnitudes = (t.to(images.device) for t in _sub_policies(op, *images.shape[2:]))
+    kinds, chances, magnitudes = _sub_policies(op, *images.shape[2:])
     u = draws("policy", 5)
     drawn = geometry.uniform_integers(u[:, 0], len(kinds))
     for i in range(2):
@@ -132,7 +132,7 @@ def auto_augment(images: Tensor, op: plan.AutoAugment, draws: Draws, interpolati
 
 
 def apply(images: Tensor, kinds: Tensor, magnitudes: Tensor, interpolation: str) -> Tensor:
-    """Apply to each image the operation `kinds` (N,) int64 at `magnitudes` (N,) float32, signed."""
+    """Apply to each image the operation `kinds` (N,) int64 at `magnitudes` (N,) float32, signed; both on the host."""
     # Shears and rotations share a kernel and so a group, as do shifts, by whole pixels, of which there is nothing to
     # interpolate; what has no magnitude is left alone as group 0.
     shifts = (kinds == Kind.TRANSLATE_X) | (kinds == Kind.TRANSLATE_Y)
@@ -143,7 +143,7 @@ def apply(images: Tensor, kinds: Tensor, magnitudes: Tensor, interpolation: str)
         if group in (Kind.TRANSLATE_X, Kind.ROTATE):
             matrices = _matrices(kinds[rows], magnitude, *part.shape[2:])
             return geometry.affine(part, matrices, interpolation if group == Kind.ROTATE else "nearest")
-        return _KERNELS[Kind(group)](part, magnitude[:, None, None, None])
+        return _KERNELS[Kind(group)](part, sent(magnitude, part.device)[:, None, None, None])
 
     return by_group(images, groups, len(Kind), change)
 
@@ -151,18 +151,18 @@ def apply(images: Tensor, kinds: Tensor, magnitudes: Tensor, interpolation: str)
 def by_group(images: Tensor, groups: Tensor, count: int, change: Callable[[int, Tensor, Tensor], Tensor]) -> Tensor:
     """Images with `change(group, rows, images[rows])` in the place of the rows of each group from 1; 0 stays.
 
-    groups: (N,) int64 from 0 to `count` - 1.
+    groups: (N,) int64 from 0 to `count` - 1, on the host; so are `rows`.
     """
     order = groups.argsort(stable=True)
     sizes = torch.bincount(groups, minlength=count).tolist()
     if sizes[0] == len(images):
         return images
-    parts = []
-    for group, rows in enumerate(order.split(sizes)):
+    parts, device = [], images.device
+    for group, (rows, there) in enumerate(zip(order.split(sizes), sent(order, device).split(sizes), strict=True)):
         if len(rows):
-            part = images.index_select(0, rows)
+            part = images.index_select(0, there)
             parts.append(change(group, rows, part) if group else part)
-    return torch.cat(parts).index_select(0, order.argsort())
+    return torch.cat(parts).index_select(0, sent(order.argsort(), device))
 
 
 @lru_cache(maxsize=64)
@@ -268,13 +268,21 @@ def _equalize(images: Tensor, m: Tensor) -> Tensor:
     planes = images.flatten(0, 1).flatten(1)  # (N C, H W)
     start = 256 * torch.arange(len(planes), dtype=torch.int32, device=images.device)
     where = planes.to(torch.int32).add_(start[:, None])
-    histogram = torch.bincount(where.view(-1), minlength=256 * len(planes)).view(-1, 256)
+    histogram = _counts(where.view(-1), 256 * len(planes)).view(-1, 256)
     brightest = histogram.gather(1, planes.amax(1, keepdim=True).long())
     step = (planes.shape[1] - brightest) // 255
     below = histogram.cumsum(1) - histogram
     table = ((below + step // 2) // step.clamp(min=1)).clamp_(max=255)
     table = torch.where(step > 0, table, torch.arange(256, device=images.device)).to(torch.uint8)
     return table.view(-1).index_select(0, where.view(-1)).view_as(images)
+
+
+def _counts(values: Tensor, count: int) -> Tensor:
+    """How often each whole number below `count` is there, (count,) int64. values: flat, int32."""
+    if values.device.type == "cpu":
+        return torch.bincount(values, minlength=count)
+    zeros = torch.zeros(count, dtype=torch.int64, device=values.device)  # bincount would wait, to see the largest
+    return zeros.scatter_add_(0, values.long(), zeros.new_ones(()).expand(len(values)))
 
 
 _KERNELS: dict[Kind, Callable[[Tensor, Tensor], Tensor]] = {

@@ -64,6 +64,20 @@ def eval_images(files: Files, view: EvalView, interpolation: str, batch_size: in
     return _stream(files, _EvalView(view, interpolation), view.crop_px, batches, workers)
 
 
+def uploaded(batches: Iterable[Tensor], device: torch.device) -> Iterator[Tensor]:
+    """Batches on a device; on a GPU by way of pinned memory and a stream of its own, while it works on those before."""
+    if device.type != "cuda":
+        yield from (batch.to(device) for batch in batches)
+        return
+    copying, working = torch.cuda.Stream(device), torch.cuda.current_stream(device)
+    for batch in batches:
+        with torch.cuda.stream(copying):
+            there = batch.pin_memory().to(device, non_blocking=True)
+        working.wait_stream(copying)
+        there.record_stream(working)
+        yield there
+
+
 @dataclass(frozen=True)
 class _TrainCrop:
     op: PadCrop | ResizedCrop | None

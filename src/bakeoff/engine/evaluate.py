@@ -95,6 +95,6 @@ def _images(
     if isinstance(split, Resident):
         shown = (augment.eval_view(p.to(device), view, plan.interpolation) for p in split.images.split(batch))
     else:
-        shown = (i.to(device) for i in stream.eval_images(split, view, plan.interpolation, batch, workers))
+        shown = stream.uploaded(stream.eval_images(split, view, plan.interpolation, batch, workers), device)
     for images in shown:
         yield augment.normalize(images, mean, std, channels_last=plan.precision.channels_last)
