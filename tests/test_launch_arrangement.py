@@ -53,6 +53,19 @@ def test_the_fastest_is_chosen_and_a_tie_goes_to_one_thread(
     assert f"{cores if runs > cores else runs} x 1 " in found.why
 
 
+def test_on_a_gpu_there_are_more_processes_only_where_they_are_faster() -> None:
+    calls: list[int] = []
+
+    def speed(jobs: int, threads: int) -> float:
+        assert jobs * threads == 16
+        calls.append(jobs)
+        return {1: 100.0, 2: 190.0, 4: 300.0, 8: 310.0, 16: 0.0}[jobs]  # no memory for sixteen
+
+    found = arrange(16, 54, speed, fewest_first=True)
+    assert (found.jobs, found.threads) == (4, 4)
+    assert calls == [1, 2, 4, 8, 16]
+
+
 def softmax() -> Job:
     return plan_job("digits", "torchvision-2021", model="softmax")
 
@@ -93,7 +106,8 @@ def test_a_study_is_timed_once_and_only_where_it_pays(tmp_path: Path, monkeypatc
     monkeypatch.setattr(os, "cpu_count", lambda: 4)
     timed = []
 
-    def choose(cores: int, runs: int, speed: object) -> ParallelLayout:
+    def choose(cores: int, runs: int, speed: object, *, fewest_first: bool) -> ParallelLayout:
+        assert not fewest_first
         timed.append((cores, runs))
         return ParallelLayout(2, 2, "timed here")
 

@@ -140,18 +140,19 @@ def arranged(spec: StudySpec, job: Job, where: Workspace, dataset: Dataset, like
         return replace(spec, jobs=begun.jobs, threads=begun.threads, arrangement=begun.arrangement)
     if like:
         return replace(spec, jobs=like.jobs, threads=like.threads, arrangement=like.arrangement)
-    if spec.device != "cpu":
+    device = where.torch_device()
+    if device.type not in ("cpu", "cuda"):
         return replace(spec, arrangement="one device")
     if cores == 1:
         return replace(spec, arrangement="one core")
     found = factors(job)
     shown = sum(found.plans(row.configuration)[0].examples_seen for row in spec.rows)
-    alone = seconds_per_image(job.plan, dataset, where.torch_device(), spec.threads)
+    alone = seconds_per_image(job.plan, dataset, device, spec.threads)
     if shown * alone / spec.jobs < _WORTH_TIMING:
         return replace(spec, arrangement="too short a study to time others")
     most = min(cores, len(spec.rows))
     with speeds(job.task, (job.compiled.base, job.plan), where, most=most) as speed:
-        best = arrange(cores, most, speed)
+        best = arrange(cores, most, speed, fewest_first=device.type != "cpu")
     return replace(spec, jobs=best.jobs, threads=best.threads, arrangement=best.why)
 
 

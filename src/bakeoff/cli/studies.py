@@ -25,7 +25,7 @@ def ablate(
     half_width: Annotated[float | None, typer.Option(help="Points: as many runs as intervals of +- this take.")] = None,
     design_seed: Annotated[int, typer.Option(min=0, help="Seed of the design.")] = 0,
     delta: Annotated[float, typer.Option(min=0.0, help="Gains within +-delta points aren't worth having.")] = 0.1,
-    jobs: Annotated[str, typer.Option(help="Processes; auto is one per core on a CPU, one on a GPU.")] = "auto",
+    jobs: Annotated[str, typer.Option(help="Processes; auto takes as many as a short timing finds fastest.")] = "auto",
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of each process.")] = None,
     device: options.Device = "auto",
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Go on without images that can't be read.")] = False,

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from bakeoff.data import augment, stream
 from bakeoff.data.dataset import Dataset, Images, Resident
-from bakeoff.engine.device import autocast
+from bakeoff.engine.device import autocast, settled
 from bakeoff.plan import EvalView, Plan
 
 _CPU_PIXELS = 256 * 32 * 32  # per batch: what stays in its caches
@@ -58,7 +58,7 @@ def evaluate(
     for images in _images(split, dataset, plan, view, device, workers):
         labels = split.labels[start : start + len(images)].to(device)
         start += len(images)
-        with autocast(plan.precision, device):
+        with autocast(plan.precision, device), settled():
             logits = model(images).float()
         hits.append((logits.topk(ks[-1], dim=1).indices == labels[:, None]).cpu())
         confidence.append(logits.softmax(1).amax(1).cpu())

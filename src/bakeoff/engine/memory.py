@@ -41,13 +41,14 @@ def bytes_needed(model: nn.Module, plan: Plan, dataset: Dataset, device: torch.d
 
 def check_memory(model: nn.Module, plan: Plan, dataset: Dataset, device: torch.device) -> None:
     """Raise BakeoffError if the plan needs more than the device has."""
-    if device.type == "cuda":
-        have = torch.cuda.mem_get_info(device)[0]
+    if device.type == "cuda":  # what this process got and doesn't use counts as free, such as the last run's
+        unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        have = torch.cuda.mem_get_info(device)[0] + unused
     else:
         have = psutil.virtual_memory().available
     need = bytes_needed(model, plan, dataset, device)
     if need > have:
         raise BakeoffError(
             f"the plan needs at least {need / 2**30:.1f} GiB of memory and {device} has {have / 2**30:.1f} GiB free; "
-            f"try --set batch_size={max(1, plan.batch_size // (2 * need // have))} or a smaller model"
+            f"try --set batch_size={max(1, plan.batch_size * have // (2 * need))} or a smaller model"
         )

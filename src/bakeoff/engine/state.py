@@ -29,14 +29,15 @@ class Averager:
         live, kept = model.state_dict(), self.model.state_dict()
         floating = [name for name in live if live[name].is_floating_point()]
         self._live, self._kept = [live[n] for n in floating], [kept[n] for n in floating]
-        self._counts = [(live[n], kept[n]) for n in live if n not in floating]
+        counts = [name for name in live if name not in floating]
+        self._live_counts, self._kept_counts = [live[n] for n in counts], [kept[n] for n in counts]
 
     def update(self, step: int) -> None:
         """Follow the live weights after optimizer step `step` (1-based over the whole run)."""
         if step % self.every == 0:
             torch._foreach_lerp_(self._kept, self._live, self.weight)
-            for live, kept in self._counts:
-                kept.copy_(live)
+            if self._kept_counts:
+                torch._foreach_copy_(self._kept_counts, self._live_counts)
 
 
 class State:

@@ -13,7 +13,7 @@ from torch import Tensor
 from bakeoff import models, rng
 from bakeoff.data import loader, mix
 from bakeoff.data.dataset import Dataset
-from bakeoff.engine.device import autocast
+from bakeoff.engine.device import autocast, network_seed, settled
 from bakeoff.engine.interrupt import interruptible
 from bakeoff.engine.loss import training_loss
 from bakeoff.engine.memory import check_memory
@@ -63,7 +63,7 @@ def train(
 
     # --- Loop -----------------------------------------------------------------------------------------------------
     steps, classes = plan.steps, plan.model.classes
-    seed_network = torch.manual_seed if device.type != "cpu" else torch.default_generator.manual_seed  # 80 times faster
+    seed_network = network_seed(device)
     drop_key = rng.key(seed, "drop") % 2**62
     one = torch.ones((), device=device)  # the gradient of the loss, which torch would make at every step
     unseen: list[Tensor] = []  # losses that are still on the device
@@ -78,7 +78,7 @@ def train(
         unseen.clear()
         state.seconds = seconds_before + time.perf_counter() - began
 
-    with torch.random.fork_rng(), interruptible() as interrupt:
+    with torch.random.fork_rng(), settled(), interruptible() as interrupt:
         batches = loader.batches(dataset, plan, seed, first, device, workers)
         for step in range(first, steps):
             waited = time.perf_counter()

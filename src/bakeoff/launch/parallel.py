@@ -26,15 +26,17 @@ class ParallelLayout:
     why: str
 
 
-def arrange(cores: int, runs: int, speed: Callable[[int, int], float]) -> ParallelLayout:
+def arrange(cores: int, runs: int, speed: Callable[[int, int], float], *, fewest_first: bool = False) -> ParallelLayout:
     """The fastest of a process per core, one process with all cores, and what lies between.
 
     runs: never more processes than these. speed: images per second of so many processes with so many threads each, all
     together. The search goes towards more threads and ends where that is slower. They must be a tenth faster to be
-    taken: the last bits of a run depend on its threads, so a tie is not left to chance.
+    taken: the last bits of a run depend on its threads, so a tie is not left to chance. fewest_first: it goes the other
+    way, as for processes that share a GPU and its memory.
     """
     tried: list[tuple[float, int, int]] = []
-    for threads in (*(2**i for i in range((cores - 1).bit_length())), cores):
+    each = [*(2**i for i in range((cores - 1).bit_length())), cores]
+    for threads in reversed(each) if fewest_first else each:
         jobs = min(runs, cores // threads)
         tried.append((speed(jobs, threads), jobs, threads))
         if len(tried) > 1 and tried[-1][0] < tried[-2][0]:

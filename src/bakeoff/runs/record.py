@@ -87,6 +87,7 @@ class RunRecord:
     splits. engine_version, revisions: of what the engine computes, those of its parts where they are above 1. classes:
     their names. mean, std: of the training images per channel, in [0, 1]. examples_seen, steps: of training.
     seconds, data_wait_seconds, images_per_second: of training. device, threads, versions: where, and of what software.
+    dtype: fp32 or bf16, in which it was computed, which "auto" in a plan leaves to the device.
     started, finished: dates. losses: of training. metrics: split -> what the plan evaluates. views: everything that
     was evaluated.
     """
@@ -111,6 +112,7 @@ class RunRecord:
     images_per_second: float = 0.0
     device: str = ""
     threads: int = 0
+    dtype: str = ""  # not known of the first runs that were kept
     versions: dict[str, str] = field(default_factory=dict)
     started: str = ""
     finished: str = ""

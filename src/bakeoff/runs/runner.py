@@ -17,6 +17,7 @@ from torch import nn
 from bakeoff import models, techniques
 from bakeoff.data.dataset import Dataset, Files
 from bakeoff.data.splits import described
+from bakeoff.engine.device import dtype
 from bakeoff.engine.evaluate import evaluate
 from bakeoff.engine.state import write_tensors
 from bakeoff.engine.train import Diverged, train
@@ -74,6 +75,7 @@ def run_plan(
                 std=dataset.std,
                 device=str(device),
                 threads=torch.get_num_threads(),
+                dtype="bf16" if dtype(plan.precision, device) == torch.bfloat16 else "fp32",
                 versions={name: version(name) for name in ("bakeoff", "torch", "torchvision", "numpy")},
                 started=record.started if record else _now(),
             )

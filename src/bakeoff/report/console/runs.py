@@ -24,11 +24,12 @@ def show_record(console: Console, record: RunRecord, folder: Path) -> None:
     else:
         show_views(console, record.views, Plan.model_validate(record.plan))
         wait = record.data_wait_seconds / record.seconds
+        place = f"{record.device} in bf16" if record.dtype == "bf16" else record.device
         say(
             console,
             f"trained on {record.examples_seen:,} images in {words.duration(record.seconds)} "
             f"({record.images_per_second:,.0f}/s, {100 * wait:.0f} % of it waiting for data) "
-            f"on {record.device}, {words.counted(record.threads, 'thread')}",
+            f"on {place}, {words.counted(record.threads, 'thread')}",
         )
     say_path(console, f"run {record.run_id}", folder)
 
