@@ -29,14 +29,16 @@ def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPa
     return folder
 
 
-def fill(root: Path, counts: dict[str, int], size: tuple[int, int] = (12, 12), mode: str = "RGB") -> Path:
+def fill(
+    root: Path, counts: dict[str, int], size: tuple[int, int] = (12, 12), mode: str = "RGB", suffix: str = ".png"
+) -> Path:
     """Random images, `counts` of each class folder (a path below root), (height, width) in pixels."""
     for folder, count in counts.items():
         (root / folder).mkdir(parents=True, exist_ok=True)
         for number in range(count):
             generator = np.random.default_rng([number, *folder.encode()])
             shape = size if mode == "L" else (*size, 3)
-            Image.fromarray(generator.integers(0, 256, shape, np.uint8)).save(root / folder / f"{number:03}.png")
+            Image.fromarray(generator.integers(0, 256, shape, np.uint8)).save(root / folder / f"{number:03}{suffix}")
     return root
 
 

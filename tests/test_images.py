@@ -1,5 +1,9 @@
 """Reading image files: every kind of pixel, every flaw, and the pixels that Pillow has."""
 
+import io
+import os
+import struct
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -124,6 +128,57 @@ def test_truncated_files_are_bad(tmp_path: Path, suffix: str, kept: float) -> No
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * kept)])
     with pytest.raises(images.BadImage):
+        images.read(path, 3)
+
+
+def png_header(width: int, height: int) -> bytes:
+    """Of a PNG of one bit per pixel, which may hold no more than that."""
+    fields = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
+    parts = [(b"IHDR", fields), (b"IDAT", zlib.compress(b"")), (b"IEND", b"")]
+    chunks = [struct.pack(">I", len(d)) + k + d + struct.pack(">I", zlib.crc32(k + d)) for k, d in parts]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
+
+
+def long_jpeg() -> bytes:
+    content = io.BytesIO()
+    Image.new("RGB", (60_000, 1)).save(content, "JPEG")
+    return content.getvalue().replace(struct.pack(">HH", 1, 60_000), struct.pack(">HH", 1, 65_535))
+
+
+def sparse(path: Path) -> None:
+    path.touch()
+    os.truncate(path, 10**12)
+
+
+REFUSED: dict[str, tuple[str, Callable[[Path], object], str]] = {
+    "bomb": (
+        "png",
+        lambda path: path.write_bytes(png_header(13_000, 13_000)),
+        "89,478,485",
+    ),
+    "large bomb": ("png", lambda path: path.write_bytes(png_header(10**6, 10**6)), "more than 89,478,485 pixels"),
+    "long": ("jpg", lambda path: path.write_bytes(long_jpeg()), "65,535 x 1 pixels, and 100 : 1 is the most"),
+    "high": ("png", lambda path: path.write_bytes(png_header(1, 500)), "1 x 500 pixels, and 100 : 1"),
+    "large pixmap": ("ppm", lambda path: path.write_bytes(b"P6 9999 9999 255\n"), "9,999 x 9,999 pixels"),
+    "nothing": ("ppm", lambda path: path.write_bytes(b"P6 0 0 255\n"), "no pixels: its size is 0 x 0"),
+    "no width": ("ppm", lambda path: path.write_bytes(b"P6 0 5 255\n"), "no pixels: its size is 0 x 5"),
+    "empty": ("jpg", lambda path: path.write_bytes(b""), "it is empty"),
+    "pipe": ("png", os.mkfifo, "it is a named pipe"),
+    "folder": ("png", lambda path: path.mkdir(), "is a directory"),
+    "device": ("png", lambda path: path.symlink_to("/dev/zero"), "it is a device"),
+    "broken link": ("png", lambda path: path.symlink_to("nowhere"), "it does not exist"),
+    "link to itself": ("png", lambda path: path.symlink_to(path.name), "too many levels of symbolic links"),
+    "sparse": ("png", sparse, "it has 1,000,000,000,000 bytes"),
+    "program": ("png", lambda path: path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%EndComments\n"), "not an image"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_cant_be_decoded_in_bounded_time_and_memory_isnt_begun(tmp_path: Path, case: str) -> None:
+    suffix, make, reason = REFUSED[case]
+    path = tmp_path / f"image.{suffix}"
+    make(path)
+    with pytest.raises(images.BadImage, match=reason):
         images.read(path, 3)
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack, cast
 
 from bakeoff.errors import RequestError
-from bakeoff.events import ImagesCopied, Observer, TechniqueSkipped, unobserved
+from bakeoff.events import ImagesCopied, Observer, TechniqueSkipped, observed, unobserved
 from bakeoff.report.render import Format, write
 from bakeoff.runs.record import RunRecord, View
 from bakeoff.runs.store import Store, open_store
@@ -93,6 +93,7 @@ def plan_job(
     return _understood(task, recipe, asked, BASELINE)[0]
 
 
+@observed
 def train(
     task: "AnyTask | Request" = "digits",
     recipe: "str | Recipe | None" = None,
@@ -156,6 +157,7 @@ def predict(
     yield from inference.predict(_where(place), run, [Path(image) for image in images], topk, model)
 
 
+@observed
 def ablate(
     task: "AnyTask | Request" = "digits",
     recipe: "str | Recipe | None" = None,
@@ -195,6 +197,7 @@ def plan_ablation(
     return run.plan(job, _design(design, seeds), where, job.task.load(where.data))
 
 
+@observed
 def derive(
     task: "AnyTask | Request" = "digits",
     recipe: "str | Recipe | None" = None,
@@ -307,7 +310,14 @@ def load_data(task: "AnyTask" = "digits", *, skip_bad: bool = False, data: Path 
     return tasks.get(task, folder, skip_bad=skip_bad).load(folder)
 
 
-def check_data(task: "AnyTask" = "digits", *, skip_bad: bool = False, data: Path | str | None = None) -> "DataReport":
+@observed
+def check_data(
+    task: "AnyTask" = "digits",
+    *,
+    skip_bad: bool = False,
+    data: Path | str | None = None,
+    observer: Observer = unobserved,
+) -> "DataReport":
     """What is in a task's data: classes, sizes, splits, duplicates, files that can't be read."""
     from bakeoff import tasks
     from bakeoff.tasks import check
@@ -316,6 +326,7 @@ def check_data(task: "AnyTask" = "digits", *, skip_bad: bool = False, data: Path
     return check.check(tasks.get(task, folder, skip_bad=skip_bad), folder)
 
 
+@observed
 def prepare_data(
     task: str,
     *,

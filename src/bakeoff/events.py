@@ -1,7 +1,11 @@
 """What happens while something is made, as typed events: they go to an observer, be it a terminal or a notebook."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import wraps
+from typing import ParamSpec, TypeVar, cast
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,15 @@ class TrainingProgress(Event):
 
 
 @dataclass(frozen=True)
+class ImagesRead(Event):
+    """So many of the images are looked at, once: their contents are hashed ("hashing") or decoded ("reading")."""
+
+    what: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
 class ImagesCopied(Event):
     """So many of the images are copied."""
 
@@ -61,3 +74,34 @@ Observer = Callable[[Event], None]
 
 def unobserved(event: Event) -> None:
     """The observer that looks away."""
+
+
+_present: ContextVar[Observer] = ContextVar("observer", default=unobserved)
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+@contextmanager
+def observing(observer: Observer) -> Iterator[None]:
+    """Within the block, `tell` tells this observer."""
+    before = _present.set(observer)
+    try:
+        yield
+    finally:
+        _present.reset(before)
+
+
+def observed(function: Callable[_P, _T]) -> Callable[_P, _T]:
+    """A function whose argument `observer` is told, as by `observing`."""
+
+    @wraps(function)
+    def call(*args: _P.args, **kwargs: _P.kwargs) -> _T:
+        with observing(cast(Observer, kwargs.get("observer", unobserved))):
+            return function(*args, **kwargs)
+
+    return call
+
+
+def tell(event: Event) -> None:
+    """Tell whoever is observing. For what lies below a task's `load`, which takes no observer."""
+    _present.get()(event)

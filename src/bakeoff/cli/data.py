@@ -25,7 +25,8 @@ def check(
     from bakeoff import api
     from bakeoff.report.console import data as found
 
-    report = api.check_data(task, skip_bad=skip_bad, data=data)
+    with observer(quiet) as shown:
+        report = api.check_data(task, skip_bad=skip_bad, data=data, observer=shown)
     print_json(report.as_json()) if as_json else found.show(consoles(False)[0], report)
 
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from torch import Tensor
 
+from bakeoff.data.contents import Contents
+
 
 @dataclass(frozen=True)
 class Resident:
@@ -14,6 +16,7 @@ class Resident:
     images: Tensor  # (N, C, H, W) uint8
     labels: Tensor  # (N,) int64
     names: tuple[str, ...] = ()  # what each image is called in its source
+    contents: Contents | None = None  # of the files that they come from
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -27,6 +30,7 @@ class Files:
     labels: Tensor  # (N,) int64
     channels: int
     names: tuple[str, ...] = ()  # paths relative to the data set's folder
+    contents: Contents | None = None
 
     def __len__(self) -> int:
         return len(self.labels)

@@ -38,7 +38,10 @@ def assemble(
 
 
 def fingerprint(classes: Sequence[str], splits: Mapping[str, Images]) -> str:
-    """SHA-256 of classes, splits, labels and pixels; of names and sizes instead of pixels where files are streamed."""
+    """SHA-256 of classes, splits, labels and pixels; of names and contents instead of pixels where files are streamed.
+
+    Of files whose contents weren't read, as ImageNet's aren't, names and sizes.
+    """
     digest = hashlib.sha256()
 
     def put(what: Any) -> None:
@@ -51,6 +54,9 @@ def fingerprint(classes: Sequence[str], splits: Mapping[str, Images]) -> str:
         if isinstance(images, Resident):
             put(list(images.images.shape))
             digest.update(images.images.contiguous().numpy().data)
+        elif images.contents is not None:
+            put([images.channels, *images.names])
+            digest.update(images.contents.hashes.tobytes())
         else:
             put(images.channels)
             for file, path in zip(images.names, images.paths, strict=True):

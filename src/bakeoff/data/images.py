@@ -1,9 +1,12 @@
-"""Image files: which they are, and what is in them, whatever the mode they were saved in."""
+"""Image files: which they are, and what is in them, whatever the mode they were saved in.
+
+What is refused is refused before it is decoded: what isn't a regular file, and what its header says is too large.
+"""
 
 import io
-import math
 import os
 import re
+import stat
 import warnings
 from pathlib import Path
 
@@ -20,11 +23,20 @@ EXTENSIONS = frozenset(
     {".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"}
 )
 
+# Of one image. Pixels: Pillow's own limit, 9,459 x 9,459. Bytes: that many pixels of 8 bytes, and more.
+MAX_PIXELS = 2**30 // 12
+MAX_RATIO = 100  # of its sides: resizing the shorter one to 256 px makes the other one 25,600
+MAX_BYTES = 2**30
+
+# As Pillow calls them. Of what else it reads, one starts another program (EPS).
+_FORMATS = ("BMP", "DIB", "GIF", "JPEG", "PNG", "PPM", "AVIF", "ICO", "JPEG2000", "TIFF", "WEBP")
+
 _ORIENTATION = 0x0112  # of EXIF
 _PIXMAP = re.compile(rb"P([56])\s(\d+)\s(\d+)\s255\s")  # without comments
 
 # Pillow warns of damaged metadata, thousands of times over ImageNet; pixels that can't be read are an error.
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # what is too large is refused here
 
 
 class BadImage(BakeoffError):
@@ -51,15 +63,15 @@ def read(path: Path | str, channels: int) -> Tensor:
     to 8 bits, the image is turned upright as its EXIF says, and of an animation the first frame is taken. What comes
     out is what Pillow makes of it.
 
-    Returns (C, H, W) uint8, with the channels last in memory. Raises BadImage.
+    Returns (C, H, W) uint8, with the channels last in memory. Raises BadImage, for more than MAX_PIXELS pixels, sides
+    that differ by more than MAX_RATIO and more than MAX_BYTES bytes too.
     """
+    data = content(path)
     try:
-        with open(path, "rb") as file:
-            data = bytearray(os.fstat(file.fileno()).st_size)
-            file.readinto(data)
         pixels = _jpeg(data, channels) if data.startswith(b"\xff\xd8\xff") else _pixmap(data, channels)
         if pixels is None:
-            with Image.open(io.BytesIO(data)) as image:
+            with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+                _check_size(*image.size)
                 pixels = np.array(_plain(image).convert("RGB" if channels == 3 else "L"))
     except MemoryError:
         raise
@@ -68,21 +80,57 @@ def read(path: Path | str, channels: int) -> Tensor:
     return torch.from_numpy(pixels.reshape(*pixels.shape[:2], channels)).permute(2, 0, 1)
 
 
+def content(path: Path | str) -> bytearray:
+    """The bytes of a regular file. Raises BadImage for what can't be read, isn't one, or has more than MAX_BYTES."""
+    try:
+        flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)  # a pipe isn't waited for
+        with open(os.open(path, flags), "rb") as file:
+            facts = os.fstat(file.fileno())
+            if not stat.S_ISREG(facts.st_mode):
+                raise BadImage(path, f"it is {kind(facts.st_mode)}")
+            if facts.st_size > MAX_BYTES:
+                raise BadImage(path, f"it has {facts.st_size:,} bytes, more than {MAX_BYTES:,}")
+            data = bytearray(facts.st_size)
+            del data[file.readinto(data) :]
+            if not data:
+                raise BadImage(path, "it is empty")
+            return data
+    except (OSError, ValueError) as error:  # a ValueError: a name with a zero in it
+        raise BadImage(path, _reason(error)) from error
+
+
+def kind(mode: int) -> str:
+    """What something is that isn't a regular file, by its `st_mode`."""
+    kinds = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket"}
+    return kinds.get(stat.S_IFMT(mode), "a device")
+
+
+def _check_size(width: int, height: int) -> None:
+    if not width or not height:
+        raise ValueError(f"it has no pixels: its size is {width} x {height}")
+    if width * height > MAX_PIXELS:
+        raise ValueError(f"it is of {width:,} x {height:,} pixels, and {MAX_PIXELS:,} are the most")
+    if max(width, height) > MAX_RATIO * min(width, height):
+        raise ValueError(f"it is of {width:,} x {height:,} pixels, and {MAX_RATIO} : 1 is the most")
+
+
 def _jpeg(data: bytearray, channels: int) -> NDArray[np.uint8] | None:
     """An ordinary JPEG without flaws, in two thirds of Pillow's time; None leaves it to Pillow."""
     head = data[: data.find(b"\xff\xda")]  # up to the first scan
     if b"Exif\0" in head or b"ns.adobe.com/xap" in head:  # either may say that it is turned
-        with Image.open(io.BytesIO(data)) as image:
+        with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
             if image.getexif().get(_ORIENTATION, 1) != 1:
                 return None
     try:
         height, width, colours, _ = simplejpeg.decode_jpeg_header(data)
-        if colours != "Gray" and (channels == 1 or colours not in ("YCbCr", "RGB")):
-            return None
-        if height * width > (Image.MAX_IMAGE_PIXELS or math.inf):
-            return None
-        return np.asarray(simplejpeg.decode_jpeg(data, "RGB" if channels == 3 else "GRAY"), np.uint8)
     except ValueError:  # flaws that Pillow may put up with, or name
+        return None
+    if colours != "Gray" and (channels == 1 or colours not in ("YCbCr", "RGB")):
+        return None
+    _check_size(width, height)
+    try:
+        return np.asarray(simplejpeg.decode_jpeg(data, "RGB" if channels == 3 else "GRAY"), np.uint8)
+    except ValueError:
         return None
 
 
@@ -92,6 +140,7 @@ def _pixmap(data: bytearray, channels: int) -> NDArray[np.uint8] | None:
     if found is None or (found[1] == b"6") != (channels == 3):
         return None
     width, height = int(found[2]), int(found[3])
+    _check_size(width, height)
     if len(data) - found.end() < height * width * channels:
         return None
     return np.frombuffer(data, np.uint8, height * width * channels, found.end()).reshape(height, width, channels)
@@ -118,5 +167,9 @@ def _reason(error: Exception) -> str:
         return "it is not an image"
     if isinstance(error, FileNotFoundError):
         return "it does not exist"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.lower()  # the path is named beside it
+    if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
+        return f"it has more than {MAX_PIXELS:,} pixels"
     lines = str(error).splitlines()
     return lines[0] if lines else type(error).__name__

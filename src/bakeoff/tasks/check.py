@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from bakeoff.data.contents import read_contents
 from bakeoff.data.dataset import Dataset, Files, Images, Resident
 from bakeoff.data.scan import scan
 from bakeoff.task import Task
@@ -88,7 +89,7 @@ def _look(dataset: Dataset, bad: dict[str, str]) -> NDArray[np.int32]:
     name, path = next(iter(paths.items()))
     root = path.parents[len(Path(name).parts) - 1]
     names = sorted({*paths, *bad})
-    seen = scan(root, names)
+    seen = scan(root, names, read_contents(root, names))
     bad.update({name: str(reason) for name, reason in zip(names, seen.reasons, strict=True) if reason})
     return seen.sizes[seen.good]
 

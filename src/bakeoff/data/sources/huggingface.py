@@ -16,8 +16,8 @@ from urllib.request import Request, urlopen
 
 from filelock import FileLock
 
+from bakeoff.data.contents import cache_folder
 from bakeoff.data.folders import same_classes
-from bakeoff.data.scan import cache_folder
 from bakeoff.data.sources import Source
 from bakeoff.data.sources.listed import Listed, files_source
 from bakeoff.data.sources.table import LABEL, PARTS, chosen

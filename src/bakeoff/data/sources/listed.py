@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from bakeoff.data.contents import Contents, read_contents
 from bakeoff.data.dataset import Dataset, Files, Images, Resident
 from bakeoff.data.fingerprint import assemble, mean_std
 from bakeoff.data.folders import Folders, Part, check_classes
@@ -39,6 +40,7 @@ class _Opened:
     splits: dict[str, Part]
     skipped: dict[str, str]
     seen: Scan
+    contents: Contents
     row: dict[str, int]  # of each image in `seen`
 
     @property
@@ -92,7 +94,8 @@ def _divide(
 def _open(listed: Listed, skip_bad: bool) -> _Opened:
     where, folders = listed.where, listed.found
     names = sorted(name for part in folders.parts.values() for name in part.names)
-    seen = scan(listed.root, names)
+    contents = read_contents(listed.root, names)
+    seen = scan(listed.root, names, contents)
     row = {name: at for at, name in enumerate(names)}
     bad = {name: str(reason) for name, reason in zip(names, seen.reasons, strict=True) if reason}
     if bad and not skip_bad:
@@ -106,7 +109,7 @@ def _open(listed: Listed, skip_bad: bool) -> _Opened:
     parts = {key: part[seen.good[[row[name] for name in part.names]]] for key, part in folders.parts.items()}
     for part in parts.values():
         check_classes(where, folders.classes, part.counts(len(folders.classes)), 1, "that can be read")
-    return _Opened(folders.classes, split(where, folders.classes, parts), bad, seen, row)
+    return _Opened(folders.classes, split(where, folders.classes, parts), bad, seen, contents, row)
 
 
 def _load(read: Callable[[], Listed], skip_bad: bool, data: Path) -> Dataset:
@@ -116,10 +119,11 @@ def _load(read: Callable[[], Listed], skip_bad: bool, data: Path) -> Dataset:
     splits: dict[str, Images] = {}
     for key, part in opened.splits.items():
         names, labels = tuple(part.names), torch.from_numpy(part.labels)
+        rows = [opened.row[name] for name in names]
+        contents = opened.contents[rows]
         if seen.pixels is not None:
-            rows = [opened.row[name] for name in names]
-            splits[key] = Resident(torch.from_numpy(seen.pixels[rows, :channels]), labels, names)
+            splits[key] = Resident(torch.from_numpy(seen.pixels[rows, :channels]), labels, names, contents)
         else:
-            splits[key] = Files(tuple(listed.root / name for name in names), labels, channels, names)
+            splits[key] = Files(tuple(listed.root / name for name in names), labels, channels, names, contents)
     train = [opened.row[name] for name in opened.splits["train"].names]
     return assemble(opened.classes, splits, mean_std(seen.moments[train, :channels]), opened.skipped)

@@ -7,7 +7,7 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from bakeoff.events import Event, ImagesCopied, RunEnded, TechniqueSkipped, TrainingProgress
+from bakeoff.events import Event, ImagesCopied, ImagesRead, RunEnded, TechniqueSkipped, TrainingProgress
 from bakeoff.report import words
 from bakeoff.report.console import derivation
 from bakeoff.report.console.preview import show_enlargement, show_preview
@@ -18,6 +18,7 @@ from bakeoff.study.gather import read_row
 from bakeoff.study.spec import StudySpec
 
 _LINE_SECONDS = 5.0
+_READING_SECONDS = 2.0
 
 
 class Terminal:
@@ -58,11 +59,8 @@ class Terminal:
                 self._say(f"left out: {event.technique}, {event.reason}")
             case TrainingProgress():
                 self._training(event)
-            case ImagesCopied():
-                facts = f"{event.done:,} of {event.total:,}"
-                self._bar.update(
-                    self._task, description="images", total=event.total, completed=event.done, facts=facts, visible=True
-                )
+            case ImagesCopied() | ImagesRead():
+                self._images(event)
             case StudyPlanned():
                 show_preview(self.console, event)
                 self._begin("runs", _Interim(event.spec, event.store))
@@ -80,6 +78,18 @@ class Terminal:
                 self._begin(event.stage, None)
             case RunEnded():
                 self._run(event)
+
+    def _images(self, now: ImagesCopied | ImagesRead) -> None:
+        what = "copying" if isinstance(now, ImagesCopied) else now.what
+        facts = f"{now.done:,} of {now.total:,} images"
+        if self.console.is_terminal:
+            going = now.done < now.total
+            self._bar.update(
+                self._task, description=what, total=now.total, completed=now.done, facts=facts, visible=going
+            )
+        elif time.monotonic() - self._told >= _READING_SECONDS:
+            self._told = time.monotonic()
+            self._say(f"{what} {facts}")
 
     def _begin(self, what: str, interim: "_Interim | None") -> None:
         self._began, self._done, self._interim = time.monotonic(), 0, interim
