@@ -12,10 +12,11 @@ import pytest
 from rich.console import Console
 
 from bakeoff import recipes, techniques
+from bakeoff.files import printable
 from bakeoff.recipe import compile_plan
 from bakeoff.report import words
 from bakeoff.report.console import data, preview, runs, study
-from bakeoff.report.console.text import Column, plain, printable, say, show_table
+from bakeoff.report.console.text import Column, plain, say, show_table
 from bakeoff.runs.record import RunRecord, View
 from bakeoff.runs.store import Store
 from bakeoff.study.analyse import Results, analyse

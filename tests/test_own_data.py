@@ -131,7 +131,7 @@ def test_defaults_are_a_folder_s_and_each_can_be_set() -> None:
         (pictures(), Y / 1.0, {}, "the labels are of type float64"),
         (pictures(), Y * 0, {}, "arrays has one class only, '0'"),
         (pictures(), np.arange(60), {}, "as many classes as images"),
-        (pictures(), [0] * 58 + [1] * 2, {}, "1 class with too few images to split, first '1' with 2; .* the least"),
+        (pictures()[:4], [0, 0, 1, 1], {}, "too few images to split: no class has 3, one for each of train, select"),
         (pictures(), ["a", "b", ""] * 20, {}, "the labels are empty in row 2"),
         (pictures(), np.array(["a", None, "b"] * 20, object), {}, "the labels hold None in row 1"),
         (pictures(), Y, {"classes": ["a", "b"]}, "the labels are 2 in row 2, and there are 2 classes"),

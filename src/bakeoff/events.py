@@ -39,6 +39,14 @@ class TrainingProgress(Event):
 
 
 @dataclass(frozen=True)
+class DataFound(Event):
+    """Labelled images were found: how they were read, what was passed over, and what is missing, a sentence each."""
+
+    task: str
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class ImagesRead(Event):
     """So many of the images are looked at, once: their contents are hashed ("hashing") or decoded ("reading")."""
 

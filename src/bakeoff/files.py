@@ -2,6 +2,7 @@
 
 import json
 import os
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
@@ -9,6 +10,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 _PARTIAL = ".partial-"  # begins the name of a file that isn't whole yet; hidden, so that nobody takes it for a result
+_ESCAPED = {"Cc", "Cs", "Zl", "Zp"}  # control characters, halves of pairs, separators of lines and of paragraphs
+_REORDERING = set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _counter = count()  # tells the files apart that one process is writing
 
 
@@ -60,3 +63,19 @@ def tidy(folder: Path) -> None:
     """Remove what killed processes left of files in a folder that no other process writes to now."""
     for partial in folder.glob(f"{_PARTIAL}*"):
         partial.unlink(missing_ok=True)
+
+
+def printable(text: str) -> str:
+    r"""A name in one line, as it is but for what a terminal would obey or can't show.
+
+    Control characters, and bytes of file names that aren't UTF-8, become escapes: "\x1b", "\n", "\xe9".
+    """
+    return text if text.isascii() and text.isprintable() else "".join(map(_shown, text))
+
+
+def _shown(character: str) -> str:
+    if "\udc80" <= character <= "\udcff":  # how Python holds a byte that isn't UTF-8
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    if unicodedata.category(character) in _ESCAPED or character in _REORDERING:
+        return character.encode("unicode_escape", "backslashreplace").decode()
+    return character

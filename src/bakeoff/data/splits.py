@@ -14,12 +14,15 @@ from bakeoff.errors import RequestError
 Indices = NDArray[np.int64]
 
 
-def stratified(labels: Sequence[int] | Indices, parts: Sequence[int] | Sequence[float], seed: int) -> list[Indices]:
+def stratified(
+    labels: Sequence[int] | Indices, parts: Sequence[int] | Sequence[float], seed: int, first: Sequence[int] = ()
+) -> list[Indices]:
     """Disjoint parts of a data set with the classes in proportion; a pure function of its arguments.
 
     labels: (N,) class of each example. parts: sizes, as numbers of examples (integers: each part has exactly that
     many, and each class its share to within one per part) or as shares of every class (floats: each class is divided
-    alike). Rounding is by largest remainder; what is not asked for is left out.
+    alike). Rounding is by largest remainder; what is not asked for is left out. first: of shares that add up to 1, the
+    order in which parts are served by a class that has fewer examples than give one to each by these shares.
 
     Returns sorted indices, one array per part. Raises RequestError when the parts hold more than there is.
     """
@@ -38,6 +41,10 @@ def stratified(labels: Sequence[int] | Indices, parts: Sequence[int] | Sequence[
         shares = np.array([*parts, max(0.0, 1.0 - sum(parts))])
         for column, size in enumerate(sizes):
             table[:, column] = _largest_remainder(shares * size, int(size))[:-1]
+            if first and 0 < size < fewest(parts):
+                table[:, column] = 0
+                table[list(first[:size]), column] = 1
+                table[first[0], column] += max(0, size - len(first))
     return _deal(labels, table, seed)
 
 

@@ -65,7 +65,7 @@ def arrays_source(
         for key, values in found.items()
     }
     splits = {}
-    for key, part in split(name, tuple(classes), parts).items():
+    for key, part in split(name, parts).items():
         source = str(part.names[0]).split("/")[0]
         rows = [int(each.split("/")[1]) for each in part.names]
         splits[key] = Resident(pixels[source][rows], torch.from_numpy(part.labels), tuple(part.names))

@@ -17,10 +17,10 @@ from urllib.request import Request, urlopen
 from filelock import FileLock
 
 from bakeoff.data.contents import cache_folder
-from bakeoff.data.folders import same_classes
+from bakeoff.data.folders import part_named, same_classes
 from bakeoff.data.sources import Source
 from bakeoff.data.sources.listed import Listed, files_source
-from bakeoff.data.sources.table import LABEL, PARTS, chosen
+from bakeoff.data.sources.table import LABEL, chosen
 from bakeoff.errors import RequestError
 
 OPTIONS = ("config", "image", "label")
@@ -97,8 +97,8 @@ def _tables(source: str, config: str | None) -> dict[str, Any]:
         return {"all": found}
     if len(found) == 1:
         return {"all": next(iter(found.values()))}
-    unclear = [name for name in found if name.lower() not in PARTS]
-    parts = {PARTS[name.lower()]: table for name, table in found.items() if name.lower() in PARTS}
+    unclear = [name for name in found if part_named(name) is None]
+    parts = {part: table for name, table in found.items() if (part := part_named(name))}
     if unclear or "train" not in parts or len(parts) < len(found):
         raise RequestError(f"{source} has the splits {', '.join(found)}; wanted: train, and maybe validation and test")
     return {part: parts[part] for part in ("train", "val", "test") if part in parts}

@@ -10,14 +10,16 @@ import torch
 from bakeoff.data.contents import Contents, read_contents
 from bakeoff.data.dataset import Dataset, Files, Images, Resident
 from bakeoff.data.fingerprint import assemble, mean_std
-from bakeoff.data.folders import Folders, Part, check_classes
+from bakeoff.data.folders import Folders, Part, check_classes, counted
 from bakeoff.data.scan import Scan, scan
 from bakeoff.data.sources import Source
-from bakeoff.data.splits import fewest, stratified
+from bakeoff.data.splits import stratified
 from bakeoff.errors import RequestError
+from bakeoff.events import DataFound, tell
 
 SHARES = (0.7, 0.15, 0.15)  # train, select, report, of images that aren't split
 HALVES = (0.5, 0.5)  # select, report, of a validation set
+_SERVED = {SHARES: (0, 2, 1), HALVES: (1, 0)}  # in this order by a class of few images: learned and reported first
 
 
 @dataclass(frozen=True)
@@ -56,8 +58,10 @@ def files_source(name: str, read: Callable[[], Listed], skip_bad: bool) -> Sourc
 
     Raises RequestError when a class has too few images to split, or files can't be read, unless `skip_bad`.
     """
-    opened = _open(read(), skip_bad)
+    listed = read()
+    opened = _open(listed, skip_bad)
     seen = opened.seen
+    tell(DataFound(name, (*listed.found.notes, *absences(opened.classes, opened.splits))))
     return Source(
         name,
         images=int(sum(seen.good)),
@@ -69,26 +73,41 @@ def files_source(name: str, read: Callable[[], Listed], skip_bad: bool) -> Sourc
     )
 
 
-def split(where: Path | str, classes: tuple[str, ...], parts: Mapping[str, Part]) -> dict[str, Part]:
+def split(where: Path | str, parts: Mapping[str, Part]) -> dict[str, Part]:
     """Parts `all`, or `train` and maybe `val` and `test`, as train, select, report and maybe test.
 
     The halves of `val` are `select` and `report`; without it, they are 15 % of the training images each. A function of
-    the labels and their order alone. Raises RequestError, naming `where`, when a class has too few images.
+    the labels and their order alone. A class of few images may be absent from select, and then from report. Raises
+    RequestError, naming `where`, when all of them are so small that a split stays empty.
     """
     whole = parts["all"] if "all" in parts else parts["train"]
     test = {"test": parts["test"]} if "test" in parts else {}
     if "val" in parts:
-        select, report = _divide(where, classes, parts["val"], HALVES, "of the validation set to halve")
+        select, report = _divide(where, parts["val"], HALVES)
         return {"train": whole, "select": select, "report": report, **test}
-    train, select, report = _divide(where, classes, whole, SHARES, "to split")
+    train, select, report = _divide(where, whole, SHARES)
     return {"train": train, "select": select, "report": report, **test}
 
 
-def _divide(
-    where: Path | str, classes: tuple[str, ...], part: Part, shares: tuple[float, ...], purpose: str
-) -> list[Part]:
-    check_classes(where, classes, part.counts(len(classes)), fewest(shares), purpose)
-    return [part[rows] for rows in stratified(part.labels, shares, seed=0)]
+def _divide(where: Path | str, part: Part, shares: tuple[float, ...]) -> list[Part]:
+    found = [part[rows] for rows in stratified(part.labels, shares, seed=0, first=_SERVED[shares])]
+    if not all(len(each.labels) for each in found):
+        raise RequestError(
+            f"{where} has too few images to split: no class has {len(shares)}, one for each of "
+            f"{'train, select and report' if shares == SHARES else 'select and report'}"
+        )
+    return found
+
+
+def absences(classes: tuple[str, ...], splits: Mapping[str, Part]) -> list[str]:
+    """Which classes are absent from which splits, a sentence for each split."""
+    told = []
+    for key, part in splits.items():
+        absent = [name for name, count in zip(classes, part.counts(len(classes)), strict=True) if not count]
+        if absent:
+            shown = ", ".join(absent[:5]) + (", ..." if len(absent) > 5 else "")
+            told.append(f"{key} has no image of {counted(len(absent), 'class')}: {shown}")
+    return told
 
 
 def _open(listed: Listed, skip_bad: bool) -> _Opened:
@@ -109,7 +128,7 @@ def _open(listed: Listed, skip_bad: bool) -> _Opened:
     parts = {key: part[seen.good[[row[name] for name in part.names]]] for key, part in folders.parts.items()}
     for part in parts.values():
         check_classes(where, folders.classes, part.counts(len(folders.classes)), 1, "that can be read")
-    return _Opened(folders.classes, split(where, folders.classes, parts), bad, seen, contents, row)
+    return _Opened(folders.classes, split(where, parts), bad, seen, contents, row)
 
 
 def _load(read: Callable[[], Listed], skip_bad: bool, data: Path) -> Dataset:

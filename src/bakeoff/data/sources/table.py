@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import parse_qsl, urlencode
 
-from bakeoff.data.folders import VALIDATION, same_classes
+from bakeoff.data.folders import part_named, same_classes
 from bakeoff.data.sources import Source
 from bakeoff.data.sources.listed import Listed, files_source
 from bakeoff.errors import RequestError, unknown
@@ -16,12 +16,6 @@ from bakeoff.errors import RequestError, unknown
 IMAGE = ("path", "file", "filename", "file_name", "filepath", "image", "image_path")
 LABEL = ("label", "class", "target", "category")
 SPLIT = ("split",)
-# What the parts may be called, in any case.
-PARTS = {
-    **dict.fromkeys(("train", "training"), "train"),
-    **dict.fromkeys((*VALIDATION, "dev"), "val"),
-    **dict.fromkeys(("test", "testing"), "test"),
-}
 _COLUMNS = ("image", "label", "split")
 
 Row = tuple[int, str, str, str]  # number of the row, image, label, part; text without spaces around it
@@ -111,10 +105,12 @@ def _rows(path: Path, image: str | None, label: str | None, split: str | None) -
         kinds = _needed(path, columns, "label", label, LABEL)
         parts = chosen(path, columns, "split", split, SPLIT)
         for number, row in rows:
-            part = row[parts].lower() if parts else ""
-            if parts and part not in PARTS:
-                raise RequestError(f"{path} has the split '{part}' in row {number}; wanted: train, val or test")
-            yield number, row[files], row[kinds], PARTS[part] if parts else "all"
+            part = part_named(row[parts]) if parts else "all"
+            if part is None:
+                raise RequestError(
+                    f"{path} has the split '{row[parts or SPLIT[0]]}' in row {number}; wanted: train, val or test"
+                )
+            yield number, row[files], row[kinds], part
     except OSError as error:
         raise RequestError(f"can't read the table {path}: {error.strerror or error}") from None
     except UnicodeDecodeError:

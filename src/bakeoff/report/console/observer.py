@@ -7,7 +7,7 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from bakeoff.events import Event, ImagesCopied, ImagesRead, RunEnded, TechniqueSkipped, TrainingProgress
+from bakeoff.events import DataFound, Event, ImagesCopied, ImagesRead, RunEnded, TechniqueSkipped, TrainingProgress
 from bakeoff.report import words
 from bakeoff.report.console import derivation
 from bakeoff.report.console.preview import show_enlargement, show_preview
@@ -59,6 +59,9 @@ class Terminal:
                 self._say(f"left out: {event.technique}, {event.reason}")
             case TrainingProgress():
                 self._training(event)
+            case DataFound():
+                for note in event.notes:
+                    self._say(f"data: {note}")
             case ImagesCopied() | ImagesRead():
                 self._images(event)
             case StudyPlanned():

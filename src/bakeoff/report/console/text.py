@@ -4,7 +4,6 @@ All that is printed for people goes through here. Nothing is read as markup, so 
 terminal would obey or can't show is printed as an escape.
 """
 
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
@@ -13,9 +12,9 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
+from bakeoff.files import printable
+
 _GAP = 2  # columns between two cells
-_ESCAPED = {"Cc", "Cs", "Zl", "Zp"}  # control characters, halves of pairs, separators of lines and of paragraphs
-_REORDERING = set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 Cell = str | Text
 
@@ -32,22 +31,6 @@ class Column:
     right: bool = False
     whole: bool = False
     rank: int = 0
-
-
-def printable(text: str) -> str:
-    r"""A name in one line, as it is but for what a terminal would obey or can't show.
-
-    Control characters, and bytes of file names that aren't UTF-8, become escapes: "\x1b", "\n", "\xe9".
-    """
-    return text if text.isascii() and text.isprintable() else "".join(map(_shown, text))
-
-
-def _shown(character: str) -> str:
-    if "\udc80" <= character <= "\udcff":  # how Python holds a byte that isn't UTF-8
-        return f"\\x{ord(character) - 0xDC00:02x}"
-    if unicodedata.category(character) in _ESCAPED or character in _REORDERING:
-        return character.encode("unicode_escape", "backslashreplace").decode()
-    return character
 
 
 def plain(*lines: str, style: str = "") -> Text:
