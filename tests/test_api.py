@@ -102,8 +102,8 @@ def test_a_size_in_python_is_the_option_s(tmp_path: Path, capsys: pytest.Capture
     request, where = small(recipe="torchvision-2021", with_=(), without=("fixres",)), bo.Workspace.open(store=tmp_path)
     command = ["ablate", "--without", "fixres", "--model", "softmax", *SHORT, "--store", str(tmp_path)]
     for design, options in (
-        (bo.Factorial(size=bo.Runs(24)), ["--runs", "24"]),
-        (bo.Factorial(size=bo.Seeds(12), seed=3), ["--seeds", "12", "--design-seed", "3"]),
+        (bo.Factorial(size=bo.Runs(32)), ["--runs", "32"]),
+        (bo.Factorial(size=bo.Seeds(16), seed=3), ["--seeds", "16", "--design-seed", "3"]),
         (bo.Factorial(), []),
         (bo.LeaveOneOut(2), ["--design", "leave-one-out", "--seeds", "2"]),
         (bo.AddOne(), ["--design", "add-one"]),

@@ -50,8 +50,14 @@ def test_what_is_proved_was_not_searched_with(store: Path) -> None:
     recipe, baseline = spec.recipe_levels[:3], np.zeros(3, bool)
     counts = [int((spec.matrix == levels).all(axis=1).sum()) for levels in (recipe, baseline)]
     assert min(counts) >= decide.LEAST
-    for toggled in recipe ^ np.eye(3, dtype=bool):
-        assert (spec.matrix == toggled).all(axis=1).any()
+    toggles = [int((spec.matrix == toggled).all(axis=1).sum()) for toggled in recipe ^ np.eye(3, dtype=bool)]
+    assert len(set(toggles)) == 1
+    assert toggles[0] == 0 or toggles[0] >= decide.LEAST
+    blocks = {
+        row.configuration: {other.block for other in spec.rows if other.configuration == row.configuration}
+        for row in spec.rows
+    }
+    assert all(shared <= blocks[tuple(recipe.tolist())] for shared in blocks.values())  # compared within seeds
     assert len(spec.published_baseline) >= decide.LEAST
 
 

@@ -76,13 +76,17 @@ def test_corners_are_replicates() -> None:
     assert len(np.unique(design.block)) == 14
 
 
-def test_toggles_weigh_the_reference_after_dunnett() -> None:
+def test_toggles_come_in_blocks_of_one_seed() -> None:
     design = designs.leave_one_out(12, 2)
     assert design.kind == "leave-one-out"
-    assert design.levels.all(axis=1).sum() == 7  # sqrt(12) x 2
-    assert sorted(design.levels.sum(axis=1)) == [11] * 24 + [12] * 7
-    assert len(np.unique(design.block)) == 31
-    assert sorted(designs.add_one(9).levels.sum(axis=1)) == [0] * 3 + [1] * 9
+    assert design.block.tolist() == [0] * 13 + [1] * 13
+    for block in range(2):
+        of_block = design.levels[design.block == block]
+        assert sorted(of_block.sum(axis=1)) == [11] * 12 + [12]
+        assert len(np.unique(of_block, axis=0)) == 13
+    larger = designs.leave_one_out(12, 5)
+    assert np.array_equal(larger.levels[:26], design.levels), "a larger one begins with it"
+    assert sorted(designs.add_one(9).levels.sum(axis=1)) == [0] + [1] * 9
     around = designs.toggles(np.array([True, False, True]))
     assert sorted(map(tuple, np.unique(around.levels, axis=0).tolist())) == [
         (False, False, True), (True, False, False), (True, False, True), (True, True, True),

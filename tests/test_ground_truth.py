@@ -32,8 +32,7 @@ def test_the_factorial_covers_and_beats_the_others_with_an_eighth_of_the_runs() 
         assert float(small["rmse"]) < 0.75 * min(
             float(row["rmse"]) for (effect, name, _), row in found.items() if (effect, name) == ("averaged", rival)
         )
-    assert float(found["averaged", "leave-one-out", 192]["coverage"]) < 0.7  # negative control: another estimand
-    assert 0.9 <= float(found["in recipe", "leave-one-out", 48]["coverage"]) <= 0.98
+    assert float(found["averaged", "leave-one-out", 160]["coverage"]) < 0.7  # negative control: another estimand
 
 
 def test_without_noise_the_factorial_s_error_is_the_higher_interactions_alone() -> None:

@@ -41,10 +41,11 @@ def test_population_variance_is_that_of_the_crossed_layout() -> None:
     difference = z[1].mean(axis=0) - z[0].mean(axis=0)
     residual = z - z.mean(axis=1, keepdims=True) - z.mean(axis=2, keepdims=True) + z.mean(axis=(1, 2), keepdims=True)
     example = np.square(residual).sum() / (2 * (count - 1) * (n - 1))
-    between = z.mean(axis=2).var(axis=1, ddof=1).mean() * 2 / count
+    of_means = z.mean(axis=2).var(axis=1, ddof=1) / count
+    between = of_means.sum()
     per_image = difference.var(ddof=1) / n
     variance = per_image + max(0.0, between - 2 * example / (n * count))
-    df = variance**2 / (between**2 / (2 * (count - 1)) + per_image**2 / (n - 1))
+    df = variance**2 / (np.square(of_means).sum() / (count - 1) + per_image**2 / (n - 1))
     (effect,) = effects.switched(runs, ["it"], np.array([True]))
     assert between > 2 * example / (n * count), "the case that matters"
     assert effect.se == pytest.approx(math.sqrt(between), rel=1e-6)

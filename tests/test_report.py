@@ -44,7 +44,7 @@ def results_of(root: Path, **what: Any) -> Results:
 def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     found = Store(tmp_path_factory.mktemp("runs"))
     training = tuple(name for name in TRAINING if name != "fixres")
-    write_study(found, training=training, not_applicable={"fixres": "the model has <one> input size"})
+    write_study(found, training=training, runs=48, not_applicable={"fixres": "the model has <one> input size"})
     return found
 
 

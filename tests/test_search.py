@@ -148,7 +148,7 @@ def test_t18_the_regret_it_stops_at_is_what_it_expects_up_to_a_factor_of_three(
     assert 26 < np.mean(runs) < 90
 
 
-@pytest.mark.parametrize(("sigma", "runs", "each"), [(0.05, 4, 1), (0.12, 5, 1), (0.2, 14, 2), (0.3, 31, 4)])
+@pytest.mark.parametrize(("sigma", "runs", "each"), [(0.05, 4, 4), (0.12, 5, 5), (0.2, 14, 13), (0.3, 31, 8)])
 def test_a_proof_is_as_large_as_it_needs_and_the_budget_allows(sigma: float, runs: int, each: int) -> None:
     """Three recipes and K toggles; one run counts as one."""
     now = SimpleNamespace(noise=SimpleNamespace(sigma=sigma), incumbent=SimpleNamespace(best=~OFF), time=None)
@@ -156,8 +156,11 @@ def test_a_proof_is_as_large_as_it_needs_and_the_budget_allows(sigma: float, run
         asked = SimpleNamespace(unit="runs", budget=30 + left)
         size = decide.proof(cast(SearchSpec, asked), cast(decide.SearchState, now), 30)
         cost = 3 * size[0] + K * size[1]
-        assert cost <= left or size == (LEAST, 1)
-        assert cost <= 3 * runs + K * each
+        assert cost <= left or size == (LEAST, 0)
+        assert size[0] <= runs
+        assert (
+            size[1] == 0 or LEAST <= size[1] <= size[0]
+        )  # each technique often enough to show its own noise, or never
     assert size == (runs, each)
     if runs > LEAST:
         assert 1.96 * sigma * math.sqrt(2 / runs) <= WANTED < 1.96 * sigma * math.sqrt(2 / (runs - 1))

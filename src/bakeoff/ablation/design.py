@@ -5,9 +5,11 @@ from typing import ClassVar
 
 from bakeoff.errors import RequestError
 from bakeoff.stats import designs
+from bakeoff.stats.designs import LEAST_SEEDS
 from bakeoff.stats.power import Kind
 from bakeoff.study.preview import seconds
 
+LEAST_DF = 4  # of a factorial's own measure of its noise, below which its intervals are too wide to be of use
 CORNERS = 3  # more pairs of all on and all off: they show the noise and the total gain directly
 
 
@@ -64,7 +66,17 @@ class Factorial:
                 runs = 2 * count
             case _:
                 runs = 2 * len(designs.factorial(k))
-        return designs.factorial(k, runs, corners=CORNERS, seed=self.seed)
+        drawn = designs.factorial(k, runs, corners=CORNERS, seed=self.seed)
+        if runs < (least := least_runs(k)):
+            raise RequestError(
+                f"{runs} runs of {k} techniques leave too little to show how much runs scatter; {least} or more do"
+            )
+        return drawn
+
+
+def least_runs(k: int) -> int:
+    """The smallest factorial of k techniques that shows its own noise; corners not counted."""
+    return designs.smallest(k, LEAST_DF)
 
 
 @dataclass(frozen=True)
@@ -72,7 +84,7 @@ class LeaveOneOut:
     """The whole recipe, and the recipe without each technique, `replicates` times each. seed: of the design."""
 
     kind: ClassVar[Kind] = "leave-one-out"
-    replicates: int = 4
+    replicates: int = LEAST_SEEDS
     seed: int = 0
 
     def draw(self, k: int) -> designs.Design:
@@ -85,7 +97,7 @@ class AddOne:
     """The baseline, and the baseline with each technique, `replicates` times each. seed: of the design."""
 
     kind: ClassVar[Kind] = "add-one"
-    replicates: int = 4
+    replicates: int = LEAST_SEEDS
     seed: int = 0
 
     def draw(self, k: int) -> designs.Design:
@@ -101,7 +113,7 @@ class Ladder:
     """
 
     kind: ClassVar[Kind] = "ladder"
-    repeats: int = 3
+    repeats: int = LEAST_SEEDS
     seed: int = 0
 
     def draw(self, k: int) -> designs.Design:

@@ -7,7 +7,18 @@ from dataclasses import replace
 
 import torch
 
-from bakeoff.ablation.design import CORNERS, AddOne, Budget, Design, Factorial, HalfWidth, Ladder, LeaveOneOut, Runs
+from bakeoff.ablation.design import (
+    CORNERS,
+    AddOne,
+    Budget,
+    Design,
+    Factorial,
+    HalfWidth,
+    Ladder,
+    LeaveOneOut,
+    Runs,
+    least_runs,
+)
 from bakeoff.ablation.plan import factors, plan_study
 from bakeoff.data.dataset import Dataset
 from bakeoff.engine import timing
@@ -19,6 +30,7 @@ from bakeoff.recipes.request import Job
 from bakeoff.runs.runner import SPLITS, num_workers
 from bakeoff.runs.workspace import Workspace
 from bakeoff.stats import designs
+from bakeoff.stats.designs import LEAST_SEEDS
 from bakeoff.stats.intervals import t_quantile
 from bakeoff.stats.power import runs_for, stein
 from bakeoff.study.analyse import Results
@@ -42,14 +54,16 @@ def sized(job: Job, design: Design, where: Workspace, dataset: Dataset) -> Study
     if limit is None:
         return spec
     whole = preview(spec, job, design, where, dataset)[0]
-    per_run, block = whole.seconds / whole.runs, _block(spec)
-    blocks = min(_MOST_BLOCKS, int((limit / per_run - 2 * CORNERS) // block))
-    if blocks < 1:
+    per_run, block, least = whole.seconds / whole.runs, _block(spec), least_runs(len(spec.training))
+    room = limit / per_run - 2 * CORNERS
+    if room < least:
+        took = per_run * (least + 2 * CORNERS)
         raise RequestError(
-            f"the smallest factorial takes about {whole.seconds / 60:.1f} minutes; give it that, or train for less "
-            f"(--length {job.request.length * limit / whole.seconds:.2g})"
+            f"the smallest factorial takes about {took / 60:.1f} minutes; give it that, or train for less "
+            f"(--length {job.request.length * limit / took:.2g})"
         )
-    fitting = Factorial(Runs(blocks * block), design.seed)
+    blocks = min(_MOST_BLOCKS, int(room // block))
+    fitting = Factorial(Runs(max(blocks * block, least)), design.seed)
     return arranged(plan_study(job, fitting, where, dataset), job, where, dataset, like=spec)
 
 
@@ -66,14 +80,14 @@ def enlarged(first: Results, job: Job, design: Design, where: Workspace, dataset
     widest = max(known, key=lambda effect: effect.se, default=None)
     if widest is None or (now := t_quantile(widest.level, widest.df) * widest.se) <= wanted:
         return None
-    runs, block = len(spec.rows), _block(spec)
-    noise, most = widest.se * math.sqrt(runs) / 2, _MOST_BLOCKS * block + 2 * CORNERS
-    blocks = math.ceil((stein(noise, widest.df, runs, wanted) - 2 * CORNERS) / block)
+    block, most = _block(spec), _MOST_BLOCKS * _block(spec)
+    noise = widest.se * math.sqrt(widest.runs) / 2
+    blocks = math.ceil(stein(noise, widest.df, widest.runs, wanted) / block)
     if blocks > _MOST_BLOCKS:
         raise RequestError(
             f"intervals of +-{wanted:g} points take about {blocks * block:,} runs at this noise, and a study has "
-            f"{most} at most, for about +-{now * math.sqrt(runs / most):.2g}; `bakeoff report {spec.name}` shows the "
-            f"first {runs}"
+            f"{most} at most, for about +-{now * math.sqrt(widest.runs / most):.2g}; "
+            f"`bakeoff report {spec.name}` shows the first {len(spec.rows)}"
         )
     larger = plan_study(job, replace(design, size=Runs(blocks * block)), where, dataset)
     return arranged(replace(larger, first_stage=spec.name), job, where, dataset, like=spec)
@@ -97,20 +111,19 @@ def preview(spec: StudySpec, job: Job, design: Design, where: Workspace, dataset
     noise, sizes = job.task.noise_pp, {len(spec.rows), *_other_sizes(design, k)}
     if isinstance(design, Factorial) and isinstance(design.size, HalfWidth) and noise is not None:
         block = _block(spec)
-        blocks = math.ceil((runs_for("factorial", design.size.points, noise, k) - 2 * CORNERS) / block)
+        blocks = math.ceil(runs_for("factorial", design.size.points, noise, k) / block)
         sizes.add(min(max(2, blocks), _MOST_BLOCKS) * block + 2 * CORNERS)
-    return size_options(design.kind, {runs: whole * runs / len(spec.rows) for runs in sorted(sizes)}, k, noise)
+    corners = 2 * CORNERS if isinstance(design, Factorial) else 0
+    return size_options(design.kind, {runs: whole * runs / len(spec.rows) for runs in sorted(sizes)}, k, noise, corners)
 
 
 def _other_sizes(design: Design, k: int) -> list[int]:
     """A few sizes, in runs, that a design comes in."""
     match design:
         case Factorial():
-            return [len(designs.factorial(k)) * blocks + 2 * CORNERS for blocks in (1, 2, 4)]
-        case LeaveOneOut() | AddOne():
-            return [len(replace(design, replicates=count).draw(k)) for count in (2, 4, 8)]
-        case Ladder():
-            return [len(replace(design, repeats=count).draw(k)) for count in (2, 4, 8)]
+            return [runs + 2 * CORNERS for runs in (least_runs(k), *(len(designs.factorial(k)) * n for n in (2, 4)))]
+        case LeaveOneOut() | AddOne() | Ladder():
+            return [count * (k + 1) for count in (LEAST_SEEDS, 2 * LEAST_SEEDS, 4 * LEAST_SEEDS)]
 
 
 def seconds_per_image(plan: Plan, dataset: Dataset, device: torch.device, threads: int) -> float:

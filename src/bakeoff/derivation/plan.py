@@ -82,7 +82,7 @@ def plan_search(job: Job, search: SearchOptions, where: Workspace, dataset: Data
     )
     initial = arranged(initial, job, where, dataset)
     warm_start, low_fidelity = earlier(where.store, job, found, initial)
-    whole, least = 1.0, float(len(drawn) + 3 * decide.LEAST + k)
+    whole, least = 1.0, float(len(drawn) + 3 * decide.LEAST)
     if unit == "seconds":
         whole, least = _least(initial, job, where, dataset)
     if budget < least:
@@ -131,7 +131,7 @@ def _least(initial: StudySpec, job: Job, where: Workspace, dataset: Dataset) -> 
         return per_image * (found.plans(levels)[0].examples_seen + looked_at) / initial.jobs
 
     whole, none = took((True,) * k), took((False,) * k)
-    return whole, sum(took(row.configuration) for row in initial.rows) + decide.LEAST * (2 * whole + none) + k * whole
+    return whole, sum(took(row.configuration) for row in initial.rows) + decide.LEAST * (2 * whole + none)
 
 
 def _too_little(budget: float, least: float, unit: str) -> str:

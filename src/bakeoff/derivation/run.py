@@ -103,7 +103,7 @@ class Derivation:
             return (), (), now.spent
         coded = level_sweep.design(len(knobs), asked.initial.design_seed)
         first = len(coded) * decide.cost(asked, now, now.incumbent.best[None]).sum()
-        if now.spent + first + decide.proof_cost(asked, now, decide.LEAST, 1) > asked.budget:
+        if now.spent + first + decide.kept_for_proof(asked, now) > asked.budget:
             return (), (), now.spent
         training, known = now.reference[: len(now.incumbent.best)], searched(self.store, asked, self.rows)
         tried: list[SweepPoint] = []
@@ -125,19 +125,20 @@ class Derivation:
     def _proof(self, now: SearchState, tuned: Job, published: Job, spent: float) -> StudySpec:
         """The study that proves what was found.
 
-        Fresh runs of the recipe, of the baseline, of the recipe with each technique switched over, and of the published
-        recipe if that is another one, all with seeds that nothing else has. spent: of the budget, so far.
+        Fresh runs of the recipe, of the baseline, of the recipe with each technique switched over if the budget allows,
+        and of the published recipe if that is another one, all with seeds that nothing else has; but for the published
+        one, whose plan is another, they have the same ones. spent: of the budget, so far.
         """
         asked, k = self.asked, len(self.asked.initial.training)
         runs, each = decide.proof(asked, now, spent)
         best = now.incumbent.best
-        wanted: list[Bools] = [*[best] * runs]
+        wanted: list[tuple[Bools, int]] = [(best, runs)]
         if best.any():
-            wanted += [np.zeros(k, bool)] * runs
-        wanted += [toggled for toggled in best ^ np.eye(k, dtype=bool) if toggled.any() for _ in range(each)]
+            wanted.append((np.zeros(k, bool), runs))
+        wanted += [(toggled, each) for toggled in best ^ np.eye(k, dtype=bool) if toggled.any()]
         self.taken |= {run for row in self.rows for run in row.runs}
         ours, theirs = factors(tuned), factors(published)
-        rows = [self._fresh(ours, levels.tolist(), seeds.PROOF + index) for index, levels in enumerate(wanted)]
+        rows = [self._fresh(ours, levels.tolist(), seeds.PROOF + b) for levels, n in wanted for b in range(n)]
         plan, published_baseline = tuned.of(recipe_of(tuned, asked.initial, now.reference)).plan, []
         if plan.digest != published.plan.digest:
             on = [True] * len(theirs.training)

@@ -4,7 +4,6 @@ A design covers the training techniques only; what an evaluation technique does 
 The rows stand in the order in which to run them, which is random, and everything is a function of the seed.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -76,20 +75,24 @@ def factorial(k: int, runs: int | None = None, *, corners: int = 0, seed: int = 
     return Design("factorial", np.concatenate(levels), np.concatenate(blocks).astype(np.int64), seed)
 
 
-def toggles(reference: Bools, replicates: int = 1, *, kind: Kind = "toggles", seed: int = 0) -> Design:
-    """Each technique switched over alone from `reference` (k,), `replicates` times.
+def smallest(k: int, df: int) -> int:
+    """Runs of the smallest factorial with at least `df` degrees of freedom for its noise, corners not counted."""
+    least = hadamard.smallest(max(k, LEAST_SEEDS))
+    return next(2 * half for half in range(least, 2 * least + df + 1, 4) if half - k >= df and _orders(half, least))
 
-    The reference is run sqrt(k) times as often, since every comparison uses it (Dunnett 1955,
-    https://doi.org/10.1080/01621459.1955.10501294). Every run has a seed of its own: not all could be paired.
+
+def toggles(reference: Bools, replicates: int = 1, *, kind: Kind = "toggles", seed: int = 0) -> Design:
+    """`reference` (k,) and each technique switched over alone from it, `replicates` times, every time with a new seed.
+
+    All of one time share their seed: a technique is judged by the differences from the reference within it, with
+    nothing assumed of how much the others scatter. A larger design begins with the smaller one's runs.
     """
     if replicates < 1:
         raise RequestError(f"replicates must be at least 1, not {replicates}")
-    k = len(reference)
-    switched = np.repeat(reference ^ np.eye(k, dtype=bool), replicates, axis=0)
-    times = max(2, math.ceil(math.sqrt(k) * replicates))
-    levels = np.concatenate([np.tile(reference, (times, 1)), switched])
-    draw = _generator("toggles", seed, k, replicates)
-    return _shuffled(kind, levels, np.arange(len(levels)), seed, draw)
+    around = np.concatenate([reference[None], reference ^ np.eye(len(reference), dtype=bool)])
+    order = [_generator("toggles", seed, len(reference), block).permutation(len(around)) for block in range(replicates)]
+    block = np.repeat(np.arange(replicates), len(around)).astype(np.int64)
+    return Design(kind, around[np.concatenate(order)], block, seed)
 
 
 def leave_one_out(k: int, replicates: int = 1, *, seed: int = 0) -> Design:

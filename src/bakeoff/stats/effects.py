@@ -12,49 +12,76 @@ from dataclasses import replace
 import numpy as np
 
 from bakeoff.stats import surrogate as model
-from bakeoff.stats.estimates import Cells, from_fit, odd_variance, paired_mean
+from bakeoff.stats.estimates import difference, difference_within, from_fit, paired_mean
 from bakeoff.stats.linear import Combination, fit
-from bakeoff.stats.noise import Noise, Variance, measure, odd_space, with_churn
-from bakeoff.stats.outcomes import Bools, Floats, Runs
+from bakeoff.stats.noise import ENOUGH_DF, Noise, Variance, measure, odd_space, with_churn
+from bakeoff.stats.outcomes import Bools, Floats, Ints, Runs
 from bakeoff.stats.table import DEFAULT, AnalysisOptions, Effect, Estimand, Estimate, table
 
 __all__ = ["AnalysisOptions", "Effect", "averaged", "modelled", "stacked", "surface", "switched", "total"]
 
 
 def averaged(
-    runs: Runs, names: Sequence[str], noise: Noise | None = None, options: AnalysisOptions = DEFAULT
+    runs: Runs, names: Sequence[str], options: AnalysisOptions = DEFAULT, first_stage: Runs | None = None
 ) -> list[Effect]:
     """M_j, the gain averaged over all settings of the other techniques (STATISTICS 4.1).
 
     From fold pairs; without them from least squares on main effects and interactions of two; where too many runs were
-    lost for that, from the model. Evaluation techniques: mean of the difference within the run. names: k + E technique
-    names. noise: of the mean over the evaluations, measured if not given.
+    lost for that, from the model. Evaluation techniques: mean of the difference within the run, see `_within_pairs`.
+    names: k + E technique names. first_stage: the runs whose noise said how many these were to be; the intervals of
+    training techniques then take it from them alone (Stein 1945, https://doi.org/10.1214/aoms/1177731088).
     """
     views, k = runs.view_average(), runs.levels.shape[1]
-    noise = measure(runs, views) if noise is None else noise
     first, second = runs.fold_pairs
     odd = odd_space(runs, views)
     if odd is not None:
-        used, variance, unit = first, odd_variance(odd, noise), 0.5
-        estimates = from_fit(odd, variance, noise, unit, runs, np.concatenate([first, second]), np.eye(k))
+        of_noise = odd if first_stage is None else odd_space(first_stage, views)
+        variance = Variance(2 * of_noise.s2, of_noise.df) if of_noise is not None and of_noise.df else Variance()
+        estimates = from_fit(odd, variance, 0.5, runs, np.concatenate([first, second]), np.eye(k))
     else:
         first = second = used = np.arange(len(runs))
         second_order = model.features(runs.levels, order=2)
-        whole = fit(Combination.single(runs, used, views), second_order)
+        whole = fit(Combination(runs, ((used, views),)), second_order)
         if whole is not None and whole.df:
             rows = 2 * np.eye(len(whole.beta))[1 : k + 1]
-            estimates = from_fit(whole, Variance(whole.s2, whole.df), noise, 1.0, runs, used, rows)
+            estimates = from_fit(whole, Variance(whole.s2, whole.df), 1.0, runs, used, rows)
         else:
             rows = 2 * np.eye(len(model.terms(k)))[1 : k + 1]
             why = f"{len(runs.lost)} runs lost" if len(runs.lost) else "not a factorial"
+            noise = measure(runs, views)
             estimates = _believed(runs, surface(runs, noise, views), rows) if len(runs) else [Estimate()] * k
             estimates = [replace(estimate, note=f"{why}: from the model") for estimate in estimates]
-    rows_used = np.union1d(first, second)
-    for technique in range(runs.evaluations):
-        difference = Combination(runs, first, second, (0.5, 0.5), runs.view_effect(technique))
-        means = fit(difference, np.ones((len(first), 1)))
-        estimates.append(paired_mean(means, np.ones(1), runs, rows_used, rows_used))
+    estimates += [_within_pairs(runs, first, second, technique) for technique in range(runs.evaluations)]
     return table(estimates, names, "average", options)
+
+
+def _within_pairs(runs: Runs, first: Ints, second: Ints, technique: int) -> Estimate:
+    """An evaluation technique's mean difference within runs, over fold pairs (or single runs, each its own pair).
+
+    What other techniques do to it alone cancels in a pair. What they do in twos is fitted where the pairs are enough
+    for that. Where they aren't, it cancels in the mean of a whole design, and the noise is what the runs of a pair
+    differ by; of L lost pairs it doesn't cancel: then the m that are left are a sample of m + L, and what is between
+    pairs beyond the noise counts for L / (m + L) of its variance.
+    """
+    k, views, used = runs.levels.shape[1], runs.view_effect(technique), np.union1d(first, second)
+    differences = Combination(runs, ((first, 0.5 * views), (second, 0.5 * views)))
+    in_twos = np.delete(model.features(runs.levels[first], order=2), slice(1, k + 1), axis=1)
+    if len(first) - in_twos.shape[1] >= ENOUGH_DF and (found := fit(differences, in_twos)) is not None:
+        return paired_mean(found, runs, used)
+    means = fit(differences, np.ones((len(first), 1)))
+    if means is None:
+        return Estimate(method="paired", note="no runs")
+    odd = odd_space(runs, views)
+    if odd is not None and odd.df:
+        lost = len(runs.lost)
+        beyond = max(0.0, means.s2 - odd.s2) * lost / (len(first) + lost) if means.df else 0.0
+        s2 = odd.s2 + beyond
+        df = s2**2 / (odd.s2**2 / odd.df + beyond**2 / max(means.df, 1)) if s2 else odd.df  # Satterthwaite
+        examples = means.examples
+        if examples is not None and odd.examples is not None:
+            examples = replace(examples, residual=odd.examples.residual)
+        means = replace(means, s2=s2, df=df, examples=examples)
+    return paired_mean(means, runs, used)
 
 
 def switched(
@@ -62,7 +89,6 @@ def switched(
     names: Sequence[str],
     reference: Bools,
     estimand: Estimand = "leave_one_out",
-    noise: Noise | None = None,
     options: AnalysisOptions = DEFAULT,
 ) -> list[Effect]:
     """The gain of each technique beside a fixed configuration, from runs that differ from it in that alone (4.2).
@@ -72,23 +98,17 @@ def switched(
     """
     k = runs.levels.shape[1]
     training, at = reference[:k], reference[k:]
-    noise = measure(runs, runs.view_at(at)) if noise is None else noise
-    cells = Cells.of(runs, np.concatenate([training[None], training ^ np.eye(k, dtype=bool)]), runs.view_at(at))
+    views = runs.view_at(at)
     estimates = []
-    for j in range(k):
-        on, off = (0, j + 1) if training[j] else (j + 1, 0)
-        estimates.append(cells.difference(on, off, noise))
-    estimates += [cells.within(0, runs.view_effect(e, at)) for e in range(runs.evaluations)]
+    for toggled in training ^ np.eye(k, dtype=bool):
+        more, less = (training, toggled) if training.sum() > toggled.sum() else (toggled, training)
+        estimates.append(difference(runs, more, less, views, views))
+    for technique in range(runs.evaluations):
+        estimates.append(difference_within(runs, training, runs.view_effect(technique, at)))
     return table(estimates, names, estimand, options)
 
 
-def stacked(
-    runs: Runs,
-    names: Sequence[str],
-    order: Sequence[int],
-    noise: Noise | None = None,
-    options: AnalysisOptions = DEFAULT,
-) -> list[Effect]:
+def stacked(runs: Runs, names: Sequence[str], order: Sequence[int], options: AnalysisOptions = DEFAULT) -> list[Effect]:
     """The gain of each technique when they are added one after the other; it depends on the order (STATISTICS 1).
 
     order: the k + E techniques, first added first. The effects come back in that order.
@@ -97,32 +117,25 @@ def stacked(
     state = np.zeros((len(order) + 1, len(order)), bool)
     for rung, technique in enumerate(order, start=1):
         state[rung:, technique] = True
-    rungs = state[[0, *(rung for rung, technique in enumerate(order, start=1) if technique < k)], :k]
-    estimates, cell = [], 0
+    estimates = []
     for rung, technique in enumerate(order, start=1):
-        views = runs.view_at(state[rung, k:])
-        cells = Cells.of(runs, rungs, views)
+        at = state[rung, k:]
         if technique < k:
-            cell += 1
-            step = cells.difference(cell, cell - 1, measure(runs, views) if noise is None else noise)
-            estimates.append(replace(step, loading=0.0))  # neighbouring steps are correlated, which only helps
+            views = runs.view_at(at)
+            estimates.append(difference(runs, state[rung, :k], state[rung - 1, :k], views, views))
         else:
-            estimates.append(cells.within(cell, runs.view_effect(technique - k, state[rung, k:])))
+            estimates.append(difference_within(runs, state[rung, :k], runs.view_effect(technique - k, at)))
     return table(estimates, [names[technique] for technique in order], "stacked", options)
 
 
-def total(
-    runs: Runs, recipe: Bools, baseline: Bools, noise: Noise | None = None, options: AnalysisOptions = DEFAULT
-) -> Effect:
+def total(runs: Runs, recipe: Bools, baseline: Bools, options: AnalysisOptions = DEFAULT) -> Effect:
     """The gain of the recipe over the baseline, both (k + E,), from the runs of these two alone."""
     k = runs.levels.shape[1]
-    noise = measure(runs, runs.view_at(recipe[k:])) if noise is None else noise
-    views = np.stack([runs.view_at(baseline[k:]), runs.view_at(recipe[k:])])
-    cells = Cells.of(runs, np.stack([baseline[:k], recipe[:k]]), views)
+    on, off = runs.view_at(recipe[k:]), runs.view_at(baseline[k:])
     if np.array_equal(recipe[:k], baseline[:k]):
-        estimate = cells.within(0, views[1] - views[0])
+        estimate = difference_within(runs, recipe[:k], on - off)
     else:
-        estimate = cells.difference(1, 0, noise)
+        estimate = difference(runs, recipe[:k], baseline[:k], on, off)
     return table([estimate], ["recipe"], "total", options)[0]
 
 

@@ -1,4 +1,4 @@
-"""Quantiles for intervals: Student's t, simultaneous (studentized maximum modulus, Dunnett), valid at any time."""
+"""Quantiles for intervals: Student's t, simultaneous (studentized maximum modulus, Sidak), valid at any time."""
 
 import math
 from dataclasses import dataclass
@@ -19,49 +19,37 @@ def t_quantile(level: float, df: float) -> float:
     return distributions.t_ppf(0.5 + level / 2, df)
 
 
-def exceedance(c: float, loadings: tuple[float, ...], df: float) -> float:
+def exceedance(c: float, k: int, df: float) -> float:
     """P(max_j |T_j| > c) for k studentized estimates with one common estimate of the variance on `df` degrees.
 
-    loadings: (k,) correlation of each estimate with what all have in common, so corr(i, j) = loadings[i] loadings[j].
-    All 0 is the studentized maximum modulus (Stoline & Ury 1979, https://doi.org/10.1080/00401706.1979.10489724);
-    comparisons with a control that has s0 runs against s are Dunnett's, with loading sqrt(s / (s + s0)) (Dunnett 1955).
+    The studentized maximum modulus (Stoline & Ury 1979, https://doi.org/10.1080/00401706.1979.10489724).
     """
     scale, mass = _scale_nodes(df)
-    shared, weight = _normal_nodes() if any(loadings) else (np.zeros(1), np.ones(1))
-    inside = np.zeros((len(scale), len(shared)))
-    for loading, count in zip(*np.unique(np.asarray(loadings), return_counts=True), strict=True):
-        own = math.sqrt(1 - loading**2)
-        upper = (c * scale[:, None] + loading * shared) / own
-        lower = (c * scale[:, None] - loading * shared) / own
-        inside += count * np.log1p(-np.minimum(special.ndtr(-upper) + special.ndtr(-lower), 1 - 1e-16))
-    return float(mass @ -np.expm1(inside) @ weight)
+    inside = k * np.log1p(-np.minimum(2 * special.ndtr(-c * scale), 1 - 1e-16))
+    return float(mass @ -np.expm1(inside))
 
 
 @lru_cache(maxsize=4096)
-def simultaneous_quantile(level: float, loadings: tuple[float, ...], df: float) -> float:
-    """c such that all k intervals, estimate +- c standard errors, hold together with probability `level`."""
-    single = t_quantile(level, df)
-    bonferroni = t_quantile(1 - (1 - level) / len(loadings), df)
-    if bonferroni <= single:
-        return single
-
-    def excess(c: float) -> float:
-        return exceedance(c, loadings, df) - (1 - level)
-
-    return float(optimize.brentq(excess, 0.98 * single, 1.02 * bonferroni, xtol=1e-6))
-
-
 def maximum_modulus(level: float, k: int, df: float) -> float:
-    """`simultaneous_quantile` of k independent estimates; for correlated ones conservative (Sidak 1967)."""
-    return simultaneous_quantile(level, (0.0,) * k, df)
+    """c such that all k intervals, estimate +- c standard errors, hold together with probability `level`.
+
+    For estimates with one estimate of the variance; conservative where they are correlated (Sidak 1967).
+    """
+    single = t_quantile(level, df)
+    bonferroni = t_quantile(1 - (1 - level) / k, df)
+    if not bonferroni > single:
+        return single
+    return float(
+        optimize.brentq(lambda c: exceedance(c, k, df) - (1 - level), 0.98 * single, 1.02 * bonferroni, xtol=1e-6)
+    )
 
 
-def adjusted_p(t: float, loadings: tuple[float, ...], df: float) -> float:
+def adjusted_p(t: float, k: int, df: float) -> float:
     """Single-step p-value, two-sided: P(max_j |T_j| >= |t|) when no technique does anything."""
     single = 2 * distributions.t_sf(abs(t), df)
     if single < 1e-6:  # beyond the quadrature's precision, and Bonferroni's bound is exact in the limit
-        return single * len(loadings)
-    return min(1.0, max(exceedance(abs(t), loadings, df), single))
+        return single * k
+    return min(1.0, max(exceedance(abs(t), k, df), single))
 
 
 def log_e_value(t: Floats | float, df: Floats | float, n_e: Floats | float, g: float) -> Floats:
@@ -95,35 +83,51 @@ def always_valid_quantile(alpha: float, df: float, n_e: float, g: float) -> floa
 class Family:
     """How the intervals of a table are made.
 
-    level: of each interval. loadings: of the estimates that hold together, see `exceedance`. unplanned: whether looks
-    were taken at will; all intervals are then always-valid. prior_sd: expected size of an effect in points, which
-    tunes the always-valid intervals and never their validity; at least the noise of a run, since with less some dozens
-    of noisy runs would have no interval at all, and where runs are many it makes no difference.
+    level: of each interval. pooled, own: estimates whose variance is a common one, and those that have each their own;
+    all hold together. unplanned: whether looks were taken at will; all intervals are then always-valid. prior_sd:
+    expected size of an effect in points, which tunes the always-valid intervals and never their validity; at least the
+    noise of a run, since with less some dozens of noisy runs would have no interval at all, and where runs are many it
+    makes no difference.
     """
 
     level: float
-    loadings: tuple[float, ...]
+    pooled: int
+    own: int = 0
     unplanned: bool = False
     prior_sd: float = 0.2
 
-    def quantiles(self, df: float, n_e: float, sigma: float) -> tuple[float, float]:
-        """Half-widths in standard errors: of one interval, and of one of those that hold together."""
-        if not self.unplanned:
-            return t_quantile(self.level, df), simultaneous_quantile(self.level, self.loadings, df)
-        g, alpha = self._g(sigma), 1 - self.level
-        return (
-            always_valid_quantile(alpha, df, n_e, g),
-            always_valid_quantile(alpha / len(self.loadings), df, n_e, g),
-        )
+    @property
+    def size(self) -> int:
+        """How many estimates hold together."""
+        return self.pooled + self.own
 
-    def p_values(self, t: float, df: float, n_e: float, sigma: float) -> tuple[float, float]:
+    def quantiles(self, df: float, n_e: float, sigma: float, *, own: bool = False) -> tuple[float, float]:
+        """Half-widths in standard errors: of one interval, and of one of those that hold together.
+
+        Of k estimates with variances of their own each holds at level^(1/k) (Sidak 1967); where there are both kinds,
+        each gets its share of the level.
+        """
+        if not self.unplanned:
+            if own:
+                together = t_quantile(self.level ** (1 / self.size), df)
+            else:
+                together = maximum_modulus(self.level ** (self.pooled / self.size), self.pooled, df)
+            return t_quantile(self.level, df), together
+        g, alpha = self._g(sigma), 1 - self.level
+        return always_valid_quantile(alpha, df, n_e, g), always_valid_quantile(alpha / self.size, df, n_e, g)
+
+    def p_values(self, t: float, df: float, n_e: float, sigma: float, *, own: bool = False) -> tuple[float, float]:
         """Two-sided p-value of one estimate, and adjusted for all of them."""
         if not self.unplanned:
-            return 2 * distributions.t_sf(abs(t), df), adjusted_p(t, self.loadings, df)
+            single = 2 * distributions.t_sf(abs(t), df)
+            if own:
+                return single, -math.expm1(self.size * math.log1p(-single)) if single < 1 else 1.0
+            together = adjusted_p(t, self.pooled, df)
+            return single, -math.expm1(self.size / self.pooled * math.log1p(-together)) if together < 1 else 1.0
         df = min(df, 1e9)  # the formula's limit
         log_e = float(log_e_value(t, df, n_e, self._g(sigma)))
         p = math.exp(-max(log_e, 0.0))
-        return p, min(1.0, p * len(self.loadings))
+        return p, min(1.0, p * self.size)
 
     def _g(self, sigma: float) -> float:
         return max((self.prior_sd / sigma) ** 2, 1.0)
@@ -141,9 +145,3 @@ def _scale_nodes(df: float) -> tuple[Floats, Floats]:
 @cache
 def _legendre() -> tuple[Floats, Floats]:
     return np.polynomial.legendre.leggauss(160)
-
-
-@cache
-def _normal_nodes() -> tuple[Floats, Floats]:
-    node, weight = np.polynomial.hermite_e.hermegauss(64)
-    return node, weight / weight.sum()

@@ -2,17 +2,17 @@
 
 import math
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
-from typing import Self, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from bakeoff.stats.outcomes import Floats, Ints, Runs
+from bakeoff.stats.outcomes import Floats, Runs, Term
 
 CHUNK_VALUES = 2**21  # whole numbers that are made of bits at a time, so that they stay in a cache
 S = TypeVar("S")
@@ -22,37 +22,33 @@ PER_CENT = 100.0  # hits are counted in fractions, accuracies in points
 
 @dataclass(frozen=True, eq=False)
 class Combination:
-    """One number per observation out of two runs: sum over both of signs x (accuracies, weighted over the evaluations).
+    """One number per observation: the sum over a few terms of a run's accuracies, weighted over its evaluations.
 
-    first, second: (m,) rows. views: (V,) or (m, V) weights, see `Runs.view_at`. A run alone is `single`.
+    terms: (m,) rows and (V,) or (m, V) weights each, see `Runs.view_at`.
     """
 
     runs: Runs
-    first: Ints
-    second: Ints
-    signs: tuple[float, float]
-    views: Floats
+    terms: Sequence[Term]
 
-    @classmethod
-    def single(cls, runs: Runs, rows: Ints, views: Floats) -> Self:
-        """Every run for itself."""
-        return cls(runs, rows, rows, (0.5, 0.5), views)
+    @property
+    def observations(self) -> int:
+        """m."""
+        return len(self.terms[0][0])
 
     @cached_property
     def values(self) -> Floats:
         """(m,) points."""
-        first, second = ((self.runs.acc[rows] * self.views).sum(axis=1) for rows in (self.first, self.second))
-        values: Floats = self.signs[0] * first + self.signs[1] * second
+        values: Floats = sum(
+            ((self.runs.acc[rows] * weights).sum(axis=1) for rows, weights in self.terms),
+            start=np.zeros(self.observations),
+        )
         return values
 
     def examples(self, part: slice) -> tuple[npt.NDArray[np.float32], float]:
         """(len(part), n) the same number for every image, and the unit it's in, as from `Hits.sums`."""
         assert self.runs.hits is not None
-        views = self.views[part] if self.views.ndim == 2 else self.views
-        if self.first is self.second:
-            return self.runs.hits.sums([(self.first[part], views)])
         return self.runs.hits.sums(
-            [(self.first[part], self.signs[0] * views), (self.second[part], self.signs[1] * views)]
+            [(rows[part], weights[part] if weights.ndim == 2 else weights) for rows, weights in self.terms]
         )
 
 
@@ -67,7 +63,7 @@ class Fit:
     beta: Floats
     cov: Floats
     s2: float
-    df: int
+    df: float
     examples: "Examples | None"
 
 

@@ -147,7 +147,7 @@ def odd_space(runs: Runs, views: Floats) -> Fit | None:
     """
     first, second = runs.fold_pairs
     x = np.where(runs.levels[first], 0.5, -0.5)
-    return fit(Combination(runs, first, second, (0.5, -0.5), views), x)
+    return fit(Combination(runs, ((first, 0.5 * views), (second, -0.5 * views))), x)
 
 
 def _replicates(runs: Runs, views: Floats) -> tuple[Variance, float]:

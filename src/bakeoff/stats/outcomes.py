@@ -1,5 +1,6 @@
 """What was measured: one row per run, in an order that doesn't depend on which run ended first."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -132,17 +133,29 @@ class Runs:
 
     @cached_property
     def fold_pairs(self) -> tuple[Ints, Ints]:
-        """Rows of runs with a seed in common and every technique switched over, each run in one pair at most."""
+        """Rows of runs with a seed in common and every technique switched over, each run in one pair at most.
+
+        All on with all off comes as often as the other pairs do in the mean: a design has more of it, for the total
+        gain, and with them these two configurations would weigh more than any other, and their noise, which may be
+        quieter or louder, as well.
+        """
         waiting: dict[tuple[int, int], list[int]] = {}
         pairs = []
-        codes = self.levels @ 2 ** np.arange(self.levels.shape[1])
+        codes = (self.levels @ 2 ** np.arange(self.levels.shape[1])).tolist()
         every = 2 ** self.levels.shape[1] - 1
-        for row, (code, block) in enumerate(zip(codes.tolist(), self.block.tolist(), strict=True)):
+        for row, (code, block) in enumerate(zip(codes, self.block.tolist(), strict=True)):
             partners = waiting.get((block, every - code))
             if partners:
                 pairs.append((row, partners.pop(0)))
             else:
                 waiting.setdefault((block, code), []).append(row)
+        at_corner = [codes[row] in (0, every) for row, _ in pairs]
+        others = Counter(min(codes[row], every - codes[row]) for row, _ in pairs)
+        corner = others.pop(0, 0)
+        if others:
+            surplus = corner - max(1, round(sum(others.values()) / len(others)))
+            extra = [index for index, there in enumerate(at_corner) if there][corner - max(surplus, 0) :]
+            pairs = [pair for index, pair in enumerate(pairs) if index not in extra]
         first, second = np.array(pairs, np.int64).reshape(-1, 2).T
         return first, second
 

@@ -7,7 +7,7 @@ from typing import Literal
 from bakeoff.errors import RequestError
 from bakeoff.stats import distributions, hadamard
 from bakeoff.stats.designs import LEAST_SEEDS
-from bakeoff.stats.intervals import maximum_modulus, simultaneous_quantile, t_quantile
+from bakeoff.stats.intervals import maximum_modulus, t_quantile
 
 Kind = Literal["factorial", "leave-one-out", "add-one", "ladder", "proof"]
 
@@ -17,27 +17,20 @@ _MOST_RUNS = 1_000_000
 def standard_error(kind: Kind, runs: int, sigma: float, k: int, *, rho: float = 0.0) -> float:
     """Of one technique's effect, in the unit of sigma.
 
-    factorial: 2 sigma / sqrt(N), seeds shared with correlation rho inside fold pairs. leave-one-out and add-one: the
-    reference sqrt(k) times as often as each of k toggles. ladder: two of k + 1 rungs, seeds shared.
+    factorial: 2 sigma / sqrt(N), seeds shared with correlation rho inside fold pairs; without its further corners. All
+    others: a difference of two of k + 1 configurations, seeds shared.
     """
     if kind == "factorial":
         return 2 * sigma * math.sqrt((1 - rho) / runs)
-    if kind == "ladder":
-        return sigma * math.sqrt(2 * (1 - rho) * (k + 1) / runs)
-    each = runs / (k + math.sqrt(k))
-    return sigma * math.sqrt(1 / each + 1 / (runs - k * each))
+    return sigma * math.sqrt(2 * (1 - rho) * (k + 1) / runs)
 
 
 def residual_df(kind: Kind, runs: int, k: int) -> float:
-    """Degrees of freedom of the design's own estimate of the noise; infinite where it has none: churn must say it."""
-    if kind == "factorial":
-        df = runs // 2 - k
-    elif kind == "ladder":
-        seeds = runs // (k + 1)
-        df = k * (seeds - 1)
-    else:
-        df = runs - (k + 1)
-    return df if df > 0 else math.inf
+    """Degrees of freedom of the design's own estimate of the noise: of one technique alone, but for a factorial.
+
+    0 where it has none.
+    """
+    return max(0, runs // 2 - k if kind == "factorial" else runs // (k + 1) - 1)
 
 
 def half_width(
@@ -48,12 +41,14 @@ def half_width(
     k: training techniques. simultaneous: of the intervals that hold together.
     """
     df = residual_df(kind, runs, k)
+    if not df:
+        return math.inf
     if not simultaneous:
         quantile = t_quantile(level, df)
-    elif kind in ("leave-one-out", "add-one"):
-        quantile = simultaneous_quantile(level, (round((1 + math.sqrt(k)) ** -0.5, 6),) * k, df)
-    else:
+    elif kind == "factorial":
         quantile = maximum_modulus(level, k, df)
+    else:
+        quantile = t_quantile(level ** (1 / k), df)
     return quantile * standard_error(kind, runs, sigma, k, rho=rho)
 
 
@@ -63,6 +58,8 @@ def least_detectable(
     """The least effect whose simultaneous interval excludes 0 with probability `power`, in the unit of sigma."""
     wide = half_width(kind, runs, sigma, k, level=level, simultaneous=True, rho=rho)
     df = residual_df(kind, runs, k)
+    if not df:
+        return math.inf
     return wide + distributions.t_ppf(power, df) * standard_error(kind, runs, sigma, k, rho=rho)
 
 
@@ -83,8 +80,6 @@ def runs_for(
 
     def enough(step: int) -> bool:
         runs = _size(kind, k, step)
-        if math.isinf(residual_df(kind, runs, k)):
-            return False
         return half_width(kind, runs, sigma, k, level=level, simultaneous=simultaneous, rho=rho) <= wanted
 
     high = 1
@@ -100,8 +95,8 @@ def runs_for(
 def stein(s: float, df: float, first_runs: int, wanted: float, *, level: float = 0.95) -> int:
     """Runs in all for a factorial whose intervals have half-width `wanted`, given the noise s of its first block.
 
-    Two-stage (Stein 1945, https://doi.org/10.1214/aoms/1177731088): the interval keeps t on the first block's df, so
-    its coverage is exact whatever sigma is. First block: at least 32 runs and 4 df.
+    Two-stage (Stein 1945, https://doi.org/10.1214/aoms/1177731088): the interval keeps the first block's s and its df,
+    so that its half-width is `wanted` at most and its coverage exact, whatever sigma is.
     """
     needed = (t_quantile(level, df) * 2 * s / wanted) ** 2
     return max(first_runs, 8 * math.ceil(needed / 8 - 1e-9))
@@ -111,6 +106,4 @@ def _size(kind: Kind, k: int, step: int) -> int:
     """The step-th smallest number of runs that the design can have, from 1."""
     if kind == "factorial":
         return 2 * hadamard.smallest(max(k, LEAST_SEEDS)) + 8 * (step - 1)
-    if kind == "ladder":
-        return (k + 1) * step
-    return k * step + max(2, math.ceil(math.sqrt(k) * step))
+    return (k + 1) * step

@@ -65,7 +65,8 @@ class Estimate:
     """A gain before its verdict.
 
     sigma: sd of one observation, for the always-valid intervals. study_runs: runs that would have to be multiplied to
-    shrink se; each adds df_per_run, and they come `step` at a time. loading: see `intervals.exceedance`.
+    shrink se; each adds df_per_run, and they come `step` at a time. own: its variance is its own, and not one that the
+    whole table shares.
     """
 
     gain: float = math.nan
@@ -79,7 +80,7 @@ class Estimate:
     study_runs: int = 0
     df_per_run: float = 1.0
     step: int = 1
-    loading: float = 0.0
+    own: bool = False
     population_se: float = math.nan
     population_df: float = math.inf
     note: str = ""
@@ -105,7 +106,8 @@ def table(
     estimates: Sequence[Estimate], names: Sequence[str], estimand: Estimand, options: AnalysisOptions = DEFAULT
 ) -> list[Effect]:
     """One effect per estimate; their simultaneous intervals hold together."""
-    family = Family(options.level, tuple(round(e.loading, 6) for e in estimates), options.unplanned)
+    own = sum(estimate.own for estimate in estimates)
+    family = Family(options.level, len(estimates) - own, own, options.unplanned)
     shrunk = _shrunk(estimates)
     return [
         _effect(estimate, name, estimand, options, family, towards)
@@ -120,7 +122,9 @@ def _effect(
     single, together = _half_widths(estimate, family)
     p, adjusted = math.nan, math.nan
     if se > 0:
-        p, adjusted = family.p_values(gain / se, estimate.df, (estimate.sigma / se) ** 2, estimate.sigma)
+        p, adjusted = family.p_values(
+            gain / se, estimate.df, (estimate.sigma / se) ** 2, estimate.sigma, own=estimate.own
+        )
     elif se == 0:
         p = adjusted = 0.0 if gain else 1.0
     wide = t_quantile(options.level, estimate.population_df) * estimate.population_se
@@ -164,7 +168,8 @@ def _verdict(gain: float, single: float, together: float, delta: float) -> Verdi
 def _half_widths(estimate: Estimate, family: Family) -> tuple[float, float]:
     if not estimate.se > 0:
         return estimate.se, estimate.se
-    single, together = family.quantiles(estimate.df, (estimate.sigma / estimate.se) ** 2, estimate.sigma)
+    n_e = (estimate.sigma / estimate.se) ** 2
+    single, together = family.quantiles(estimate.df, n_e, estimate.sigma, own=estimate.own)
     return single * estimate.se, together * estimate.se
 
 
@@ -181,7 +186,7 @@ def _runs_to_decide(estimate: Estimate, family: Family, delta: float) -> int | N
             df = _coarse(estimate.df + max(0.0, runs - estimate.study_runs) * estimate.df_per_run)
             shrink = math.sqrt(estimate.study_runs / runs)
             n_e = (estimate.sigma / (estimate.se * shrink)) ** 2
-            half = family.quantiles(df, n_e, estimate.sigma)[which] * estimate.se
+            half = family.quantiles(df, n_e, estimate.sigma, own=estimate.own)[which] * estimate.se
             runs = min(estimate.study_runs * (half / target) ** 2, 10.0 * _MOST_RUNS)
         answers.append(runs)
     least = max(min(answers, default=math.inf), estimate.study_runs + 1)

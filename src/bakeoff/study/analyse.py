@@ -119,27 +119,31 @@ def analyse(gathered: Gathered, options: AnalysisOptions = DEFAULT) -> Results:
     nothing = np.zeros(len(spec.names), bool)
     at_recipe = runs.view_at(recipe[k:])
     noise = measure(runs, runs.view_average() if spec.design == "factorial" else at_recipe)
+    stage = gathered.first_stage
+    first_stage = outcomes(spec, spec.rows[:stage], records[:stage]) if stage else None
     names = list(spec.names)
     in_recipe: list[Effect] = []
     pairs: list[Interaction] = []
     match spec.design:
         case "factorial":
-            main = effects.averaged(runs, names, noise, options)
+            main = effects.averaged(runs, names, options, first_stage)
         case "leave-one-out":
-            main = effects.switched(runs, names, recipe, "leave_one_out", noise, options)
+            main = effects.switched(runs, names, recipe, "leave_one_out", options)
         case "proof":
             noise = measure(runs.near(recipe[:k], 1), at_recipe)  # the baseline's runs may scatter more
-            main = effects.switched(runs, names, recipe, "leave_one_out", noise, options)
+            main = effects.switched(runs, names, recipe, "leave_one_out", options)
         case "add-one":
-            main = effects.switched(runs, names, nothing, "add_one", options=options)
+            main = effects.switched(runs, names, nothing, "add_one", options)
         case _:
-            main = effects.stacked(runs, names, [names.index(name) for name in spec.order], options=options)
+            main = effects.stacked(runs, names, [names.index(name) for name in spec.order], options)
     if spec.design in ("factorial", "proof") and len(known):
         fitted = effects.surface(known, measure(known, at_recipe), at_recipe)
         direct = main if spec.design == "proof" else ()
         if not spec.tuned:
             in_recipe = effects.modelled(known, names, recipe, fitted, options=options, direct=direct)
         pairs = interactions(known, names, fitted)
+    if spec.design == "proof" and in_recipe and not any(math.isfinite(effect.se) for effect in main[:k]):
+        main = in_recipe  # the budget didn't allow fresh runs of each technique
     # Bonferroni over the recipes proved.
     once = replace(options, level=1 - (1 - options.level) / (1 + spec.report_split_reuse))
     return Results(
@@ -152,8 +156,8 @@ def analyse(gathered: Gathered, options: AnalysisOptions = DEFAULT) -> Results:
         main=main,
         in_recipe=in_recipe,
         interactions=pairs,
-        total=effects.total(runs, recipe, nothing, options=once),
-        total_k=effects.total(runs_k, recipe, nothing, options=once),
+        total=effects.total(runs, recipe, nothing, once),
+        total_k=effects.total(runs_k, recipe, nothing, once),
         over_published=_over_published(gathered, once),
         found=found_by(spec, gathered.derived) if gathered.derived else None,
         baseline=_corner(spec, nothing, runs, runs_k),
@@ -193,7 +197,7 @@ def _over_published(gathered: Gathered, options: AnalysisOptions) -> Effect | No
         [seed for _, seed, _ in found],
         hits,
     )
-    return effects.total(table, np.ones(1, bool), np.zeros(1, bool), options=options)
+    return effects.total(table, np.ones(1, bool), np.zeros(1, bool), options)
 
 
 def so_far(spec: StudySpec, acc: Mapping[int, float]) -> dict[str, float]:

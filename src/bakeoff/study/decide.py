@@ -25,6 +25,7 @@ MOST_PROOF = 32  # runs of each recipe, beyond which a proof needs no more
 MOST_TRIED = 120  # configurations after the opening
 WANTED = 0.15  # points: half-width of the interval of the total gain
 OPTIMISM = 2.5  # the realised regret is up to so many times the expected one (STATISTICS 6.2)
+ROOM = 4  # batches of search that there must be room for before a proof takes techniques one by one
 DOSES = 25  # runs that are kept for strengths
 
 
@@ -109,7 +110,7 @@ def enough(asked: SearchSpec, now: SearchState) -> str | None:
     if tried >= MOST_TRIED:
         return f"{tried} configurations were tried"
     batch = thompson.BATCH * cost(asked, now, now.incumbent.best[None]).sum()
-    if now.spent + batch + proof_cost(asked, now, LEAST, 1) + strengths_cost(asked, now) > asked.budget:
+    if now.spent + batch + kept_for_proof(asked, now) + strengths_cost(asked, now) > asked.budget:
         return f"the rest of the budget is for {'the strengths and ' if asked.strengths else ''}the proof"
     return None
 
@@ -121,21 +122,32 @@ def strengths_cost(asked: SearchSpec, now: SearchState) -> float:
     return float(DOSES * cost(asked, now, now.incumbent.best[None]).sum())
 
 
+def kept_for_proof(asked: SearchSpec, now: SearchState) -> float:
+    """Of the budget, what the search leaves to the smallest proof: with its techniques one by one, if there is room."""
+    opening = cost(asked, now, np.array([row.configuration for row in asked.initial.rows], bool)).sum()
+    search = ROOM * thompson.BATCH * cost(asked, now, now.incumbent.best[None]).sum()
+    whole = proof_cost(asked, now, LEAST, LEAST)
+    if opening + search + strengths_cost(asked, now) + whole <= asked.budget:
+        return whole
+    return proof_cost(asked, now, LEAST, 0)
+
+
 def proof(asked: SearchSpec, now: SearchState, spent: float) -> tuple[int, int]:
     """Runs of the recipe, and of the recipe with each technique switched over, that the rest of the budget allows.
 
-    spent: of the budget, so far. Never fewer than four and one, and no more than show the total gain to within 0.15
-    points.
+    spent: of the budget, so far. Never fewer than four of the recipe, and no more than show the total gain to within
+    0.15 points; what is left goes to the techniques. Each has four or more as well, or none: with fewer nobody knows
+    how much its runs scatter.
     """
     sigma = now.noise.sigma if math.isfinite(now.noise.sigma) else 1.0
     wanted = min(MOST_PROOF, max(LEAST, math.ceil(2 * (1.96 * sigma / WANTED) ** 2)))
-    each = 1 if sigma <= 0.12 else 2 if sigma <= 0.2 else 4
-    chosen = (LEAST, 1)
-    for runs in range(LEAST, wanted + 1):
-        size = (runs, max(1, round(each * runs / wanted)))
-        if spent + proof_cost(asked, now, *size) <= asked.budget:
-            chosen = size
-    return chosen
+
+    def affords(runs: int, each: int) -> bool:
+        return spent + proof_cost(asked, now, runs, each) <= asked.budget
+
+    each = LEAST if affords(LEAST, LEAST) else 0
+    runs = max((runs for runs in range(LEAST, wanted + 1) if affords(runs, each)), default=LEAST)
+    return runs, max((more for more in range(LEAST, runs + 1) if affords(runs, more)), default=0) if each else 0
 
 
 def proof_cost(asked: SearchSpec, now: SearchState, runs: int, each: int) -> float:

@@ -22,8 +22,9 @@ class Gathered:
     """A study and the records of its runs, with their evaluations on the report split.
 
     records: what stands for each row. searched: the same for the runs that led to a derived recipe. published_baseline:
-    of the recipe as published. grown_from: earlier studies whose runs are some of these. derived: of a derivation, what
-    the select split says.
+    of the recipe as published. grown_from: earlier studies whose runs are some of these. first_stage: how many of the
+    rows, the first ones, said how many there were to be; 0 where none did. derived: of a derivation, what the select
+    split says.
     """
 
     spec: StudySpec
@@ -31,6 +32,7 @@ class Gathered:
     searched: Records
     published_baseline: Records
     grown_from: tuple[str, ...]
+    first_stage: int
     derived: "Derived | None"
 
 
@@ -69,6 +71,7 @@ def gather(store: Store, spec: StudySpec) -> Gathered:
             searched=read(store, spec, spec.search),
             published_baseline=[store.read(row.runs[0], [spec.published_view]) for row in spec.published_baseline],
             grown_from=_grown_from(store, spec),
+            first_stage=len(StudySpec.load(store, spec.first_stage).rows) if spec.first_stage else 0,
             derived=_derived(store, spec) if spec.design == "proof" else None,
         )
 

@@ -28,11 +28,19 @@ class SizeOption:
     detectable: float
 
 
-def size_options(kind: Kind, sizes: dict[int, float], k: int, sigma: float | None) -> list[SizeOption]:
-    """What each size gives. sizes: runs -> seconds. k: training techniques. sigma: run-to-run sd, if known."""
+def size_options(
+    kind: Kind, sizes: dict[int, float], k: int, sigma: float | None, corners: int = 0
+) -> list[SizeOption]:
+    """What each size gives.
+
+    sizes: runs -> seconds. k: training techniques. sigma: run-to-run sd, if known. corners: so many of the runs are
+    further corners of a factorial, which say nothing of single techniques.
+    """
     scale = 1.0 if sigma is None else sigma
     return [
-        SizeOption(runs, took, half_width(kind, runs, scale, k), least_detectable(kind, runs, scale, k))
+        SizeOption(
+            runs, took, half_width(kind, runs - corners, scale, k), least_detectable(kind, runs - corners, scale, k)
+        )
         for runs, took in sorted(sizes.items())
     ]
 

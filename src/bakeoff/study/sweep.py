@@ -79,5 +79,5 @@ def enough(asked: SearchSpec, now: SearchState, seen: SweepState, sweep_points: 
     return bool(
         decide.OPTIMISM * seen.regret <= now.eps
         or len(sweep_points) >= _MOST_DOSES
-        or seen.spent + batch + decide.proof_cost(asked, now, decide.LEAST, 1) > asked.budget
+        or seen.spent + batch + decide.kept_for_proof(asked, now) > asked.budget
     )

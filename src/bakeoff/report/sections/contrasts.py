@@ -12,7 +12,7 @@ from bakeoff.study.analyse import Results
 
 def in_recipe(results: Results, table: list[EffectRow]) -> Section | None:
     """The averaged effects beside those in the recipe."""
-    if not results.in_recipe:
+    if not results.in_recipe or results.main is results.in_recipe:
         return None
     beside = {effect.technique: effect for effect in results.in_recipe}
     digits = words.digits([*results.main, *results.in_recipe])
@@ -31,15 +31,17 @@ def in_recipe(results: Results, table: list[EffectRow]) -> Section | None:
     proof = results.spec.design == "proof"
     intro = Text.of(
         "Beside what the fresh runs say stands what a ", term("model"), " of all runs says, those of the search "
-        "included: accuracy as a sum of effects of one, two and three techniques, most of them small. It is surer, and "
-        "rests on that assumption. ", term("Direct runs"), " are those of the recipe, and of the recipe with this "
-        "technique switched over.",
+        "included: accuracy as a sum of effects of one, two and three techniques, most of them small. Its intervals "
+        "are ", term("credible intervals"), ": narrower, and as good as that assumption. ", term("Direct runs"),
+        " are those of the recipe, and of the recipe with this technique switched over.",
     ) if proof else Text.of(
         "The averaged effect is what a technique buys in a typical mix of the others. The ", term("in-recipe effect"),
         " is what you lose by dropping it from the whole recipe, where others may do its work already. Neither is "
         "wrong; they answer different questions. The in-recipe effects come from a model of all runs (accuracy as a "
         "sum of effects of one, two and three techniques, most of them small), since few runs are the recipe without "
-        "one technique; ", term("direct runs"), " are those that are the recipe, or the recipe without this technique."
+        "one technique; their intervals are ", term("credible intervals"), ", as good as that assumption, and no "
+        "verdict follows from them. ", term("Direct runs"), " are those that are the recipe, or the recipe without "
+        "this technique."
     )  # fmt: skip
     columns = (
         Column("Technique"),
