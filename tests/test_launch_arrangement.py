@@ -97,7 +97,7 @@ def test_a_timing_leaves_the_threads_of_this_process_as_they_were() -> None:
 
 def arranged(store: Path, dataset: Dataset, jobs: int | None = None, threads: int | None = None) -> StudySpec:
     where = Workspace.open(store=store, device="cpu", jobs=jobs, threads=threads)
-    spec = layout.plan_study(softmax(), Factorial(Runs(24)), where, dataset)
+    spec = layout.plan_study(softmax(), Factorial(Runs(32)), where, dataset)
     return sizing.arranged(spec, softmax(), where, dataset)
 
 
