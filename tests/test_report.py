@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+import numpy as np
 import pytest
 from matplotlib.patches import Rectangle
 from rich.console import Console
@@ -383,8 +384,37 @@ def test_charts_show_bars_of_the_gains(results: Results) -> None:
             assert row.effect.gain_pp in lengths
             assert row.post is not None
             assert row.post.acc1 in lengths
-        labels = [label.get_text() for label in axes.get_yticklabels()]
-        assert labels == [f"{row.title}\n{words.SYMBOLS[row.tone]} {row.verdict}" for row in rows(results)]
+        named = [text.get_text() for text in (axes.texts if narrow else axes.get_yticklabels())]
+        for row in rows(results):
+            told = f"{row.title}{'  ' if narrow else chr(10)}{words.SYMBOLS[row.tone]} {row.verdict}"
+            assert told in named
+
+
+def luminance(colour: str) -> float:
+    channels = np.array([int(colour[at : at + 2], 16) for at in (1, 3, 5)]) / 255
+    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+    return float(linear @ [0.2126, 0.7152, 0.0722])
+
+
+@pytest.mark.parametrize("colours", [chart.COLOURS, chart.DARK], ids=["light", "dark"])
+def test_charts_have_the_contrast_that_wcag_asks_for(colours: dict[str, str]) -> None:
+    def contrast(a: str, b: str) -> float:
+        low, high = sorted((luminance(colours[a]), luminance(colours[b])))
+        return (high + 0.05) / (low + 0.05)
+
+    assert min(contrast(text, "paper") for text in ("ink", "muted")) >= 4.5
+    assert min(contrast(fill, "paper") for fill in ("yours", "post")) >= 3
+    assert contrast("ink", "yours") >= 3  # intervals are drawn over the bars
+
+
+def test_a_drawing_s_file_has_every_colour_in_the_dark_too(written: Path) -> None:
+    for path in written.glob("*.svg"):
+        text = path.read_text()
+        head, _, drawing = text.partition("</style>")
+        assert "@media (prefers-color-scheme: dark)" in head
+        for kind, colour in set(re.findall(r"(fill|stroke): (#\w{6})", drawing)):
+            assert f'[style*="{kind}: {colour}"]' in head, (path.name, kind, colour)
+        assert "var(--" not in text  # which not every program knows
 
 
 def test_an_unknown_format_and_a_path_that_cannot_be_written(results: Results, tmp_path: Path) -> None:

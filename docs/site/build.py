@@ -73,7 +73,7 @@ def follow(text: str, path: Path, place: str, places: dict[Path, str], waiting: 
     def followed(match: re.Match[str]) -> str:
         label, target = match.groups()
         if target.startswith("picture:"):
-            return drawn(target.removeprefix("picture:"))
+            return drawn(target.removeprefix("picture:"), label.removeprefix("![").removesuffix("]"))
         name, hash_, anchor = target.partition("#")
         if not name or "://" in name or os.path.normpath(PurePosixPath(place).parent / name) in places.values():
             return match[0]
@@ -116,15 +116,21 @@ def shown(path: Path) -> str:
     return f"---\nsearch:\n  exclude: true\n---\n\n# {name}\n\n````{LANGUAGES.get(path.suffix, 'text')}\n{text}\n````\n"
 
 
-def drawn(name: str) -> str:
-    """A picture in the page's own colours, with its caption."""
+def drawn(name: str, alt: str) -> str:
+    """A picture in the page's own colours, wide and for a phone, with its caption. alt: what it shows, in words."""
     from bakeoff.report.render.svg import inline
-    from docs.site.pictures import PICTURES
+    from docs.site.pictures import PICTURES, narrowed
 
-    figure, caption = PICTURES[name]()
-    told = re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(caption))
+    picture = PICTURES[name]()
+    told = re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(picture.caption))
     told = re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", told)
-    return f'<figure class="picture"><div>{inline(figure, name)}</div><figcaption>{told}</figcaption></figure>'
+    wide = inline(picture.figure, f"{name}-wide")
+    narrow = inline(picture.narrow or narrowed(picture.figure), f"{name}-narrow")
+    shown = "".join(
+        f'<div class="for-{width}" role="img" aria-label="{html.escape(alt)}">{svg}</div>'
+        for width, svg in (("wide", wide), ("narrow", narrow))
+    )
+    return f'<figure class="picture">{shown}<figcaption>{told}</figcaption></figure>'
 
 
 def configuration() -> str:

@@ -6,6 +6,7 @@ techniques on the digits, trained with six seeds each (`bench.ground_truth`).
 
 import itertools
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.gridspec import GridSpec
 
 from bakeoff.report import words
 from bakeoff.report.chart import GRID, INK, MUTED, PAPER, POST, STYLE, YOURS, effects_chart
@@ -29,9 +31,16 @@ from bakeoff.study.spec import StudySpec
 from bench import ground_truth
 
 Floats = npt.NDArray[np.float64]
-Picture = tuple[Figure, str]
+WIDE, NARROW = 8.4, 4.1  # inches
 
-WIDE = 8.4  # inches
+
+@dataclass(frozen=True)
+class Picture:
+    """A drawing with its caption. narrow: the same for a phone, where `narrowed` isn't enough."""
+
+    figure: Figure
+    caption: str
+    narrow: Figure | None = None
 
 
 @cache
@@ -52,7 +61,8 @@ def answer() -> Picture:
     store = Store(ground_truth.TABLE.with_name("digits"))
     found = analyse(gather(store, StudySpec.load(store, "")))
     told = " ".join(markdown.words(text) for text in headline(found, rows(found)))
-    return effects_chart(found), f"{told} From `{found.spec.command}`, {len(found.runs)} runs."
+    caption = f"{told} From `{found.spec.command}`, {len(found.runs)} runs."
+    return Picture(effects_chart(found), caption, effects_chart(found, narrow=True))
 
 
 def estimands() -> Picture:
@@ -75,12 +85,13 @@ def estimands() -> Picture:
     axes.invert_yaxis()
     _finish(figure, axes, "gain in Acc@1, points", legend=5)
     j = int(np.argmax(np.ptp(stacks, axis=0)))
-    return figure, (
+    return Picture(
+        figure,
         f"Four true answers to one question, from all {len(acc)} combinations of {k} techniques, {acc.shape[1]} runs "
         f"each. {titles[j]} buys {_points(alone[j])} alone, {_points(average[j])} averaged over all settings of the "
         f"others, {_points(beside[j])} in the recipe, and stacked anything from {_points(stacks[:, j].min())} to "
         f"{_points(stacks[:, j].max())}, by its place in the order. The averaged gains add up to "
-        f"{_points(average.sum())}; all techniques together gain {_points(mean[-1] - mean[0])}."
+        f"{_points(average.sum())}; all techniques together gain {_points(mean[-1] - mean[0])}.",
     )
 
 
@@ -116,10 +127,11 @@ def design() -> Picture:
             axes.tick_params(length=0)
             axes.spines[:].set_visible(False)
     figure.axes[0].set_ylabel("runs")
-    return figure, (
+    return Picture(
+        figure,
         f"Two plans of 24 runs; a full box is a technique that is on. What tells about {titles[0]}, the first column, "
-        "is blue: on the left only the runs with everything else on, on the right all of them, half with it and half "
-        "without, while every other technique is on equally often in both halves."
+        "is blue: in the first only the runs with everything else on, in the second all of them, half with it and half "
+        "without, while every other technique is on equally often in both halves.",
     )
 
 
@@ -150,12 +162,13 @@ def precision(times: int = 400) -> Picture:
         _finish(figure, axes, "runs in all", legend=3 if axes is both[1] else 0)
     both[0].set(ylabel="typical error, points", ylim=(0, None))
     equal = [found[panels[1][0], name][0, 1] ** 2 for name in ("leave-one-out", "factorial")]
-    return figure, (
+    return Picture(
+        figure,
         f"The root mean square error of one technique's gain, {times} studies of each size replayed, each design at "
-        f"what it estimates. Left: real runs. Here runs with everything on are quiet (their standard deviation is "
+        f"what it estimates. First: real runs. Here runs with everything on are quiet (their standard deviation is "
         f"{spread[-1]:.2f} points) and others are not ({spread[0]:.2f} with nothing on, {spread.mean():.2f} on "
-        f"average), which favours leave-one-out. Right: the same gains with noise of one size everywhere. There "
-        f"leave-one-out needs {equal[0] / equal[1]:.1f} times the runs of the factorial for the same error."
+        f"average), which favours leave-one-out. Second: the same gains with noise of one size everywhere. There "
+        f"leave-one-out needs {equal[0] / equal[1]:.1f} times the runs of the factorial for the same error.",
     )
 
 
@@ -200,10 +213,11 @@ def seeds() -> Picture:
     gain = acc[rows[1:]].mean(axis=1) - acc[0].mean()
     j = int(np.argmin(np.where(gain > 0, gain, np.inf)))
     wrong = float(np.mean(acc[rows[j + 1]][:, None] <= acc[0][None, :]))
-    return figure, (
+    return Picture(
+        figure,
         f"Each circle is a run, each line the mean of its row: nothing but the seed differs within a row. From run to "
         f"run the standard deviation is {sigma:.2f} points, over all {len(acc)} combinations. {titles[j]} gains "
-        f"{_points(gain[j])} on the mean; with one run of each, it doesn't show in {100 * wrong:.0f} % of the pairs."
+        f"{_points(gain[j])} on the mean; with one run of each, it doesn't show in {100 * wrong:.0f} % of the pairs.",
     )
 
 
@@ -223,16 +237,17 @@ def intervals(times: int = 100) -> Picture:
     figure, axes = _figure(3.2)
     for study in range(times):
         colour = POST if misses[study, j] else YOURS
-        axes.plot([study] * 2, [low[study, j], high[study, j]], color=colour, lw=3 if misses[study, j] else 1.6)
+        axes.plot([study] * 2, [low[study, j], high[study, j]], color=colour, lw=3 if misses[study, j] else 1.2)
     axes.axhline(truth[j], color=INK, lw=1.2)
     axes.set(ylabel=f"gain of {titles[j]}, points", xlim=(-1, times))
     axes.grid(axis="y", color=GRID, lw=0.6)
     _finish(figure, axes, "study", grid=False)
-    return figure, (
+    return Picture(
+        figure,
         f"The 95 % interval of {titles[j]} in {times} replayed studies of 48 runs, and the true gain as a line. "
         f"{misses[:, j].sum()} of the {times} miss it, thick and orange. Of all rows of these studies "
         f"{100 * misses.mean():.1f} % miss. But {misses.any(axis=1).sum()} of the {times} tables have a row that "
-        f"misses; with the intervals for all rows at once {misses_together.any(axis=1).sum()}."
+        f"misses; with the intervals for all rows at once {misses_together.any(axis=1).sum()}.",
     )
 
 
@@ -252,11 +267,12 @@ def best_of_three() -> Picture:
     axes.set(yticks=[], ylabel="how often")
     _finish(figure, axes, "distance from the recipe's mean, points of Acc@1", legend=2)
     simulated = np.random.default_rng(0).standard_normal((100_000, 3)).max(axis=1).mean()
-    return figure, (
+    return Picture(
+        figure,
         f"All {picked[..., 0].size:,} threes of runs of the ground truth. The mean of 3 is right on average; the best "
         f"of 3 is {picked.max(axis=2).mean():.2f} points too high, {picked.max(axis=2).mean() / sigma:.2f} times a "
         f"recipe's standard deviation, {sigma:.2f} points on average. Simulated with normal noise, 100,000 times: "
-        f"{simulated:.2f} times. Values beyond the ends of the axis aren't drawn."
+        f"{simulated:.2f} times. Values beyond the ends of the axis aren't drawn.",
     )
 
 
@@ -287,10 +303,11 @@ def searching(runs: int = 74) -> Picture:
     axes.set(ylabel="Acc@1 on select, %")
     axes.grid(axis="y", color=GRID, lw=0.6)
     _finish(figure, axes, "run", legend=3)
-    return figure, (
+    return Picture(
+        figure,
         f"A search replayed on the ground truth. After {len(tried)} runs it takes a recipe that truly reaches "
         f"{true[at(now.best)]:.2f} % on the images it was searched on; the best of all {len(true)} reaches "
-        f"{true.max():.2f} %, no technique {true[0]:.2f} %, all of them {true[-1]:.2f} %."
+        f"{true.max():.2f} %, no technique {true[0]:.2f} %, all of them {true[-1]:.2f} %.",
     )
 
 
@@ -320,11 +337,12 @@ def winners(times: int = 2000) -> Picture:
     axes.set(ylabel="looks too good by, points")
     axes.grid(axis="y", color=GRID, lw=0.6)
     _finish(figure, axes, "recipes tried, one run each", legend=2, grid=False)
-    return figure, (
+    return Picture(
+        figure,
         f"How much better the best of many looks than it is, the mean of {times:,} draws from the ground truth. The "
         f"winner of {sizes[-1]} looks {same[-1]:.2f} points better than fresh runs of it on the same images, and "
         f"{other[-1]:.2f} better than fresh runs on images that had no say (in the mean over all recipes those images "
-        f"are {abs(easier):.2f} points {'easier' if easier > 0 else 'harder'}, which is taken off)."
+        f"are {abs(easier):.2f} points {'easier' if easier > 0 else 'harder'}, which is taken off).",
     )
 
 
@@ -339,6 +357,25 @@ PICTURES: dict[str, Callable[[], Picture]] = {
     "search": searching,
     "winners": winners,
 }
+
+
+def narrowed(figure: Figure) -> Figure:
+    """The same drawing for a phone: letters as large, panels below each other, a legend of fewer columns."""
+    panels, (_, height) = figure.axes, figure.get_size_inches()
+    grid = GridSpec(len(panels), 1, figure=figure)
+    for place, axes in enumerate(panels):
+        axes.set_subplotspec(grid[place])
+        axes.tick_params(labelleft=True)  # which panels beside each other may share
+    for legend in list(figure.legends):
+        names = [text.get_text() for text in legend.get_texts()]
+        handles = [handle for handle in legend.legend_handles if handle is not None]
+        legend.remove()
+        columns = 1 if max(map(len, names)) > 20 else 2
+        with mpl.rc_context(STYLE):
+            figure.legend(handles, names, loc="outside lower center", ncols=columns, frameon=False, fontsize=8.5)
+        height += 0.2 * (len(names) // columns)
+    figure.set_size_inches(NARROW, height * len(panels))
+    return figure
 
 
 def _figure(height: float) -> tuple[Figure, Axes]:

@@ -3,6 +3,7 @@
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from bakeoff.report.chart import COLOURS, DARK
 from bakeoff.report.page import Bullets, Code, Page, Picture, Table, Text
 from bakeoff.report.render.svg import inline
 
@@ -21,7 +22,7 @@ def render(page: Page) -> str:
     )
     environment.filters["kind"] = lambda block: _KINDS[type(block)]
     environment.filters["svg"] = _svg
-    return environment.get_template("page.html.j2").render(page=page)
+    return environment.get_template("page.html.j2").render(page=page, light=COLOURS, dark=DARK)
 
 
 def _svg(picture: Picture, narrow: bool) -> Markup:
