@@ -4,12 +4,15 @@ import io
 import json
 import os
 import re
+import resource
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import nbformat
 import numpy as np
@@ -358,6 +361,45 @@ def test_names_with_markup_stay_text(tmp_path: Path) -> None:
     shown = io.StringIO()
     terminal.show(Console(file=shown, width=120), results)
     assert "[red]no[/]" in shown.getvalue()
+
+
+def test_names_that_no_file_can_hold_become_printable(tmp_path: Path) -> None:
+    names = ("caf\udce9", "nul\x00", "\x1b[31mred", "two\nlines", "\u202eleft", "]]>", "na\u00efve")
+    found = results_of(tmp_path, images=140, classes=("0", "1", "2", "3", "4", "5", "6"))
+    found = replace(found, spec=replace(found.spec, classes=names, command="bakeoff \udce9\x07"))
+    for format in render.FORMATS:
+        path = render.write(found, format, tmp_path / f"found.{format}")
+        text = path.read_text()
+        told = text.replace("\\\\", "\\").replace("\\[", "[")
+        for name in (
+            "caf\\xe9",
+            "nul\\x00",
+            "\\x1b[31mred",
+            "two\\nlines",
+            "\\u202eleft",
+            "na\u00efve",
+            "bakeoff \\xe9\\x07",
+        ):
+            assert name in told, (format, name)
+        assert not set(text) & set("\x00\x07\x1b\u202e\udce9")
+    drawing = (tmp_path / "found-classes.svg").read_text()
+    ElementTree.fromstring(drawing)
+    assert "\\x1b[31mred" in drawing
+
+
+def test_a_full_disk_keeps_the_old_report(written: Path, results: Results, tmp_path: Path) -> None:
+    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+    for format in render.FORMATS:
+        path = tmp_path / f"found.{format}"
+        path.write_text("old")
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, usual[1]))
+        try:
+            with pytest.raises(RequestError, match="can't write the report to .*: File too large"):
+                render.write(results, format, path)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, usual)
+        assert path.read_text() == "old"
+    assert len(os.listdir(tmp_path)) == len(render.FORMATS)
 
 
 @pytest.mark.parametrize("width", [80, 140])

@@ -15,6 +15,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from bakeoff.errors import RequestError
+from bakeoff.files import printable
 from bakeoff.plan import Plan
 from bakeoff.report import words
 from bakeoff.report.baseline_vs_recipe import Change, class_changes, corner_runs
@@ -249,4 +250,5 @@ def _limits(table: Sequence[EffectRow]) -> tuple[float, float]:
 
 
 def _short(name: str, length: int = 24) -> str:
+    name = printable(name)
     return name if len(name) <= length else f"{name[: length - 1]}…"

@@ -1,5 +1,9 @@
 """The whole report of a study: which sections it has, in which order."""
 
+from dataclasses import fields, is_dataclass, replace
+from typing import Any
+
+from bakeoff.files import printable
 from bakeoff.report import words
 from bakeoff.report.page import Page, Section
 from bakeoff.report.rows import rows
@@ -32,9 +36,22 @@ def page(results: Results) -> Page:
         numbers.claims(table),
     ]
     about = "A recipe for" if results.found else "What each technique buys on"
-    return Page(
+    whole = Page(
         title=f"{about} {words.dataset(results.spec.task)}",
         notices=notices(results),
         headline=headline(results, table),
         sections=tuple(section for section in sections if section),
     )
+    printed: Page = _printed(whole)
+    return printed
+
+
+def _printed(value: Any) -> Any:
+    """The same with names from outside in it, of classes, folders or commands, as every format can show them."""
+    if isinstance(value, str):
+        return printable(value)
+    if isinstance(value, tuple):
+        return tuple(map(_printed, value))
+    if is_dataclass(value) and not isinstance(value, type):
+        return replace(value, **{each.name: _printed(getattr(value, each.name)) for each in fields(value)})
+    return value

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Sequence
 from pathlib import PurePath
 
+from bakeoff.files import printable
 from bakeoff.stats.noise import Noise
 from bakeoff.stats.table import Effect
 from bakeoff.technique import Claim
@@ -131,7 +132,7 @@ def title(technique: str) -> str:
     from bakeoff import techniques  # whose modules take a moment to load
 
     step = next((row.step for row in blog_rows() if row.technique == technique), None)
-    return step.removeprefix("+ ") if step else techniques.title(technique)
+    return step.removeprefix("+ ") if step else printable(techniques.title(technique))
 
 
 def provenance(claim: Claim) -> str:
