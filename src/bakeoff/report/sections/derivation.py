@@ -80,6 +80,7 @@ def found(results: Results) -> Section | None:
             Table(
                 (Column("Technique"), Column("Tried", True), Column("Believed, points", True), Column("Decision")),
                 tuple(_decision(results, index, tried) for index in range(len(names))),
+                wide=True,
             ),
             *_strengths(results),
         ),
@@ -119,7 +120,8 @@ def _decision(results: Results, index: int, tried: Sequence[DesignPoint]) -> tup
     belief, kept = results.found.in_recipe, bool(results.found.look.incumbent.best[index])
     mean, sd, positive = (float(values[index]) for values in (belief.mean, belief.sd, belief.positive))
     sure = positive if kept else 1 - positive
-    why = f"{'helps' if kept else 'hurts'} with probability {words.percent(sure)}"
+    probability = f"over 99{words.PERCENT}" if sure > 0.99 else words.percent(sure)  # 100 % would be certain
+    why = f"{'helps' if kept else 'hurts'} with probability {probability}"
     return (
         Cell(words.title(results.spec.training[index])),
         Cell(f"{sum(row.configuration[index] for row in tried)} of {len(tried)}"),
