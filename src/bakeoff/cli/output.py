@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 if TYPE_CHECKING:
-    from bakeoff.report.console.observer import Terminal
+    from bakeoff.report.console.observer import Progress
 
 
 def consoles(as_json: bool) -> tuple[Console, Console]:
@@ -19,8 +19,9 @@ def print_json(data: Any) -> None:
     print(json.dumps(data, indent=1))
 
 
-def observer(quiet: bool) -> "Terminal":
+def observer(quiet: bool) -> "Progress":
     """What shows on standard error how the work goes, with its bar; quiet: nothing."""
-    from bakeoff.report.console.observer import Terminal
+    from bakeoff.report.console.observer import Progress
+    from bakeoff.report.console.views import TerminalDisplay
 
-    return Terminal(Console(stderr=True, quiet=quiet, highlight=False))
+    return Progress(TerminalDisplay(Console(stderr=True, quiet=quiet, highlight=False)))

@@ -1,7 +1,7 @@
 """From a study's runs to what is said about them."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -11,7 +11,7 @@ from bakeoff.runs.record import RunRecord
 from bakeoff.stats import effects
 from bakeoff.stats.interactions import Interaction, interactions
 from bakeoff.stats.noise import Noise, measure
-from bakeoff.stats.outcomes import Bools, Floats, Hits, Runs
+from bakeoff.stats.outcomes import Bools, Hits, Runs
 from bakeoff.stats.table import DEFAULT, AnalysisOptions, Effect
 from bakeoff.study.found import Found, found_by
 from bakeoff.study.gather import Gathered, Records, outcomes
@@ -118,24 +118,13 @@ def analyse(gathered: Gathered, options: AnalysisOptions = DEFAULT) -> Results:
     k, recipe = len(spec.training), spec.recipe_levels
     nothing = np.zeros(len(spec.names), bool)
     at_recipe = runs.view_at(recipe[k:])
-    noise = measure(runs, runs.view_average() if spec.design == "factorial" else at_recipe)
+    noise = _noise(spec, runs)
     stage = gathered.first_stage
     first_stage = outcomes(spec, spec.rows[:stage], records[:stage]) if stage else None
     names = list(spec.names)
     in_recipe: list[Effect] = []
     pairs: list[Interaction] = []
-    match spec.design:
-        case "factorial":
-            main = effects.averaged(runs, names, options, first_stage)
-        case "leave-one-out":
-            main = effects.switched(runs, names, recipe, "leave_one_out", options)
-        case "proof":
-            noise = measure(runs.near(recipe[:k], 1), at_recipe)  # the baseline's runs may scatter more
-            main = effects.switched(runs, names, recipe, "leave_one_out", options)
-        case "add-one":
-            main = effects.switched(runs, names, nothing, "add_one", options)
-        case _:
-            main = effects.stacked(runs, names, [names.index(name) for name in spec.order], options)
+    main = _main(spec, runs, options, first_stage)
     if spec.design in ("factorial", "proof") and len(known):
         fitted = effects.surface(known, measure(known, at_recipe), at_recipe)
         direct = main if spec.design == "proof" else ()
@@ -200,17 +189,37 @@ def _over_published(gathered: Gathered, options: AnalysisOptions) -> Effect | No
     return effects.total(table, np.ones(1, bool), np.zeros(1, bool), options)
 
 
-def so_far(spec: StudySpec, acc: Mapping[int, float]) -> dict[str, float]:
-    """Rough gains of the training techniques in points while runs are still missing, largest first; {} too early.
+def so_far(spec: StudySpec, records: Records) -> list[Effect]:
+    """The effects that a study is for while runs are still missing, in intervals that hold however often one looks.
 
-    acc: row -> Acc@1 in percent, of the rows that are done.
+    records: what stands for each of its rows.
     """
-    x: Floats = np.column_stack([np.ones(len(acc)), spec.matrix[list(acc)]]).astype(float)
-    if len(acc) <= x.shape[1] or np.linalg.matrix_rank(x) < x.shape[1]:
-        return {}
-    slopes = np.linalg.lstsq(x, np.array(list(acc.values())), rcond=None)[0][1:]
-    gains = dict(zip(spec.training, slopes.tolist(), strict=True))
-    return dict(sorted(gains.items(), key=lambda item: -abs(item[1])))
+    runs = outcomes(spec, spec.rows, records)
+    return _main(spec, runs, replace(DEFAULT, unplanned=True)) if len(runs) else []
+
+
+def _noise(spec: StudySpec, runs: Runs) -> Noise:
+    """From run to run, of what the main effects are made of."""
+    k, recipe = len(spec.training), spec.recipe_levels
+    if spec.design == "factorial":
+        return measure(runs, runs.view_average())
+    if spec.design == "proof":
+        runs = runs.near(recipe[:k], 1)  # the baseline's runs may scatter more
+    return measure(runs, runs.view_at(recipe[k:]))
+
+
+def _main(spec: StudySpec, runs: Runs, options: AnalysisOptions, first_stage: Runs | None = None) -> list[Effect]:
+    """The table that the design is for."""
+    names, recipe = list(spec.names), spec.recipe_levels
+    match spec.design:
+        case "factorial":
+            return effects.averaged(runs, names, options, first_stage)
+        case "leave-one-out" | "proof":
+            return effects.switched(runs, names, recipe, "leave_one_out", options)
+        case "add-one":
+            return effects.switched(runs, names, np.zeros_like(recipe), "add_one", options)
+        case _:
+            return effects.stacked(runs, names, [names.index(name) for name in spec.order], options)
 
 
 def _corner(spec: StudySpec, levels: Bools, runs: Runs, runs_k: Runs) -> Corner:

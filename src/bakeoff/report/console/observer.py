@@ -1,151 +1,159 @@
-"""What happens, shown on a terminal: a bar, or a plain line now and then where nothing can be redrawn."""
+"""What happens, shown: news in lines that stay, how far it is in a bar."""
 
 import time
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn
-
 from bakeoff.events import DataFound, Event, ImagesCopied, ImagesRead, RunEnded, TechniqueSkipped, TrainingProgress
 from bakeoff.report import words
 from bakeoff.report.console import derivation
+from bakeoff.report.console.bar import Bar, Known
 from bakeoff.report.console.preview import show_enlargement, show_preview
+from bakeoff.report.console.views import Display
 from bakeoff.runs.store import Store
 from bakeoff.study.analyse import so_far
+from bakeoff.study.decide import SearchState
 from bakeoff.study.events import SearchPlanned, SearchStage, StudyEnlarged, StudyPlanned
-from bakeoff.study.gather import read_row
+from bakeoff.study.gather import read, read_row
 from bakeoff.study.spec import StudySpec
 
-_LINE_SECONDS = 5.0
-_READING_SECONDS = 2.0
+_FAILURES = 3  # failed runs that are told one by one; the others are counted
+_LOOK_SHARE = 0.05  # of the time, that goes into looking at the results so far
+_EFFECTS = 3  # largest ones, that are shown while a study runs
 
 
-class Terminal:
+class Progress:
     """An observer that shows trainings, studies and derivations; its context ends the bar.
 
     When it is interrupted, it says what is known of a derivation.
     """
 
-    def __init__(self, console: Console) -> None:
-        self.console = console
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            TextColumn("{task.fields[facts]}"),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        )
-        self._task = self._bar.add_task("", total=None, facts="starting", visible=False)
-        self._began = self._told = time.monotonic()
-        self._done = 0
+    def __init__(self, display: Display) -> None:
+        self.display = display
+        self._began = time.monotonic()
+        self._done = self._failed = 0
+        self._stage = "runs"
         self._interim: _Interim | None = None
-        self._known = ""
+        self._asked: SearchPlanned | None = None
+        self._state: SearchState | None = None
+        self._last = ""
 
     def __enter__(self) -> Self:
-        self._bar.start()
+        self.display.open()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
-        self._bar.stop()
-        if kind is not None and issubclass(kind, KeyboardInterrupt) and self._known:
-            self._say(self._known)
+        self.display.close(self._last)
+        if kind is not None and issubclass(kind, KeyboardInterrupt) and self._asked:
+            asked, now = self._asked.asked, self._state
+            known = derivation.incumbent(asked, now) if now else "nothing is known yet: the opening hasn't ended"
+            self.display.say(known)
 
     def __call__(self, event: Event) -> None:
         """Show what happened."""
         match event:
             case TechniqueSkipped():
-                self._say(f"left out: {event.technique}, {event.reason}")
+                self.display.say(f"left out: {event.technique}, {event.reason}")
             case TrainingProgress():
                 self._training(event)
             case DataFound():
                 for note in event.notes:
-                    self._say(f"data: {note}")
-            case ImagesCopied() | ImagesRead():
-                self._images(event)
+                    self.display.say(f"data: {note}")
+            case ImagesCopied():
+                self._counted("copying", event.done, event.total, "image")
+            case ImagesRead():
+                self._counted(event.what, event.done, event.total, "image")
             case StudyPlanned():
-                show_preview(self.console, event)
+                self.display.table(lambda console: show_preview(console, event))
                 self._begin("runs", _Interim(event.spec, event.store))
             case StudyEnlarged():
-                show_enlargement(self.console, event)
+                self.display.table(lambda console: show_enlargement(console, event))
                 self._begin("runs", _Interim(event.larger, event.store))
             case SearchPlanned():
-                derivation.show_plan(self.console, event.asked)
-                self._known = "nothing is known yet: the opening hasn't ended"
+                self._asked = event
+                self.display.table(lambda console: derivation.show_plan(console, event.asked))
             case SearchStage():
-                for line in derivation.planned(event):
-                    self._say(line)
-                if event.now is not None:
-                    self._known = derivation.incumbent(event.asked, event.now)
+                for line in derivation.news(event, self._stage, self._state):
+                    self.display.say(line)
+                self._state = event.now or self._state
                 self._begin(event.stage, None)
             case RunEnded():
                 self._run(event)
 
-    def _images(self, now: ImagesCopied | ImagesRead) -> None:
-        what = "copying" if isinstance(now, ImagesCopied) else now.what
-        facts = f"{now.done:,} of {now.total:,} images"
-        if self.console.is_terminal:
-            going = now.done < now.total
-            self._bar.update(
-                self._task, description=what, total=now.total, completed=now.done, facts=facts, visible=going
-            )
-        elif time.monotonic() - self._told >= _READING_SECONDS:
-            self._told = time.monotonic()
-            self._say(f"{what} {facts}")
+    def _begin(self, stage: str, interim: "_Interim | None") -> None:
+        self._began, self._done, self._stage, self._interim = time.monotonic(), 0, stage, interim
+        self.display.bar(Bar(stage, facts=("starting",), known=self._known()))
 
-    def _begin(self, what: str, interim: "_Interim | None") -> None:
-        self._began, self._done, self._interim = time.monotonic(), 0, interim
-        self._bar.reset(self._task, description=what, total=None, facts="starting", visible=True)
+    def _counted(self, what: str, done: int, total: int, noun: str) -> None:
+        self.display.bar(Bar(what, done / max(total, 1), facts=(f"{done:,} of {words.counted(total, noun)}",)))
 
     def _training(self, now: TrainingProgress) -> None:
         facts = (
-            f"loss {now.loss:.3f}, Acc@1 {now.acc1:.0f} %, {now.images_per_second:,.0f} images/s, "
-            f"{words.duration(now.seconds_left)} left, {100 * now.data_wait:.0f} % waiting for data"
+            f"loss {now.loss:.3f}",
+            f"Acc@1 {now.acc1:.0f} %",
+            f"{now.images_per_second:,.0f} images/s",
+            f"{100 * now.data_wait:.0f} % waiting for data",
+            f"step {now.step:,} of {now.steps:,}",
         )
-        if self.console.is_terminal:
-            shown = f"{100 * now.step / now.steps:3.0f} %  {facts}"
-            self._bar.update(
-                self._task, description="training", total=now.steps, completed=now.step, facts=shown, visible=True
-            )
-        elif time.monotonic() - self._told >= _LINE_SECONDS:
-            self._told = time.monotonic()
-            self._say(f"step {now.step:,} of {now.steps:,}, {facts}")
+        self.display.bar(Bar("training", now.step / now.steps, now.seconds_left, facts))
+        took = words.duration(time.monotonic() - self._began)
+        self._last = f"trained: {words.counted(now.step, 'step')}, {took}, {', '.join(facts[:3])}"
 
     def _run(self, ended: RunEnded) -> None:
         self._done += 1
-        rest = (time.monotonic() - self._began) / self._done * ended.left
+        took = time.monotonic() - self._began
         if ended.status != "done":
-            self._say(f"a run {ended.status}: {ended.reason}")
-        gains = self._interim.after(ended.run) if self._interim else ""
-        facts = f"{self._done} done, {ended.left} left, {words.duration(rest)}{gains}"
-        self._bar.update(self._task, total=self._done + ended.left, completed=self._done, facts=facts)
-        if not self.console.is_terminal and self._interim:
-            self._say(facts)
+            self._failed += 1
+            if self._failed <= _FAILURES:
+                self.display.say(f"a run {ended.status}: {ended.reason}")
+            elif self._failed == _FAILURES + 1:
+                self.display.say("more runs failed; they are counted")
+        if self._interim:
+            self._interim.after(ended.run)
+        done = (f"{self._done} done", f"{ended.left} left", *([f"{self._failed} failed"] if self._failed else []))
+        share = self._done / (self._done + ended.left)
+        left = took / self._done * ended.left if ended.left else None
+        self.display.bar(Bar(self._stage, share, left, done, self._known()))
+        self._last = f"{self._stage}: {', '.join(done)}, {words.duration(took)}"
 
-    def _say(self, text: str) -> None:
-        self.console.print(text, soft_wrap=True, markup=False, highlight=False)
+    def _known(self) -> Known:
+        """What the runs so far say."""
+        if self._interim and self._interim.known:
+            return (("so far", self._interim.known),)
+        if self._asked and self._state:
+            return derivation.known(self._asked.asked, self._state)
+        return ()
 
 
 class _Interim:
-    """Rough gains while a study runs: to read all of its runs again after each of them would take hours."""
+    """Effects while a study runs that are known already, with intervals that hold however often one looks.
+
+    Only the run that ended is read again, and what is known is worked out as often as takes little of the time.
+    """
 
     def __init__(self, spec: StudySpec, store: Store) -> None:
         self.spec, self.store = spec, store
         self.row_of = {run: index for index, row in enumerate(spec.rows) for run in row.runs}
-        self.acc: dict[int, float] = {}
-        for index in range(len(spec.rows)):
-            self._look(index)
+        self.records = read(store, spec, spec.rows)
+        self.known: tuple[str, ...] = ()
+        self._next = 0.0
 
-    def after(self, run: str) -> str:
-        """What the runs so far say, in words."""
-        if run in self.row_of:
-            self._look(self.row_of[run])
-        largest = list(so_far(self.spec, self.acc).items())[:3]
-        gains = ", ".join(f"{name} {gain:+.2f}" for name, gain in largest)
-        return f"; so far {gains}" if gains else ""
-
-    def _look(self, index: int) -> None:
-        record = read_row(self.store, self.spec.rows[index], [self.spec.eval_settings[-1].view])
-        if record and record.status == "done":
-            self.acc.update((index, view.acc["acc1"]) for view in record.views)
+    def after(self, run: str) -> None:
+        """Take a run in that ended."""
+        if run not in self.row_of:
+            return
+        index = self.row_of[run]
+        views = [setting.view for setting in self.spec.eval_settings]
+        self.records[index] = read_row(self.store, self.spec.rows[index], views)
+        began = time.monotonic()
+        if began < self._next:
+            return
+        effects = [effect for effect in so_far(self.spec, self.records) if effect.low > 0 or effect.high < 0]
+        largest = sorted(effects, key=lambda effect: -abs(effect.gain_pp))[:_EFFECTS]
+        digits = words.digits(effects)
+        self.known = tuple(
+            f"{effect.technique} {effect.gain_pp:+.{digits}f} ({effect.low:+.{digits}f} to {effect.high:+.{digits}f})"
+            for effect in largest
+        )
+        ended = time.monotonic()
+        self._next = ended + (ended - began) / _LOOK_SHARE
