@@ -128,9 +128,9 @@ def evaluate(
 ) -> View:
     """Evaluate a trained run on a split: `select`, `report` or, where the data set has one, the official `test`.
 
-    run: its id, or the first characters. topk: which Acc@k. ema: the averaged weights or the last ones (None: as the
-    run's plan says). resize_px, crop_px: another inference size. task, model: what the run's task and network come
-    from, where that is a file or an object.
+    run: its id, the first characters, or "last". topk: which Acc@k. ema: the averaged weights or the last ones (None:
+    as the run's plan says). resize_px, crop_px: another inference size. task, model: what the run's task and network
+    come from, where that is a file or an object.
     """
     from bakeoff.inference import evaluate as inference
 
@@ -150,7 +150,8 @@ def predict(
 ) -> "Iterator[Prediction]":
     """The `topk` most likely classes of each image file, with their probabilities, most likely first.
 
-    model: as for `evaluate`.
+    run: as for `evaluate`. images: files, folders with all below them, or patterns such as "*.png". One that can't be
+    read comes with an `error`, and no classes. model: as for `evaluate`.
     """
     from bakeoff.inference import predict as inference
 

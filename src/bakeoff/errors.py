@@ -1,7 +1,7 @@
 """Errors that are for people: one line that says what was wrong, where, and what would be right."""
 
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -36,11 +36,17 @@ class UnknownName(RequestError):
     """A name that doesn't exist."""
 
 
+def some(names: Sequence[str], most: int = 30) -> str:
+    """The names, or the first of so many that nobody would read them all."""
+    rest = len(names) - most
+    return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")
+
+
 def unknown(what: str, name: str, known: Iterable[str]) -> UnknownName:
     """The error for a name that doesn't exist, with the nearest ones that do."""
     known = list(known)
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(known)}"
+    hint = f"did you mean {near[0]}?" if near else f"there are: {some(known)}"
     return UnknownName(f"unknown {what} '{name}'; {hint}")
 
 

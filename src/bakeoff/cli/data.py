@@ -21,7 +21,10 @@ def check(
     quiet: options.Quiet = False,
     debug: options.Debug = False,
 ) -> None:
-    """What is in a data set: classes, sizes, splits, duplicates, files that can't be read."""
+    """What is in a data set, and what is wrong with it.
+
+    Classes, sizes, splits, duplicates, files that can't be read.
+    """
     from bakeoff import api
     from bakeoff.report.console import data as found
 
@@ -42,7 +45,9 @@ def prepare(
     quiet: options.Quiet = False,
     debug: options.Debug = False,
 ) -> None:
-    """Make a smaller copy of a folder of images, once: training on it reads several times as fast.
+    """Make a smaller copy of a folder of images, once.
+
+    Training on it reads several times as fast.
 
     It has the same classes and splits, and results of its own: crops come from images with less detail.
     """

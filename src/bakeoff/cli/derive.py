@@ -37,7 +37,10 @@ def derive(
     quiet: options.Quiet = False,
     debug: options.Debug = False,
 ) -> None:
-    """Find the best recipe for your data under a budget, and prove it with fresh runs on images that took no part."""
+    """Find the best recipe for your data, and prove it.
+
+    Under a budget; the proof is fresh runs on images that took no part.
+    """
     from bakeoff import api
     from bakeoff.recipes.request import Request
     from bakeoff.report.console import derivation, study

@@ -24,7 +24,10 @@ def handin(
     quiet: options.Quiet = False,
     debug: options.Debug = False,
 ) -> None:
-    """Make the folder to hand in: notebook, narrative, analysis, report, and what is left for you to write."""
+    """Make the folder to hand in.
+
+    It holds the notebook, a narrative, an analysis, the report, and what is left for you to write.
+    """
     from bakeoff import api, recipes
     from bakeoff.teach.pick import pick
 

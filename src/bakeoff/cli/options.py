@@ -11,6 +11,8 @@ from bakeoff.errors import RequestError, unknown
 if TYPE_CHECKING:
     from bakeoff.ablation.design import Design
 
+RUN_HELP = "Id of a run, its first characters, or last: the one that ended last."
+Run = Annotated[str, typer.Argument(help=RUN_HELP)]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, all else on standard error.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Results only: no progress.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]

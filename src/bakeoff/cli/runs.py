@@ -1,39 +1,56 @@
 """What is in the store."""
 
+import sys
 from typing import Annotated
 
 import typer
 
 from bakeoff.cli import options
 from bakeoff.cli.output import consoles, print_json
+from bakeoff.errors import RequestError
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
 
 @app.command("list")
 def list_(
+    study: Annotated[str | None, typer.Option(help="Only runs of this study.")] = None,
+    task: Annotated[str | None, typer.Option(help="Only runs on this task.")] = None,
+    status: Annotated[str | None, typer.Option(help="Only these: done, diverged, crashed or interrupted.")] = None,
+    sort: Annotated[str, typer.Option(help="age, task, status, acc1 (best first) or time.")] = "age",
     store: options.StoreDir = None,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
     debug: options.Debug = False,
 ) -> None:
-    """All runs, oldest first."""
+    """All runs, oldest first, a line each.
+
+    Where there is no room for all columns, time, seed, model and techniques are left out, in this order.
+    """
     from bakeoff.report.console import runs
+    from bakeoff.report.console.text import say
     from bakeoff.runs.store import open_store
+    from bakeoff.study.runs import SORTS, listed
 
     kept = open_store(store)
-    records = [record for run in kept.ids() if (record := kept.read(run))]
+    order = options.one_of(sort, "--sort", SORTS)
+    records, broken = listed(kept, study, task, status, order)
+    out, err = consoles(as_json)
+    for reason in broken.values():
+        say(err, f"left out: {reason}")
     if as_json:
         print_json([record.as_json() for record in records])
     elif records:
-        runs.show_runs(consoles(False)[0], records)
+        runs.show_runs(out, records)
+    elif kept.ids():
+        say(out, f"no such runs in {kept.root}")
     else:
-        consoles(False)[0].print(f"no runs in {kept.root}; start with: bakeoff train --task digits")
+        say(out, f"no runs in {kept.root}; start with: bakeoff train --task digits")
 
 
 @app.command("show")
 def show(
-    run: Annotated[str, typer.Argument(help="Id of a run, or its first characters.")],
+    run: options.Run,
     store: options.StoreDir = None,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
@@ -41,15 +58,59 @@ def show(
 ) -> None:
     """One run: its plan, every evaluation of it, and where its files are."""
     from bakeoff.report.console import runs
+    from bakeoff.report.console.text import say
     from bakeoff.runs.store import open_store
+    from bakeoff.study.runs import studies_of
 
     kept = open_store(store)
     record = kept.get(kept.find(run))
+    studies = list(studies_of(kept, [record.run_id]))
     if as_json:
-        print_json(record.as_json())
+        print_json({**record.as_json(), "studies": studies})
+        return
+    out, _ = consoles(False)
+    plan = kept.plan(record)
+    runs.show_record(out, record, kept.folder(record.run_id))
+    if studies:
+        say(out, f"part of {', '.join(studies)}")
+    out.print()
+    runs.show_plan(out, plan, {}, {})
+
+
+@app.command("rm")
+def remove(
+    run: Annotated[list[str], typer.Argument(help=options.RUN_HELP, metavar="RUN...")],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False,
+    store: options.StoreDir = None,
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
+    debug: options.Debug = False,
+) -> None:
+    """Remove runs, with their weights and evaluations.
+
+    Asks first, and names the studies that rest on them.
+    """
+    from bakeoff.files import printable
+    from bakeoff.report.console.text import say
+    from bakeoff.report.words import counted
+    from bakeoff.runs.store import open_store
+    from bakeoff.study.runs import studies_of
+
+    kept = open_store(store)
+    found = list(dict.fromkeys(kept.find(each) for each in run))
+    studies = studies_of(kept, found)
+    out, err = consoles(as_json)
+    for study, used in studies.items():
+        say(err, f"{study} rests on {', '.join(used)}: without, it lacks {counted(len(used), 'run')}")
+    if not yes:
+        what = printable(f"remove {', '.join(found)} from {kept.root}")
+        if not sys.stdin.isatty():
+            raise RequestError(f"nobody can be asked whether to {what}: say --yes")
+        if not typer.confirm(f"{what}?", err=True):
+            raise RequestError("nothing was removed")
+    for each in found:
+        kept.remove(each)
+    if as_json:
+        print_json({"removed": found, "studies": studies})
     else:
-        out, _ = consoles(False)
-        plan = kept.plan(record)
-        runs.show_record(out, record, kept.folder(record.run_id))
-        out.print()
-        runs.show_plan(out, plan, {}, {})
+        say(out, f"removed {', '.join(found)}")

@@ -36,7 +36,10 @@ def ablate(
     quiet: options.Quiet = False,
     debug: options.Debug = False,
 ) -> None:
-    """Measure what each technique of a recipe buys on your data, with intervals, beside what post and papers claim."""
+    """Measure what each technique of a recipe buys on your data.
+
+    With intervals, beside what post and papers claim.
+    """
     from bakeoff import api
     from bakeoff.recipes.request import Request
     from bakeoff.report.console import preview, study
@@ -74,7 +77,10 @@ def report(
     quiet: options.Quiet = False,
     debug: options.Debug = False,
 ) -> None:
-    """Write the report of a study, from the store alone; while runs are missing, of what is there."""
+    """Write the report of a study.
+
+    From the store alone; while runs are missing, of what is there.
+    """
     from bakeoff import api
     from bakeoff.report.console import study
     from bakeoff.report.render import FORMATS

@@ -30,7 +30,10 @@ def show(
     quiet: options.Quiet = False,
     debug: options.Debug = False,
 ) -> None:
-    """The card of a technique: what it does, who claims what for it, and whether that was checked."""
+    """The card of a technique.
+
+    What it does, who claims what for it, and whether that was checked.
+    """
     from bakeoff.teach import cards, console
 
     card = cards.card(name)

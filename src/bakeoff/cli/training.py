@@ -1,7 +1,7 @@
 """Train, evaluate, predict."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -29,7 +29,10 @@ def train(
     quiet: options.Quiet = False,
     debug: options.Debug = False,
 ) -> None:
-    """Train a classifier, or go on with it; a run that the store has is not trained again."""
+    """Train a classifier, or go on with it.
+
+    A run that the store has is not trained again.
+    """
     from bakeoff import api
     from bakeoff.recipes.request import Request
     from bakeoff.report.console import runs
@@ -62,7 +65,7 @@ def train(
 
 
 def evaluate(
-    run: Annotated[str, typer.Argument(help="Id of a run, or its first characters.")],
+    run: options.Run,
     split: Annotated[str, typer.Option(help="select, report, or test where the data set has one.")] = "report",
     topk: Annotated[str, typer.Option(help="Which Acc@k.")] = "1,5",
     ema: Annotated[bool | None, typer.Option("--ema/--no-ema", help="Averaged or last weights [as planned].")] = None,
@@ -99,8 +102,11 @@ def evaluate(
 
 
 def predict(
-    run: Annotated[str, typer.Argument(help="Id of a run, or its first characters.")],
-    images: Annotated[list[Path], typer.Argument(help="Image files.")],
+    run: options.Run,
+    images: Annotated[
+        list[Path],
+        typer.Argument(metavar="IMAGE...", help="Image files, folders, or patterns such as '*.png'."),
+    ],
     topk: Annotated[int, typer.Option(min=1, help="How many classes to name.")] = 5,
     model: options.ModelFile = None,
     device: options.Device = "auto",
@@ -109,16 +115,28 @@ def predict(
     quiet: options.Quiet = False,
     debug: options.Debug = False,
 ) -> None:
-    """Name the most likely classes of images."""
-    from bakeoff import api
+    """Name the most likely classes of images.
 
-    out, _ = consoles(as_json)
-    answers = []
+    A line for each image. One that can't be read is named on standard error, the others are done, and the exit status
+    is 1.
+    """
+    from bakeoff import api
+    from bakeoff.report.console.text import say_path
+
+    out, err = consoles(as_json)
+    answers: list[dict[str, Any]] = []
+    failed = 0
     for found in api.predict(run, images, topk=topk, model=model, device=device, store=store):
+        if found.error:
+            failed += 1
+            answers.append({"image": str(found.image), "error": found.error})
+            say_path(err, str(found.image), found.error)
+            continue
         best = found.classes
         answers.append({"image": str(found.image), "classes": [{"class": name, "probability": p} for name, p in best]})
         if not as_json:
-            words = ", ".join(f"{name} {100 * p:.1f} %" for name, p in best)
-            out.print(f"{found.image}: {words}", soft_wrap=True, highlight=False, markup=False)
+            say_path(out, str(found.image), ", ".join(f"{name} {100 * p:.1f} %" for name, p in best))
     if as_json:
         print_json(answers)
+    if failed:
+        raise BakeoffError(f"{failed} of {len(answers)} images can't be read")

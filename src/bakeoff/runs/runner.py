@@ -79,7 +79,7 @@ def run_plan(
                 versions={name: version(name) for name in ("bakeoff", "torch", "torchvision", "numpy")},
                 started=record.started if record else _now(),
             )
-            with _failures_recorded(store, start):
+            with _failures_recorded(store, start, record):
                 record = _train(plan, dataset, where, start, observer)
         if record.status == "done":
             if extra_evaluations is None:
@@ -176,10 +176,19 @@ def _train(plan: Plan, dataset: Dataset, where: Workspace, start: RunRecord, obs
 
 
 @contextmanager
-def _failures_recorded(store: Store, start: RunRecord) -> Iterator[None]:
-    """Keep the reason of a crash with the run; a full disk and the like become one line."""
+def _failures_recorded(store: Store, start: RunRecord, before: RunRecord | None) -> Iterator[None]:
+    """Keep the reason of a crash with the run; a full disk and the like become one line.
+
+    Of a wrong request, such as a model that doesn't exist, nothing is left but what was there before.
+    """
     try:
         yield
+    except RequestError:
+        if before is None:
+            store.discard(start.run_id)
+        else:
+            store.write(before)
+        raise
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
         _record_crash(store, start, f"{error.strerror or error}{where}")

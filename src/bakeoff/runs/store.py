@@ -14,6 +14,7 @@ Nothing outside this file knows where things are.
 
 import json
 import os
+import shutil
 import zlib
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping
@@ -28,11 +29,12 @@ from filelock import FileLock, Timeout
 from pydantic import ValidationError
 from pydantic_core import from_json
 
-from bakeoff.errors import BakeoffError, RequestError, explain_validation, unknown
+from bakeoff.errors import BakeoffError, RequestError, explain_validation, some, unknown
 from bakeoff.files import tidy, write_json
 from bakeoff.plan import Plan
 from bakeoff.runs.record import Losses, RunRecord, View, metrics_of
 
+LAST = "last"  # instead of an id
 FORMAT = 1  # of a store; raised by whatever an older version would misread
 Document = Literal["study", "search"]  # what is kept of a study before its first run
 _NOUNS: dict[Document, str] = {"study": "study", "search": "derivation"}
@@ -78,13 +80,16 @@ class Store:
         return self.folder(run) / "checkpoint.safetensors"
 
     def find(self, prefix: str) -> str:
-        """The run whose id starts with `prefix`. Raises RequestError if there is none or more than one."""
+        """The run whose id starts with `prefix`; `last`: the one that came to its end last.
+
+        Raises RequestError if there is none or more than one.
+        """
         ids = self.ids()
-        found = [run for run in ids if run.startswith(prefix)]
+        found = ids[-1:] if prefix == LAST else [run for run in ids if run.startswith(prefix)]
         if len(found) == 1:
             return found[0]
         if found:
-            raise RequestError(f"run '{prefix}' is ambiguous in {self.root}: {', '.join(found)}")
+            raise RequestError(f"run '{prefix}' is ambiguous in {self.root}: {some(found)}")
         if not ids:
             raise RequestError(f"no runs in {self.root}; start with: bakeoff train --task digits")
         raise unknown(f"run in {self.root}", prefix, ids)
@@ -170,6 +175,16 @@ class Store:
             raise BakeoffError(f"run {run} in {self.root} has no evaluation {view}")
         return np.unpackbits(found.packed_hits(k), count=found.n).astype(bool)
 
+    def remove(self, run: str) -> None:
+        """Remove a run with all of its files. Raises BakeoffError if another process is training it."""
+        with self.locked(run):
+            self.discard(run)
+
+    def discard(self, run: str) -> None:
+        """Remove a run that the caller holds; its record first, so that nobody finds half of it."""
+        (self.folder(run) / "run.json").unlink(missing_ok=True)
+        shutil.rmtree(self.folder(run))
+
     @contextmanager
     def locked(self, run: str) -> Iterator[None]:
         """Hold a run alone; a process that dies lets go, and what it hadn't written whole is removed.
@@ -237,7 +252,11 @@ def open_store(root: Store | Path | str | None = None) -> Store:
 def _load(path: str) -> dict[str, Any] | None:
     try:
         with open(path, "rb", buffering=0) as file:
-            data: dict[str, Any] = from_json(file.read())
+            data = from_json(file.read())
     except (FileNotFoundError, NotADirectoryError):
         return None
+    except ValueError as error:
+        raise RequestError(f"{path} isn't whole, or isn't JSON ({error}): move it away") from None
+    if not isinstance(data, dict):
+        raise RequestError(f"{path} isn't what bakeoff writes: move it away")
     return data

@@ -58,9 +58,9 @@ def say_beside(console: Console, head: Text, text: Text, indent: int) -> None:
         head = Text()
 
 
-def say_path(console: Console, label: str, path: object) -> None:
-    """Print where something is, in one line, so that it can be copied."""
-    _line(console, plain(f"{label}: {path}"))
+def say_path(console: Console, label: str, what: object) -> None:
+    """Print where something is, or what a file holds, in one line, so that it can be copied."""
+    _line(console, plain(f"{label}: {what}"))
 
 
 def _line(console: Console, line: Text) -> None:
