@@ -1,6 +1,7 @@
 """The notebooks run from a fresh kernel without a network, and what is kept of them is what a reader should see."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -126,3 +127,23 @@ def test_two_executions_leave_the_same_file_and_have_no_network(tmp_path: Path) 
     refused, data = (cell.outputs[0].text for cell in code_cells(path))
     assert "refused" in refused
     assert data == f"{Path('here').resolve()}\n"
+
+
+def test_what_takes_a_while_shows_one_bar_that_ends_as_one_line(tmp_path: Path) -> None:
+    path = written(
+        tmp_path / "bar.ipynb",
+        "import bakeoff as bo\nrecord = bo.train(length=0.5, device='cpu', store='runs')",
+        "results = bo.ablate(design='add-one', seeds=1, length=0.02, jobs=1, store='runs')",
+        "record = bo.train(length=0.1, device='cpu', store='runs', observer=lambda event: None)",
+        "try:\n    bo.train(model='resnt18', store='runs')\nexcept bo.RequestError as error:\n    print(error)",
+    )
+    done = run(path)
+    assert done.returncode == 0, done.stderr
+    trained, studied, silent, wrong = (cell.outputs for cell in code_cells(path))
+    for outputs, text in ((trained, r"trained: 188 steps"), (studied, r"runs: \d+ done, 0 left")):
+        (output,) = outputs
+        assert output.output_type == "display_data"
+        assert re.fullmatch(text, output.data["text/plain"])
+        assert output.data["text/html"] == output.data["text/plain"]  # no bar is left
+    assert silent == []
+    assert [output.output_type for output in wrong] == ["stream"]

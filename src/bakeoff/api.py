@@ -11,13 +11,15 @@ Every function takes what is asked for, as keywords or as one `Request`, and whe
   `jobs` and `threads` (processes of a study, and threads of each).
 
 All raise RequestError for what can't be had, and BakeoffError when the work fails. What takes a while tells an
-`observer` what happens (`bakeoff.events`).
+`observer` what happens (`bakeoff.events`); where none is named it is silent, but in a notebook shows a bar that ends as
+one line.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack, cast
+from typing import TYPE_CHECKING, Any, ParamSpec, TypedDict, TypeVar, Unpack, cast
 
 from bakeoff.errors import RequestError
 from bakeoff.events import ImagesCopied, Observer, TechniqueSkipped, observed, unobserved
@@ -48,6 +50,8 @@ if TYPE_CHECKING:
     from bakeoff.teach.handin import HandIn
 
 
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 BASELINE, PUBLISHED = "baseline", "torchvision-2021"  # the recipe that is trained, and that is measured and searched
 
 
@@ -86,6 +90,24 @@ class Sought(Asked, total=False):
     seed: int
 
 
+def _shown(function: Callable[_P, _T]) -> Callable[_P, _T]:
+    """A function that shows how it goes in the cell of a notebook that calls it, unless it is told an observer."""
+
+    @wraps(function)
+    def call(*args: _P.args, **kwargs: _P.kwargs) -> _T:
+        from bakeoff.report.console.views import NotebookDisplay, in_notebook
+
+        if "observer" in kwargs or not in_notebook():
+            return function(*args, **kwargs)
+        from bakeoff.report.console.observer import Progress
+
+        with Progress(NotebookDisplay()) as observer:
+            kwargs["observer"] = observer
+            return function(*args, **kwargs)
+
+    return call
+
+
 def plan_job(
     task: "AnyTask | Request" = "digits", recipe: "str | Recipe | None" = None, **asked: Unpack[Asked]
 ) -> "Job":
@@ -93,6 +115,7 @@ def plan_job(
     return _understood(task, recipe, asked, BASELINE)[0]
 
 
+@_shown
 @observed
 def train(
     task: "AnyTask | Request" = "digits",
@@ -158,6 +181,7 @@ def predict(
     yield from inference.predict(_where(place), run, [Path(image) for image in images], topk, model)
 
 
+@_shown
 @observed
 def ablate(
     task: "AnyTask | Request" = "digits",
@@ -198,6 +222,7 @@ def plan_ablation(
     return run.plan(job, _design(design, seeds), where, job.task.load(where.data))
 
 
+@_shown
 @observed
 def derive(
     task: "AnyTask | Request" = "digits",
@@ -311,6 +336,7 @@ def load_data(task: "AnyTask" = "digits", *, skip_bad: bool = False, data: Path 
     return tasks.get(task, folder, skip_bad=skip_bad).load(folder)
 
 
+@_shown
 @observed
 def check_data(
     task: "AnyTask" = "digits",
@@ -327,6 +353,7 @@ def check_data(
     return check.check(tasks.get(task, folder, skip_bad=skip_bad), folder)
 
 
+@_shown
 @observed
 def prepare_data(
     task: str,

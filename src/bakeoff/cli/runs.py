@@ -79,7 +79,7 @@ def show(
 
 @app.command("rm")
 def remove(
-    run: Annotated[list[str], typer.Argument(help=options.RUN_HELP, metavar="RUN...")],
+    run: Annotated[list[str], typer.Argument(help=options.RUN_HELP, metavar="RUN")],
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False,
     store: options.StoreDir = None,
     as_json: options.Json = False,

@@ -105,7 +105,7 @@ def predict(
     run: options.Run,
     images: Annotated[
         list[Path],
-        typer.Argument(metavar="IMAGE...", help="Image files, folders, or patterns such as '*.png'."),
+        typer.Argument(metavar="IMAGE", help="Image files, folders, or patterns such as '*.png'."),
     ],
     topk: Annotated[int, typer.Option(min=1, help="How many classes to name.")] = 5,
     model: options.ModelFile = None,

@@ -86,6 +86,7 @@ class Progress:
 
     def _counted(self, what: str, done: int, total: int, noun: str) -> None:
         self.display.bar(Bar(what, done / max(total, 1), facts=(f"{done:,} of {words.counted(total, noun)}",)))
+        self._last = f"{what}: {words.counted(total, noun)}"
 
     def _training(self, now: TrainingProgress) -> None:
         facts = (
@@ -96,8 +97,7 @@ class Progress:
             f"step {now.step:,} of {now.steps:,}",
         )
         self.display.bar(Bar("training", now.step / now.steps, now.seconds_left, facts))
-        took = words.duration(time.monotonic() - self._began)
-        self._last = f"trained: {words.counted(now.step, 'step')}, {took}, {', '.join(facts[:3])}"
+        self._last = f"trained: {words.counted(now.steps, 'step')}"
 
     def _run(self, ended: RunEnded) -> None:
         self._done += 1
@@ -114,7 +114,7 @@ class Progress:
         share = self._done / (self._done + ended.left)
         left = took / self._done * ended.left if ended.left else None
         self.display.bar(Bar(self._stage, share, left, done, self._known()))
-        self._last = f"{self._stage}: {', '.join(done)}, {words.duration(took)}"
+        self._last = f"{self._stage}: {', '.join(done)}"
 
     def _known(self) -> Known:
         """What the runs so far say."""

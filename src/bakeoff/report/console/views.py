@@ -35,7 +35,7 @@ class Display(Protocol):
         """Begin."""
 
     def close(self, last: str) -> None:
-        """End: the bar goes. last: what it all came to, where nothing else says so."""
+        """End: the bar goes. last: what stays instead, where no results follow; the same at every execution."""
 
 
 class Pace:
