@@ -103,12 +103,14 @@ def measure(data: Path | None = None) -> list[Ratio]:
 
 
 def on_device(device: torch.device, count: int) -> Iterator[Ratio]:
-    """Images per second of `count` on a device, ours over torchvision's with one draw for every batch of 128."""
+    """Images per second of `count` on a device, ours over torchvision's with one draw for every batch of 128.
+
+    Ours takes all of them at once, as the engine does it with up to 21,845 of these on a GPU.
+    """
     images, labels = (x.to(device) for x in _noise(count))
-    chunk = min(count, CHUNKS[-1])
-    pairs = alternate(lambda: ours(images, labels, chunk), lambda: torchvisions(images, labels, whole=True), REPEATS)
+    pairs = alternate(lambda: ours(images, labels, count), lambda: torchvisions(images, labels, whole=True), REPEATS)
     yield Ratio(
-        name=f"augment on {device.type}, {chunk} at once",
+        name=f"augment on {device.type}, {count} at once",
         over="images/s, ours with a draw per image / torchvision v2 with one per batch",
         ratios=[a / b for a, b in pairs],
         bound="at least",

@@ -61,7 +61,6 @@ def test_a_part_that_fails_costs_no_other_its_rows(
         "gpu_copy",
         "resnet50_32",
         "resnet50_32 utilisation",
-        "resnet50_32 utilisation, cudnn.benchmark",
         "cifar10_to_94, by matmul",
         "cifar10_to_94, by copy",
         "batched_cnn_8px_grouped_2",
