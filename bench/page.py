@@ -17,7 +17,8 @@ HEAD = """# Speed
 
 What `make bench` measured: ratios of two sides in one run, the median with the least and the largest of the repeats.
 Machines that others share are noisy; a target that was missed stands here as one that was met. The raw numbers are in
-`bench/results`, what was tried on the way in the [log](log.md).
+`bench/results`, what was tried on the way in the [log](log.md). The rows of a GPU are of the code before it was changed
+for one; what was measured afterwards, by another script, is in the log too.
 """
 
 

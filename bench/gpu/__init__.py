@@ -1,4 +1,4 @@
-"""One GPU within minutes: its rates, CIFAR-10 to 94 %, ResNet50 at 176 px, batched runs, augmentation.
+"""One GPU within minutes: its rates, CIFAR-10 to airbench94's accuracy, ResNet50 at 176 px, batched runs, augmentation.
 
 `python -m bench gpu --data FOLDER [--minutes 8]` prints the table of all benchmarks and rewrites its file after every
 row, so that what is stopped keeps what it has. A part that doesn't fit in the minutes left, lacks what it needs or
@@ -67,7 +67,7 @@ def measure(
         work = Path(folder)
         parts: dict[str, tuple[float, Callable[[], Iterator[Ratio]]]] = {  # the least seconds that each takes
             "ResNet50": (60, partial(resnet50.eager, device, rates, sizes.resnet)),
-            "CIFAR-10": (90, partial(cifar10.to_94, data, work, device, rates, budget.left, sizes.cifar)),
+            "CIFAR-10": (90, partial(cifar10.to_target, data, work, device, rates, budget.left, sizes.cifar)),
             "batched runs": (20, partial(_batched, device, budget, sizes)),
             "augmentation": (15, partial(augment.on_device, device, sizes.images)),
             "ResNet50 compiled": (150, partial(resnet50.compiled, device, rates, sizes.resnet)),

@@ -1,4 +1,4 @@
-"""Wall time to 94 % on CIFAR-10 with the engine's own techniques, beside airbench94's published 3.83 s on an A100.
+"""Wall time to airbench94's accuracy on CIFAR-10 with the engine's own techniques, beside its 3.83 s on an A100.
 
 Published: airbench94.py reaches 94.01 % in 3.83 s, mean of 1,000 runs, on an A100-SXM4-80GB with torch 2.1.2; its time
 covers training and evaluation with test-time augmentation, on data that are in the GPU's memory (Jordan 2024,
@@ -8,8 +8,10 @@ if memory did. Published peaks are never reached, so that favours us.
 
 Ours: 50,000 images to learn from, the test set in two halves. A run each of growing length, judged on one half, decides
 the length; fresh seeds of that length are judged on the other. Our seconds are of everything from a plan and images in
-memory to kept weights and accuracies on all 10,000. Our images were encoded as JPEG once more, so they are slightly
-lossy.
+memory to kept weights and accuracies on all 10,000.
+
+Our images were encoded as JPEG once more, and that costs accuracy: airbench94.py itself, unchanged, reaches 90.58 % on
+them (four runs on an H200, 27 November 2026; 89.67 without test-time augmentation). So that is the job, not 94 %.
 """
 
 import sys
@@ -31,7 +33,7 @@ from bench.compare import Ratio
 from bench.gpu.rates import A100_BYTES, A100_FLOPS, Rates
 
 ARCHIVE = "cifar10-images.tar.gz"
-TARGET = 94.0  # percent
+TARGET = 90.58  # percent: airbench94's own on these images
 PUBLISHED_SECONDS = 3.83
 PILOT = 1000  # seed of the runs that decide the length
 GUESS = 10_000.0  # images per second of a run before the first is measured
@@ -72,7 +74,7 @@ def unpack(archive: Path, folder: Path) -> Path:
     return folder
 
 
-def to_94(
+def to_target(
     data: Path, work: Path, device: torch.device, rates: Rates, left: Callable[[], float], sizes: Sizes
 ) -> Iterator[Ratio]:
     """Published seconds, scaled in either way, over ours. work: a folder for images and runs. left: seconds."""
@@ -101,7 +103,7 @@ def to_94(
     for bound, rate, published in (("matmul", rates.matmul, A100_FLOPS), ("copy", rates.copy, A100_BYTES)):
         scaled = PUBLISHED_SECONDS * published / rate
         yield Ratio(
-            name=f"cifar10_to_94, by {bound}",
+            name=f"cifar10_to_{TARGET:g}, by {bound}",
             over=f"airbench94's {PUBLISHED_SECONDS} s on an A100 scaled by {bound} rate to {scaled:.2f} s / ours",
             ratios=[scaled / run.everything for run in runs],
             bound="at least",
@@ -114,7 +116,7 @@ def to_94(
                 "published_seconds": PUBLISHED_SECONDS,
                 "scaled_seconds": scaled,
                 "reading_seconds": reading,
-                "images": "JPEG, slightly lossy",
+                "images": "JPEG, on which airbench94 reaches the target",
                 "model": sizes.model,
                 "batch_size": sizes.batch,
                 "techniques": TECHNIQUES,
