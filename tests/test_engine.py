@@ -1,5 +1,6 @@
 """The loop: same seed same bits, resume bit-equal, honest endings, for any size of data and batch."""
 
+import math
 import os
 import signal
 from pathlib import Path
@@ -12,7 +13,7 @@ from safetensors.torch import load_file
 import bakeoff.engine.train as engine
 from bakeoff import models
 from bakeoff import plan as slots
-from bakeoff.engine.evaluate import evaluate, expected_calibration_error
+from bakeoff.engine.evaluate import evaluate, expected_calibration_error, place, ranking
 from bakeoff.engine.memory import bytes_needed
 from bakeoff.engine.train import Diverged, train
 from bakeoff.errors import BakeoffError
@@ -124,6 +125,29 @@ def test_divergence_is_found_at_once(tmp_path: Path) -> None:
     assert not (tmp_path / "c.safetensors").exists()
 
 
+@pytest.mark.parametrize("per_256", [1e10, 1e30])
+@pytest.mark.parametrize("model", ["mlp", "cnn"])
+def test_what_the_last_update_breaks_is_divergence_too(model: str, per_256: float, tmp_path: Path) -> None:
+    plan = small_plan(
+        lr=slots.Schedule(per_256=per_256, shape="constant"),
+        examples_seen=8,
+        model=small_plan().model.model_copy(update={"name": model, "knobs": {}}),
+    )
+    with pytest.raises(Diverged, match=r"the loss was .* at step 1 of 1"):
+        train(plan, small_data(), 0, CPU, checkpoint=tmp_path / "c.safetensors")
+
+
+def test_equal_logits_rank_by_number_whichever_k_are_asked_for() -> None:
+    draw = torch.Generator().manual_seed(0)
+    logits = torch.randint(0, 3, (500, 7), generator=draw).float()
+    labels = torch.randint(0, 7, (500,), generator=draw)
+    pairs = zip(logits.tolist(), labels.tolist(), strict=True)
+    slow = [sorted(range(7), key=lambda c: (-row[c], c)).index(label) for row, label in pairs]
+    assert place(logits, labels).tolist() == slow
+    assert ranking(logits).gather(1, place(logits, labels)[:, None])[:, 0].tolist() == labels.tolist()
+    assert place(torch.tensor([[math.nan, 1.0], [1.0, math.nan]]), torch.tensor([0, 0])).tolist() == [2, 1]
+
+
 @pytest.mark.parametrize(("train_size", "batch"), [(30, 1), (3, 8), (5, 64), (31, 7), (3, 3)])
 @pytest.mark.parametrize("extra", [{}, EVERYTHING], ids=["plain", "everything"])
 def test_any_size_and_batch(tmp_path: Path, train_size: int, batch: int, extra) -> None:
@@ -182,7 +206,7 @@ def test_smoothing_and_mixing_smooth_once(tmp_path: Path, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(torch.nn.functional, "cross_entropy", spy)
     train(small_plan(**EVERYTHING), small_data(), 0, CPU, checkpoint=tmp_path / "c.safetensors")
-    assert len(seen) == 24
+    assert len(seen) == 24 + 1  # after the last update, once more
     for ours, slow in seen:
         assert ours == pytest.approx(slow, abs=1e-5)
 

@@ -6,7 +6,9 @@ import warnings
 from itertools import pairwise
 
 import pytest
+import timm.layers
 import torch
+from timm.layers.grn import GlobalResponseNorm
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
@@ -104,6 +106,31 @@ def test_decay_goes_by_module_type() -> None:
         "head.weight": 0.1,
         "head.bias": 0.02,
     }
+
+
+NORMS = [*sorted(name for name in dir(timm.layers) if "Norm" in name), "GlobalResponseNorm", "InplaceAbn"]
+
+
+@pytest.mark.parametrize("name", NORMS)
+def test_normalisation_layers_of_timm_decay_as_such(name: str) -> None:
+    layer = GlobalResponseNorm if name == "GlobalResponseNorm" else getattr(timm.layers, name)
+    if not (isinstance(layer, type) and issubclass(layer, nn.Module)):
+        pytest.skip("a function that makes one")
+    try:
+        model = layer(8, 2) if name in ("GroupNorm", "GroupNormAct") else layer(8)
+    except TypeError:
+        pytest.skip("it is made of other layers")
+    groups = parameter_groups(model, DecayRule(weight_decay=0.1, norm=0.0))
+    own = {id(parameter) for parameter in model.parameters(recurse=False)}
+    assert all(group["weight_decay"] == 0.0 for group in groups for p in group["params"] if id(p) in own)
+
+
+def test_a_layer_that_is_called_a_norm_and_has_weights_is_none() -> None:
+    class NormedLinear(nn.Linear):
+        pass
+
+    (group,) = parameter_groups(NormedLinear(4, 3, bias=False), DecayRule(weight_decay=0.1, norm=0.0))
+    assert group["weight_decay"] == 0.1
 
 
 def test_one_decay_is_one_group_and_shared_parameters_count_once() -> None:

@@ -55,7 +55,18 @@ def test_a_run_says_which_revisions_it_used(monkeypatch: pytest.MonkeyPatch, tmp
 
 def test_every_revision_is_of_a_part_that_a_plan_can_have() -> None:
     """A typo would change nothing, and old results would pass for new ones."""
-    heads = {"model", "sampler", "interpolation", "optimizer", "lr", "precision", "image_ops", "mixers", "loss"}
+    heads = {
+        "model",
+        "sampler",
+        "interpolation",
+        "optimizer",
+        "lr",
+        "precision",
+        "image_ops",
+        "mixers",
+        "loss",
+        "decay",
+    }
     kinds = {f"{root.slot}.{kind}" for root in (ImageOp, Mixer, LossTerm) for kind in root.kinds}
     schema = json.dumps(Plan.model_json_schema())
     for name, revision in REVISIONS.items():

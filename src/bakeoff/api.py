@@ -126,14 +126,16 @@ def train(
     **asked: Unpack[Asked],
 ) -> RunRecord:
     """Train a classifier, or go on with it, or return it if the store has it."""
+    from bakeoff.recipes.request import fitted
     from bakeoff.runs.runner import run_plan
 
     job, where = _understood(task, recipe, asked, BASELINE)
-    for technique, reason in job.compiled.skipped.items():
-        observer(TechniqueSkipped(technique, reason))
     where.torch_device()
     where.store.prepare()
     dataset = job.task.load(where.data)
+    job = fitted(job, dataset)
+    for technique, reason in job.compiled.skipped.items():
+        observer(TechniqueSkipped(technique, reason))
     return run_plan(job.task.name, job.plan, job.recipe.as_json(), seed, dataset, where, observer=observer)
 
 

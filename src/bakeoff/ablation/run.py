@@ -12,7 +12,7 @@ from bakeoff.events import Observer, RunEnded
 from bakeoff.launch.base import Launcher, Trial
 from bakeoff.launch.local import launcher
 from bakeoff.launch.messages import TrainRun
-from bakeoff.recipes.request import Job
+from bakeoff.recipes.request import Job, fitted
 from bakeoff.runs.store import Store
 from bakeoff.runs.workspace import Workspace
 from bakeoff.stats.table import AnalysisOptions
@@ -24,6 +24,7 @@ from bakeoff.study.spec import DesignPoint, StudySpec
 
 def plan(job: Job, design: Design, where: Workspace, dataset: Dataset) -> StudyPlanned:
     """Lay a study out, with what it would take and tell; nothing is run but a short timing."""
+    job = fitted(job, dataset)
     spec = sized(job, design, where, dataset)
     return StudyPlanned(spec, preview(spec, job, design, where, dataset), job.task.noise_pp, where.store)
 
@@ -31,6 +32,7 @@ def plan(job: Job, design: Design, where: Workspace, dataset: Dataset) -> StudyP
 def ablate(job: Job, design: Design, where: Workspace, options: AnalysisOptions, observer: Observer) -> Results:
     """Measure what each technique of a job buys; runs that the store has are not made again."""
     dataset = job.task.load(where.data)
+    job = fitted(job, dataset)
     planned = plan(job, design, where, dataset)
     observer(planned)
     found = analyse(gather(where.store, run_study(planned.spec, job, where, observer)), options)

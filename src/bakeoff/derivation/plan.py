@@ -12,7 +12,7 @@ from bakeoff.data.dataset import Dataset
 from bakeoff.errors import RequestError
 from bakeoff.plan import Plan
 from bakeoff.recipe import Recipe
-from bakeoff.recipes.request import Job
+from bakeoff.recipes.request import Job, fitted
 from bakeoff.runs.runner import SPLITS
 from bakeoff.runs.store import Store
 from bakeoff.runs.versions import ENGINE_VERSION, revisions
@@ -57,6 +57,7 @@ def plan_search(job: Job, search: SearchOptions, where: Workspace, dataset: Data
     for name in search.always:
         if name not in job.recipe:
             raise RequestError(f"technique '{name}' can't stay on (--always): it isn't among the candidates")
+    job = fitted(job, dataset)
     (budget, unit), slowest, seed = search.budget, search.max_time, search.seed
     wanted: list[Any] = [search.objective, budget, unit, sorted(search.always), slowest, seed, job.recipe.as_json()]
     wanted += [job.plan.digest, dataset.fingerprint, ENGINE_VERSION, *revisions(job.plan).items()]
@@ -66,7 +67,7 @@ def plan_search(job: Job, search: SearchOptions, where: Workspace, dataset: Data
     slow = {}
     if slowest is not None:
         slow = _too_slow(job, plan_study(job, Factorial(seed=seed), where, dataset), slowest, where, dataset)
-        job = job.without(list(slow))
+        job = fitted(job.without(list(slow)), dataset)
     spec = plan_study(job, Factorial(seed=seed), where, dataset)
     found, k = factors(job), len(spec.training)
     thompson.configurations(k)

@@ -49,22 +49,22 @@ def evaluate(
 ) -> Evaluation:
     """Evaluate a model on a split.
 
-    topk: the k of each Acc@k; one that exceeds the number of classes becomes it (trap 24).
+    topk: the k of each Acc@k; one that exceeds the number of classes becomes it (trap 24). Ties: see `place`.
     """
     ks = sorted({min(k, len(dataset.classes)) for k in (1, *topk)})
     model.eval()
-    hits, confidence, losses = [], [], []
+    places, confidence, losses = [], [], []
     start = 0
     for images in _images(split, dataset, plan, view, device, workers):
         labels = split.labels[start : start + len(images)].to(device)
         start += len(images)
         with autocast(plan.precision, device), settled():
             logits = model(images).float()
-        hits.append((logits.topk(ks[-1], dim=1).indices == labels[:, None]).cpu())
+        places.append(place(logits, labels).cpu())
         confidence.append(logits.softmax(1).amax(1).cpu())
         losses.append(F.cross_entropy(logits, labels, reduction="none").double().cpu())
-    found = torch.cat(hits)
-    by_k = {k: found[:, :k].any(1).numpy() for k in ks}
+    found = torch.cat(places)
+    by_k = {k: (found < k).numpy() for k in ks}
     labels_np = split.labels.numpy()
     return Evaluation(
         acc={k: 100.0 * float(hit.mean()) for k, hit in by_k.items()},
@@ -77,6 +77,23 @@ def evaluate(
         ),
         hits=by_k,
     )
+
+
+def place(logits: Tensor, labels: Tensor) -> Tensor:
+    """How many classes come before the true one, (N,) int64; Acc@k counts those with fewer than k.
+
+    Of classes with equal logits the one with the lower number comes first, as `ranking` has it; where the true class's
+    logit is NaN, all come before it. logits: (N, classes). labels: (N,).
+    """
+    true = logits.gather(1, labels[:, None])
+    number = torch.arange(logits.shape[1], device=logits.device)
+    behind = (logits < true) | ((logits == true) & (number >= labels[:, None]))
+    return logits.shape[1] - behind.sum(1)
+
+
+def ranking(logits: Tensor) -> Tensor:
+    """The classes from the most likely on, of equal ones the lower number first; (N, classes), as `logits`."""
+    return logits.argsort(dim=1, descending=True, stable=True)
 
 
 def expected_calibration_error(confidence: npt.NDArray[np.float32], correct: npt.NDArray[np.bool_]) -> float:

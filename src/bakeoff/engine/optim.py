@@ -20,22 +20,31 @@ _NORMS = (
 
 
 def parameter_groups(model: nn.Module, rule: DecayRule) -> list[dict[str, Any]]:
-    """Parameters grouped by the weight decay that the rule gives them: by module type, not by name (trap 9).
+    """Parameters grouped by the weight decay that the rule gives them: by module type, not by their name (trap 9).
 
     Parameters of normalisation layers take `rule.norm`; biases of all other layers `rule.bias`; the rest
-    `rule.weight_decay`.
+    `rule.weight_decay`. A normalisation layer is one of torch's, or a subclass; or a layer of another class that is
+    called one, as timm's RmsNorm and GlobalResponseNorm, if all that it has are scales and shifts.
     """
     norm = rule.weight_decay if rule.norm is None else rule.norm
     bias = rule.weight_decay if rule.bias is None else rule.bias
     decay_of: dict[nn.Parameter, float] = {}
     for module in model.modules():
         for name, parameter in module.named_parameters(recurse=False):
-            decay = norm if isinstance(module, _NORMS) else bias if name.endswith("bias") else rule.weight_decay
+            decay = norm if _normalises(module) else bias if name.endswith("bias") else rule.weight_decay
             decay_of.setdefault(parameter, decay)
     groups: dict[float, list[nn.Parameter]] = {}
     for parameter in model.parameters():
         groups.setdefault(decay_of[parameter], []).append(parameter)
     return [{"params": parameters, "weight_decay": decay} for decay, parameters in groups.items()]
+
+
+def _normalises(module: nn.Module) -> bool:
+    if isinstance(module, _NORMS):
+        return True
+    own = list(module.parameters(recurse=False))
+    called = any(word in base.__name__ for base in type(module).__mro__ for word in ("Norm", "Abn"))
+    return called and all(parameter.numel() == max(parameter.shape, default=1) for parameter in own)
 
 
 def build_optimizer(model: nn.Module, plan: Plan) -> torch.optim.Optimizer:

@@ -115,8 +115,23 @@ def train(
                     batches.close()
                     raise KeyboardInterrupt
         look()
+        if first < steps:  # the last update too may have broken the weights, and no loss was seen after it
+            last = _loss_now(state, plan, images, targets, device)
+            if not last < _EXPLODED * math.log(classes):
+                raise Diverged(_advice(plan, state.step, last))
     state.save(checkpoint)
     return state
+
+
+def _loss_now(state: State, plan: Plan, images: Tensor, targets: Tensor, device: torch.device) -> float:
+    """The training loss of a batch with the weights as they are, which change nothing by it; NaN if any is broken."""
+    kept = (*state.model.state_dict().values(), *state.average.model.state_dict().values())
+    if not all(tensor.isfinite().all() for tensor in kept if tensor.is_floating_point()):
+        return math.nan
+    buffers = {name: buffer.clone() for name, buffer in state.model.named_buffers()}  # BatchNorm writes to its own
+    with torch.no_grad(), autocast(plan.precision, device):
+        logits = torch.func.functional_call(state.model, buffers, (images,)).float()
+        return training_loss(logits, targets, plan.loss).item()
 
 
 def _progress(state: State, plan: Plan, logits: Tensor, labels: Tensor, first: int, seconds: float) -> TrainingProgress:

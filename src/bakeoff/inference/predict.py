@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from bakeoff.data import augment, images
+from bakeoff.engine.evaluate import ranking
 from bakeoff.errors import RequestError
 from bakeoff.inference.evaluate import trained
 from bakeoff.models import Builder
@@ -49,9 +50,9 @@ def predict(
             continue
         shown = augment.normalize(augment.eval_view(image, plan.eval_view, plan.interpolation), mean, std)
         with torch.inference_mode():
-            probability = network(shown).float().softmax(1)[0]
-        best = probability.topk(min(topk, len(record.classes)))
-        likely = zip(best.indices.tolist(), best.values.tolist(), strict=True)
+            logits = network(shown).float()
+        best = ranking(logits)[0, :topk]
+        likely = zip(best.tolist(), logits.softmax(1)[0, best].tolist(), strict=True)
         yield Prediction(path, tuple((record.classes[index], value) for index, value in likely))
 
 

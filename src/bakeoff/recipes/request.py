@@ -1,20 +1,22 @@
 """What a person asks for, and the job that it is once it's understood."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import ValidationError
 
 from bakeoff import recipes, tasks, techniques
 from bakeoff.errors import RequestError, explain_validation
-from bakeoff.plan import Plan
+from bakeoff.plan import Plan, diff
 from bakeoff.recipe import Compiled, Recipe, compile_plan
 from bakeoff.task import Task
 
 if TYPE_CHECKING:
+    from bakeoff.data.dataset import Dataset
     from bakeoff.models import Builder
 
 AnyTask = str | Task | tasks.Builder
@@ -87,10 +89,36 @@ def understand(request: Request, data: Path) -> Job:
     base = _override(task.base_plan(model), overrides)
     base = base.model_copy(update={"examples_seen": max(1, round(base.examples_seen * request.length))})
     compiled = compile_plan(task, chosen, base)
-    for name in (techniques.get(spec).name for spec in request.with_):
-        if name in compiled.skipped:
-            raise RequestError(f"technique '{name}' can't be used on {task.name}: {compiled.skipped[name]}")
+    _refuse(request, task, compiled.skipped)
     return Job(request, task, chosen, compiled)
+
+
+def fitted(job: Job, dataset: "Dataset") -> Job:
+    """The job without the techniques that change no pixel of these images: they are skipped, with that reason.
+
+    Only what sets nothing but the interpolation can change no bit where plans differ; what acts late in training, such
+    as the average of the weights or a schedule, differs in the plan and is never taken for nothing. Raises RequestError
+    for such a technique that was asked for by name.
+    """
+    from bakeoff.data.probe import same_pixels
+
+    idle = {}
+    for technique in job.recipe.techniques:
+        without = job.without([technique.name, *job.compiled.skipped]).plan
+        changed = diff(job.plan, without).keys()
+        if changed == {"interpolation"} and same_pixels(job.plan, without, dataset):
+            idle[technique.name] = "no image is resized, sheared or turned: nothing would change"
+    _refuse(job.request, job.task, idle)
+    if not idle:
+        return job
+    skipped = {**job.compiled.skipped, **idle}
+    return replace(job, compiled=replace(job.without(list(skipped)).compiled, skipped=MappingProxyType(skipped)))
+
+
+def _refuse(request: Request, task: Task, skipped: Mapping[str, str]) -> None:
+    for name in (techniques.get(spec).name for spec in request.with_):
+        if name in skipped:
+            raise RequestError(f"technique '{name}' can't be used on {task.name}: {skipped[name]}")
 
 
 def _override(base: Plan, overrides: dict[str, Any]) -> Plan:

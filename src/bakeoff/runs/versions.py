@@ -19,8 +19,8 @@ from bakeoff.plan import Plan, Policy
 ENGINE_VERSION = 1
 
 # Part -> revision; parts that aren't named are at 1. At 1, automatic augmentations sheared and turned images to the
-# nearest pixel whatever the plan's interpolation.
-REVISIONS: Mapping[str, int] = MappingProxyType({"interpolation.warp": 2})
+# nearest pixel whatever the plan's interpolation, and normalisation layers that aren't torch's decayed like weights.
+REVISIONS: Mapping[str, int] = MappingProxyType({"interpolation.warp": 2, "decay.norm": 2})
 
 
 def parts(plan: Plan) -> frozenset[str]:
@@ -35,7 +35,9 @@ def parts(plan: Plan) -> frozenset[str]:
         *(f"{part.slot}.{part.kind}" for part in plan.parts),
     }
     policy = plan.op("policy")
+    torchs = ":" not in plan.model.name and f"model.{plan.model.name}" not in plan.sources  # its normalisation layers
     uses = {
+        "decay.norm": plan.decay.norm is not None and not torchs,
         "interpolation.warp": isinstance(policy, Policy) and policy.warps and plan.interpolation != "nearest",
         "image_ops.whole": plan.op("crop") is None,
         "loss.label_smoothing": plan.loss.label_smoothing > 0,

@@ -87,7 +87,9 @@ class SearchSpec:
     def settings(self) -> Bools:
         """(V, E) settings of the evaluation techniques, with those that stay on."""
         names = self.initial.evaluation
-        every = np.array(list(itertools.product((False, True), repeat=len(names))), bool).reshape(-1, len(names))
+        every = np.array(list(itertools.product((False, True), repeat=len(names))), bool).reshape(
+            2 ** len(names), len(names)
+        )
         return every[every[:, [index for index, name in enumerate(names) if name in self.always]].all(axis=1)]
 
 
