@@ -231,7 +231,7 @@ def test_the_memory_bound_is_what_a_real_batch_keeps_for_its_backward_pass(name:
     for parameter in model.parameters():
         kept.pop(parameter.untyped_storage().data_ptr(), None)
     plans = [small_plan(model=spec, train_px=16, batch_size=size) for size in (64, 128)]
-    small, large = (bytes_needed(model, plan, data, CPU) for plan in plans)
+    small, large = (bytes_needed(model, plan, CPU, data) for plan in plans)
     assert out.requires_grad
     assert large - small == pytest.approx(sum(kept.values()), rel=0.02)
 

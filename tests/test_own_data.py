@@ -117,7 +117,9 @@ def test_defaults_are_a_folder_s_and_each_can_be_set() -> None:
     half = (torch.from_numpy(pictures()) > 127).to(torch.bfloat16)
     assert fingerprint_of(Task.from_arrays(half, Y)) == fingerprint_of(Task.from_arrays(pictures() > 127, Y))
     large = Task.from_arrays(pictures(shape=(100, 120)), Y)
-    assert (large.px, large.resize_px, large.model) == (224, 256, "resnet18")
+    assert (large.px, large.resize_px, large.read_px, large.model) == (32, 32, 32, "cnn")
+    assert large.own is not None
+    assert large.own.source.sizes == (32, 48, 64, 100)
 
 
 @pytest.mark.parametrize(
@@ -178,7 +180,7 @@ def test_mnist_s_arrays_are_a_task() -> None:
     train = tasks.get("mnist-5k", DATA).load(DATA).splits["train"]
     assert isinstance(train, Resident)
     task = Task.from_arrays(train.images, train.labels, limits=Limits(flip=False))
-    assert (task.px, task.channels, task.train_examples, task.batch_size) == (28, 1, 3500, 128)
+    assert (task.px, task.channels, task.train_examples, task.batch_size) == (28, 1, 3500, 64)
     assert task.load(NOWHERE).classes == tuple("0123456789")
 
 

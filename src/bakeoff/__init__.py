@@ -13,6 +13,7 @@ if _typing.TYPE_CHECKING:
         check_data,
         derive,
         evaluate,
+        forecast,
         hand_in,
         load_data,
         load_model,
@@ -52,7 +53,7 @@ if _typing.TYPE_CHECKING:
 _HOMES = {
     "ablation.design": ("AddOne", "Budget", "Factorial", "HalfWidth", "Ladder", "LeaveOneOut", "Runs", "Seeds"),
     "api": (
-        "ablate", "check_data", "derive", "evaluate", "hand_in", "load_data", "load_model", "open_study",
+        "ablate", "check_data", "derive", "evaluate", "forecast", "hand_in", "load_data", "load_model", "open_study",
         "plan_ablation", "plan_derivation", "plan_job", "predict", "prepare_data", "train", "write_report",
     ),
     "errors": ("BakeoffError", "RequestError"),
@@ -124,6 +125,7 @@ __all__ = [
     "effects_chart",
     "evaluate",
     "figure",
+    "forecast",
     "hand_in",
     "headline",
     "load_data",

@@ -6,7 +6,7 @@ Every function takes what is asked for, as keywords or as one `Request`, and whe
 - what: `task` (a name or "folder:PATH"), `recipe` (a name or a file; None: baseline to train, torchvision-2021 to
   measure and to search), `with_` and `without` (techniques to add and to leave out), `settings`
   ("technique.knob=value" or "slot=value"), `model` (a network by name), `length` (multiple of the training length),
-  `skip_bad` (go on without images that can't be read);
+  `px` (side of the images), `skip_bad` (go on without images that can't be read);
 - where: `store` (folder of results), `data` (folder of data sets), `device`, `workers` (processes that decode files),
   `jobs` and `threads` (processes of a study, and threads of each).
 
@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypedDict, TypeVar, Unpack, cast
 
 from bakeoff.errors import RequestError
-from bakeoff.events import ImagesCopied, Observer, TechniqueSkipped, observed, unobserved
+from bakeoff.events import Doing, ImagesCopied, Observer, TechniqueSkipped, TrainingPlanned, observed, tell, unobserved
 from bakeoff.report.render import Format, write
 from bakeoff.runs.record import RunRecord, View
 from bakeoff.runs.store import Store, open_store
@@ -75,6 +75,7 @@ class Asked(Where, total=False):
     settings: Sequence[str]
     model: "str | Builder | None"
     length: float
+    px: int | None
     skip_bad: bool
 
 
@@ -108,11 +109,23 @@ def _shown(function: Callable[_P, _T]) -> Callable[_P, _T]:
     return call
 
 
+@observed
 def plan_job(
-    task: "AnyTask | Request" = "digits", recipe: "str | Recipe | None" = None, **asked: Unpack[Asked]
+    task: "AnyTask | Request" = "digits",
+    recipe: "str | Recipe | None" = None,
+    *,
+    observer: Observer = unobserved,
+    **asked: Unpack[Asked],
 ) -> "Job":
     """Understand a request and compile its plan; nothing is trained. `job.plan` is the plan."""
     return _understood(task, recipe, asked, BASELINE)[0]
+
+
+def forecast(job: "Job", **place: Unpack[Where]) -> TrainingPlanned:
+    """What a job of `plan_job` takes here: steps, passes, time and memory; nothing is trained, and no data are read."""
+    from bakeoff.runs import forecast as runs
+
+    return runs.forecast(job, _where(place))
 
 
 @_shown
@@ -132,6 +145,8 @@ def train(
     job, where = _understood(task, recipe, asked, BASELINE)
     where.torch_device()
     where.store.prepare()
+    observer(forecast(job, where=where))
+    tell(Doing(f"reading the images of {job.task.name}"))
     dataset = job.task.load(where.data)
     job = fitted(job, dataset)
     for technique, reason in job.compiled.skipped.items():
@@ -209,19 +224,21 @@ def ablate(
     return found
 
 
+@observed
 def plan_ablation(
     task: "AnyTask | Request" = "digits",
     recipe: "str | Recipe | None" = None,
     *,
     design: "Design | Kind" = "factorial",
     seeds: int | None = None,
+    observer: Observer = unobserved,
     **asked: Unpack[Asked],
 ) -> "StudyPlanned":
     """What `ablate` would run, how long that takes and what it can tell; arguments as there. Nothing is run."""
     from bakeoff.ablation import run
 
     job, where = _understood(task, recipe, asked, PUBLISHED)
-    return run.plan(job, _design(design, seeds), where, job.task.load(where.data))
+    return run.plan(job, _design(design, seeds), where)
 
 
 @_shown
@@ -250,8 +267,13 @@ def derive(
     return found
 
 
+@observed
 def plan_derivation(
-    task: "AnyTask | Request" = "digits", recipe: "str | Recipe | None" = None, **asked: Unpack[Sought]
+    task: "AnyTask | Request" = "digits",
+    recipe: "str | Recipe | None" = None,
+    *,
+    observer: Observer = unobserved,
+    **asked: Unpack[Sought],
 ) -> "SearchPlanned":
     """What `derive` would begin with; arguments as there. Nothing is run."""
     from bakeoff.derivation.plan import plan_search
@@ -419,15 +441,23 @@ def _understood(
     task: "AnyTask | Request", recipe: "str | Recipe | None", asked: Asked, usual: str
 ) -> "tuple[Job, Workspace]":
     """The job that is asked for, and where it happens. usual: the recipe where neither says one."""
+    tell(Doing("starting"))  # before PyTorch is loaded, which takes seconds
+    from bakeoff.engine import timing
     from bakeoff.recipes.request import Request, understand
 
     where = _where(cast(Where, {name: value for name, value in asked.items() if name in Where.__annotations__}))
     what: dict[str, Any] = {name: value for name, value in asked.items() if name not in Where.__annotations__}
     if not isinstance(task, Request):
-        return understand(Request(task=task, recipe=recipe or usual, **what), where.data), where
-    if beside := [*(["recipe"] if recipe is not None else []), *what]:
+        request = Request(task=task, recipe=recipe or usual, **what)
+    elif beside := [*(["recipe"] if recipe is not None else []), *what]:
         raise RequestError(f"{', '.join(beside)} is said beside a request, which says it too; say it there")
-    return understand(task, where.data), where
+    else:
+        request = task
+    tell(Doing("reading what is asked for"))
+    job = understand(request, where.data, lambda: timing.speed(where.torch_device()))
+    if job.chosen is not None:
+        tell(job.chosen)
+    return job, where
 
 
 def _where(place: Where) -> Workspace:

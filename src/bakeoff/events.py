@@ -22,6 +22,61 @@ class TechniqueSkipped(Event):
 
 
 @dataclass(frozen=True)
+class Offer:
+    """A training that a machine can make of a data set.
+
+    px: side of the images. passes: over the training images. seconds: that it takes here,
+    about. flags: what asks for it, on any machine.
+    """
+
+    model: str
+    px: int
+    passes: float
+    seconds: float
+    flags: str
+
+
+@dataclass(frozen=True)
+class PlanChosen(Event):
+    """For somebody's own data a size, a network and a length were chosen, since none were asked for.
+
+    about: the data in words. dearer: what is worth trying where there is more time, the cheapest first.
+    """
+
+    task: str
+    about: str
+    taken: Offer
+    dearer: tuple[Offer, ...]
+
+
+@dataclass(frozen=True)
+class TrainingPlanned(Event):
+    """What a training will do and take; nothing is trained yet.
+
+    passes: over the training images, repeated copies counted. seconds: on this device, about. bytes: of memory, at
+    least. notes: what is worth knowing before.
+    """
+
+    model: str
+    px: int
+    steps: int
+    batch_size: int
+    examples: int
+    passes: float
+    device: str
+    seconds: float
+    bytes: int
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Doing(Event):
+    """What begins now, in words, where it may take a while: "timing a run of the baseline"."""
+
+    what: str
+
+
+@dataclass(frozen=True)
 class TrainingProgress(Event):
     """Where a training stands, ten times a second at most.
 

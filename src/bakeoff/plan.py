@@ -245,9 +245,10 @@ class Plan(Value):
 
     model: the network. examples_seen: images shown in training, copies counted. batch_size: images per optimizer step,
     over all devices. sampler: which image when. image_ops, mixers: random changes to images one by one, and to images
-    and targets of a batch. train_px: side of the training images. eval_view: how an image is shown at evaluation.
-    interpolation: of every resize, shear and rotation. loss, optimizer, lr, decay: what is minimised, how, at which
-    learning rate, with which weight decay. average: the average of the weights that is evaluated; None: the last
+    and targets of a batch. train_px: side of the training images. read_px: shorter side that longer images are reduced
+    to when they are read, before all else; None: none is. eval_view: how an image is shown at evaluation.
+    interpolation: of every later resize, shear and rotation. loss, optimizer, lr, decay: what is minimised, how, at
+    which learning rate, with which weight decay. average: the average of the weights that is evaluated; None: the last
     weights. precision: number format and memory layout. sources: technique, part or model from outside -> digest of its
     source.
     """
@@ -259,6 +260,7 @@ class Plan(Value):
     image_ops: ImageOps = ()
     mixers: Mixers = ()
     train_px: Pixels
+    read_px: Pixels | None = None
     eval_view: EvalView
     interpolation: Literal["bilinear", "bicubic", "nearest"] = "bilinear"
     loss: Loss = Loss()

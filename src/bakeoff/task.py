@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 
+from bakeoff.errors import RequestError
 from bakeoff.plan import DecayRule, EvalView, HorizontalFlip, Model, PadCrop, Plan, Precision, ResizedCrop, Schedule
 
 if TYPE_CHECKING:
@@ -26,6 +27,10 @@ class Limits:
 
 
 _LEAST_STEPS = 400  # of training, however few images there are
+_LEAST_SHOWN, _MOST_PASSES, _LEAST_PASSES = 30_000, 22, 10  # images shown in training; passes over few, and over many
+
+_SMALL_NET_PX = 64  # up to which the small networks are made for; the others are torchvision's
+SMALL_NET, NET = "cnn", "resnet18"
 
 
 class Overrides(TypedDict, total=False):
@@ -46,6 +51,19 @@ class Overrides(TypedDict, total=False):
 
 
 @dataclass(frozen=True)
+class Own:
+    """Data that nobody knows, and what of their task was set by whoever made it."""
+
+    source: "Source"
+    given: Overrides
+
+    def __eq__(self, other: object) -> bool:
+        return self is other  # as data are told apart: by their fingerprint, once they are loaded
+
+    __hash__ = object.__hash__
+
+
+@dataclass(frozen=True)
 class Task:
     """A classification problem and the baseline that the post's baseline becomes on it.
 
@@ -54,10 +72,11 @@ class Task:
 
     name, about: what it's called, and a line about it. classes, channels: how many. px: side of the square that is
     cropped at evaluation, for which the model is built; resize_px: to which the shorter side is resized before that.
+    read_px: to which the shorter side of longer images is reduced first; None: they are read as they are.
     train_examples: images to learn from. epochs, batch_size, weight_decay, precision: of the baseline. model: its
     network, by name. crop: its random crop. limits: which augmentations leave an image in its class. load: data folder
     -> the Dataset. large_batch: times the batch size, which is what lr_optimizations goes to. noise_pp: run-to-run sd
-    of Acc@1 in points, where it was measured.
+    of Acc@1 in points, where it was measured. own: where the data are somebody's own: what is known of them.
     """
 
     name: str
@@ -73,10 +92,12 @@ class Task:
     crop: PadCrop | ResizedCrop
     limits: Limits
     load: Callable[[Path], "Dataset"] = field(repr=False)
+    read_px: int | None = None
     large_batch: int = 1
     weight_decay: float = 1e-4
     precision: Precision = Precision()
     noise_pp: float | None = None
+    own: "Own | None" = field(default=None, repr=False)
 
     def base_plan(self, model: str | None = None) -> Plan:
         """The post's baseline on this task: step schedule, weight decay on everything, crop, flip where allowed."""
@@ -86,39 +107,34 @@ class Task:
             batch_size=self.batch_size,
             image_ops=(self.crop, HorizontalFlip()) if self.limits.flip else (self.crop,),
             train_px=self.px,
+            read_px=self.read_px,
             eval_view=EvalView(resize_px=self.resize_px, crop_px=self.px),
             lr=Schedule(per_256=0.1),
             decay=DecayRule(weight_decay=self.weight_decay),
             precision=self.precision,
         )
 
-    @classmethod
-    def of(cls, source: "Source", **overrides: Unpack[Overrides]) -> "Task":
-        """A task of data that nobody knows: small images of one size at that size, others at 224 px.
+    def at(self, px: int, model: str | None = None, epochs: float | None = None) -> "Task":
+        """The same task with its images shown at `px`: read, trained on and evaluated at sizes that go with it.
 
-        overrides: `epochs=20`, `limits=Limits(flip=False)` and so on.
+        model, epochs: other ones as well. Raises RequestError where the images are smaller.
         """
-        batch = 128 if source.train >= 2000 else 32
-        task = cls(
-            name=source.name,
-            about=f"{source.images:,} images in {source.classes} classes",
-            classes=source.classes,
-            channels=source.channels,
-            px=224,
-            resize_px=256,
-            train_examples=source.train,
-            epochs=max(10, math.ceil(_LEAST_STEPS * batch / source.train)),
-            batch_size=batch,
-            model="resnet18",
-            crop=ResizedCrop(),
-            limits=Limits(),
-            load=source.load,
-            precision=Precision(dtype="auto"),
-        )
-        if (side := source.side) is not None:
-            small = replace(task, px=side, resize_px=side, model="cnn", crop=PadCrop(), weight_decay=5e-4)
-            task = replace(small, precision=Precision())
-        return replace(task, **overrides)
+        if self.own is None:
+            if isinstance(self.crop, PadCrop) and px > self.px:
+                raise RequestError(f"--px {px} is more than the images of {self.name} have, which is {self.px} px")
+            resize = round(self.resize_px * px / self.px)
+            read = self.read_px if px == self.px or isinstance(self.crop, ResizedCrop) else px
+            sized = replace(self, px=px, resize_px=resize, read_px=read, model=model or self.model)
+            return sized if epochs is None else replace(sized, epochs=epochs)
+        return _of_own(self.own, px, model, epochs)
+
+    @classmethod
+    def of(cls, source: "Source", **given: Unpack[Overrides]) -> "Task":
+        """A task of data that nobody knows, at the smallest size at which images are worth learning from.
+
+        `tasks.fit` finds the size that suits a machine. given: `epochs=20`, `limits=Limits(flip=False)` and so on.
+        """
+        return _of_own(Own(source, given), given.get("px") or source.sizes[0], None, None)
 
     @classmethod
     def from_arrays(
@@ -143,8 +159,8 @@ class Task:
         from 0; None: the labels that there are, sorted. white: the value that is white; None: 1 for floats and
         booleans, 255 for integers. channels: where the channels are, if both places would do.
 
-        Images of up to 96 px are shown at the size of their shorter side, as a square from the middle where they aren't
-        square; larger ones at 224 px. overrides: `epochs=20`, `limits=Limits(flip=False)` and so on.
+        How large they are shown, to which network and how often is chosen for the machine before they are trained on
+        (see `bakeoff.tasks.fit`). overrides: `epochs=20`, `px=64`, `limits=Limits(flip=False)` and so on.
 
         Raises RequestError for images and labels that don't fit each other, values that are no pixels (normalised,
         NaN), fewer than two classes, and too few images of a class.
@@ -203,3 +219,44 @@ class Task:
         from bakeoff.data.sources.huggingface import huggingface_source
 
         return cls.of(huggingface_source(str(source), config, image, label, skip_bad), **overrides)
+
+
+def usual_model(px: int) -> str:
+    """The network for images of a size, where none is asked for."""
+    return SMALL_NET if px <= _SMALL_NET_PX else NET
+
+
+def _of_own(own: Own, px: int, model: str | None, epochs: float | None) -> Task:
+    """The task of somebody's data at a size. What comes with the size is a function of the size and the data alone.
+
+    Images of one size are taken to be centred, as in prepared sets: they are shown whole, a little shifted. Others are
+    photographs: a random part of them is shown.
+    """
+    source = own.source
+    n = source.train
+    batch = 32 if n < 2000 else 64 if n < 10_000 else 128
+    passes = (_LEAST_PASSES, math.ceil(_LEAST_STEPS * batch / n), min(_MOST_PASSES, math.ceil(_LEAST_SHOWN / n)))
+    uniform = source.uniform
+    if uniform and px > source.side:
+        raise RequestError(f"--px {px} is more than the images of {source.name} have, which is {source.side} px")
+    task = Task(
+        name=source.name,
+        about=f"{source.images:,} images in {source.classes} classes",
+        classes=source.classes,
+        channels=source.channels,
+        px=px,
+        resize_px=px if uniform else round(px * 256 / 224),
+        read_px=(px if px < source.side else None) if uniform else round(1.5 * px),
+        train_examples=n,
+        epochs=max(passes),
+        batch_size=batch,
+        model=usual_model(px),
+        crop=PadCrop() if uniform else ResizedCrop(),
+        limits=Limits(),
+        load=source.load,
+        weight_decay=5e-4 if px <= _SMALL_NET_PX or uniform else 1e-4,
+        precision=Precision() if px <= _SMALL_NET_PX else Precision(dtype="auto"),
+        own=own,
+    )
+    chosen: dict[str, Any] = {"px": px, "model": model, "epochs": epochs}
+    return replace(task, **{**own.given, **{name: value for name, value in chosen.items() if value is not None}})

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from bakeoff.ablation.design import Design, Factorial, HalfWidth
 from bakeoff.ablation.plan import factors
-from bakeoff.ablation.size import enlarged, preview, sized
+from bakeoff.ablation.size import enlarged, preview, shortened, sized
 from bakeoff.data.dataset import Dataset
 from bakeoff.errors import BakeoffError
 from bakeoff.events import Observer, RunEnded
@@ -22,9 +22,14 @@ from bakeoff.study.gather import gather
 from bakeoff.study.spec import DesignPoint, StudySpec
 
 
-def plan(job: Job, design: Design, where: Workspace, dataset: Dataset) -> StudyPlanned:
+def plan(job: Job, design: Design, where: Workspace) -> StudyPlanned:
     """Lay a study out, with what it would take and tell; nothing is run but a short timing."""
-    job = fitted(job, dataset)
+    dataset = job.task.load(where.data)
+    job = fitted(shortened(job, design, where, dataset), dataset)
+    return _planned(job, design, where, dataset)
+
+
+def _planned(job: Job, design: Design, where: Workspace, dataset: Dataset) -> StudyPlanned:
     spec = sized(job, design, where, dataset)
     return StudyPlanned(spec, preview(spec, job, design, where, dataset), job.task.noise_pp, where.store)
 
@@ -32,8 +37,8 @@ def plan(job: Job, design: Design, where: Workspace, dataset: Dataset) -> StudyP
 def ablate(job: Job, design: Design, where: Workspace, options: AnalysisOptions, observer: Observer) -> Results:
     """Measure what each technique of a job buys; runs that the store has are not made again."""
     dataset = job.task.load(where.data)
-    job = fitted(job, dataset)
-    planned = plan(job, design, where, dataset)
+    job = fitted(shortened(job, design, where, dataset), dataset)
+    planned = _planned(job, design, where, dataset)
     observer(planned)
     found = analyse(gather(where.store, run_study(planned.spec, job, where, observer)), options)
     if larger := enlarged(found, job, design, where, dataset):

@@ -23,6 +23,7 @@ from bakeoff.ablation.plan import factors, plan_study
 from bakeoff.data.dataset import Dataset
 from bakeoff.engine import timing
 from bakeoff.errors import RequestError
+from bakeoff.events import Doing, tell
 from bakeoff.launch.base import stays_here
 from bakeoff.launch.parallel import arrange, speeds
 from bakeoff.plan import Plan
@@ -34,10 +35,12 @@ from bakeoff.stats.designs import LEAST_SEEDS
 from bakeoff.stats.intervals import t_quantile
 from bakeoff.stats.power import runs_for, stein
 from bakeoff.study.analyse import Results
+from bakeoff.study.events import StudyEstimated, StudyShortened
 from bakeoff.study.preview import SizeOption, size_options
 from bakeoff.study.spec import StudySpec
 
 _MOST_BLOCKS = 40  # beyond, the evaluation images are what limits the intervals
+_SHORTEST = 0.05  # share of its length that a training is cut to, so that a study fits into a time
 _WORTH_TIMING = 120.0  # seconds of a study: to time its processes takes about 5
 
 
@@ -50,7 +53,9 @@ def sized(job: Job, design: Design, where: Workspace, dataset: Dataset) -> Study
     if isinstance(size, HalfWidth) and not 0 < size.points < math.inf:
         raise RequestError(f"--half-width takes points above 0, not {size.points:g}")
     limit = size.seconds if isinstance(size, Budget) else None  # read before the machine is timed
-    spec = arranged(plan_study(job, design, where, dataset), job, where, dataset)
+    spec = plan_study(job, design, where, dataset)
+    tell(StudyEstimated(len(spec.rows), _estimated(spec, job, where, dataset)))
+    spec = arranged(spec, job, where, dataset)
     if limit is None:
         return spec
     whole = preview(spec, job, design, where, dataset)[0]
@@ -65,6 +70,36 @@ def sized(job: Job, design: Design, where: Workspace, dataset: Dataset) -> Study
     blocks = min(_MOST_BLOCKS, int(room // block))
     fitting = Factorial(Runs(max(blocks * block, least)), design.seed)
     return arranged(plan_study(job, fitting, where, dataset), job, where, dataset, like=spec)
+
+
+def _estimated(spec: StudySpec, job: Job, where: Workspace, dataset: Dataset) -> float:
+    """Seconds that a study takes by the speed of the machine alone, before anything is timed."""
+    speed, found = timing.speed(where.torch_device()), factors(job)
+    training = sum(speed.seconds(found.plans(row.configuration)[0]) for row in spec.rows)
+    shown = sum(found.plans(row.configuration)[0].examples_seen for row in spec.rows)
+    return training * (1 + _looked_at(spec, dataset) / shown)
+
+
+def shortened(job: Job, design: Design, where: Workspace, dataset: Dataset) -> Job:
+    """A job whose smallest factorial fits into the time that was asked for, where no length was.
+
+    Only for somebody's own data whose plan was chosen here: there, no length is more right than another.
+    """
+    size = design.size if isinstance(design, Factorial) else None
+    if not isinstance(size, Budget) or job.chosen is None or job.request.length != 1.0:
+        return job
+    spec = plan_study(job, design, where, dataset)
+    whole = preview(spec, job, design, where, dataset)[0]
+    least = whole.seconds / whole.runs * (least_runs(len(spec.training)) + 2 * CORNERS)
+    if least <= size.seconds:
+        return job
+    length = math.floor(100 * size.seconds / least) / 100
+    if length < _SHORTEST:
+        return job
+    tell(StudyShortened(length, size.seconds))
+    base = job.compiled.base
+    shorter = base.model_copy(update={"examples_seen": max(1, round(length * base.examples_seen))})
+    return replace(job.of(job.recipe, shorter), request=replace(job.request, length=length))
 
 
 def enlarged(first: Results, job: Job, design: Design, where: Workspace, dataset: Dataset) -> StudySpec | None:
@@ -106,8 +141,7 @@ def preview(spec: StudySpec, job: Job, design: Design, where: Workspace, dataset
     levels = [row.configuration for row in spec.rows]
     found = factors(job)
     shown = sum(found.plans(level)[0].examples_seen for level in levels)
-    looked_at = len(levels) * len(spec.eval_settings) * sum(len(dataset.splits[split]) for split in SPLITS)
-    whole = per_image * (shown + looked_at / 3) / spec.jobs  # without gradients a third is left
+    whole = per_image * (shown + _looked_at(spec, dataset)) / spec.jobs
     noise, sizes = job.task.noise_pp, {len(spec.rows), *_other_sizes(design, k)}
     if isinstance(design, Factorial) and isinstance(design.size, HalfWidth) and noise is not None:
         block = _block(spec)
@@ -115,6 +149,11 @@ def preview(spec: StudySpec, job: Job, design: Design, where: Workspace, dataset
         sizes.add(min(max(2, blocks), _MOST_BLOCKS) * block + 2 * CORNERS)
     corners = 2 * CORNERS if isinstance(design, Factorial) else 0
     return size_options(design.kind, {runs: whole * runs / len(spec.rows) for runs in sorted(sizes)}, k, noise, corners)
+
+
+def _looked_at(spec: StudySpec, dataset: Dataset) -> float:
+    """Images of a study's evaluations, as many to be trained on take as long: without gradients a third is left."""
+    return len(spec.rows) * len(spec.eval_settings) * sum(len(dataset.splits[split]) for split in SPLITS) / 3
 
 
 def _other_sizes(design: Design, k: int) -> list[int]:
@@ -127,13 +166,9 @@ def _other_sizes(design: Design, k: int) -> list[int]:
 
 
 def seconds_per_image(plan: Plan, dataset: Dataset, device: torch.device, threads: int) -> float:
-    """Training time per image of a plan in one process, from a moment of it."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        return timing.seconds_per_image(plan, dataset, device, seconds=0.2, workers=num_workers(dataset, None))
-    finally:
-        torch.set_num_threads(before)
+    """Training time per image of a plan in one process, from a moment of it, or as it was timed before."""
+    tell(Doing(f"timing a few steps of {plan.model.name} at {plan.train_px} px"))
+    return timing.timed(plan, dataset, device, threads, num_workers(dataset, "train", plan, device, None))
 
 
 def arranged(spec: StudySpec, job: Job, where: Workspace, dataset: Dataset, like: StudySpec | None = None) -> StudySpec:
@@ -164,6 +199,7 @@ def arranged(spec: StudySpec, job: Job, where: Workspace, dataset: Dataset, like
     if shown * alone / spec.jobs < _WORTH_TIMING:
         return replace(spec, arrangement="too short a study to time others")
     most = min(cores, len(spec.rows))
+    tell(Doing("timing processes and threads"))
     with speeds(job.task, (job.compiled.base, job.plan), where, most=most) as speed:
         best = arrange(cores, most, speed, fewest_first=device.type != "cpu")
     return replace(spec, jobs=best.jobs, threads=best.threads, arrangement=best.why)

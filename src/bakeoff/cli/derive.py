@@ -18,6 +18,7 @@ def derive(
     always: Annotated[list[str] | None, typer.Option(help="Candidates that stay on: A,B.")] = None,
     settings: options.Settings = None,
     model: options.ModelName = None,
+    px: options.Px = None,
     length: options.Length = 1.0,
     objective: Annotated[str, typer.Option(help="What is to be high: acc1 or acc5.")] = "acc1",
     budget: Annotated[str | None, typer.Option(help="Time for everything, such as 1h.")] = None,
@@ -54,7 +55,7 @@ def derive(
     out, _ = consoles(as_json)
     request = Request(
         task=task, recipe=recipe, with_=options.names(include), without=options.names(exclude),
-        settings=settings or (), model=model, length=length, skip_bad=skip_bad, command=context.obj,
+        settings=settings or (), model=model, length=length, px=px, skip_bad=skip_bad, command=context.obj,
     )  # fmt: skip
     asked: api.Sought = {
         "budget": budget,
@@ -67,7 +68,8 @@ def derive(
         "where": Workspace.open(store=store, data=data, device=device, jobs=options.jobs(jobs), threads=threads),
     }
     if plan_only:
-        planned = api.plan_derivation(request, **asked)
+        with observer(quiet) as shown:
+            planned = api.plan_derivation(request, observer=shown, **asked)
         print_json(planned.as_json()) if as_json else derivation.show_plan(out, planned.asked)
         return
     with observer(quiet) as shown:

@@ -17,6 +17,7 @@ def ablate(
     without: options.Without = None,
     settings: options.Settings = None,
     model: options.ModelName = None,
+    px: options.Px = None,
     length: options.Length = 1.0,
     design: Annotated[str, typer.Option(help="factorial, leave-one-out, add-one or ladder.")] = "factorial",
     seeds: Annotated[int | None, typer.Option(min=1, help="Fold pairs, replicates or repeats of the design.")] = None,
@@ -49,12 +50,13 @@ def ablate(
     out, _ = consoles(as_json)
     request = Request(
         task=task, recipe=recipe, with_=options.names(with_), without=options.names(without), settings=settings or (),
-        model=model, length=length, skip_bad=skip_bad, command=context.obj,
+        model=model, length=length, px=px, skip_bad=skip_bad, command=context.obj,
     )  # fmt: skip
     where = Workspace.open(store=store, data=data, device=device, jobs=options.jobs(jobs), threads=threads)
     chosen = options.design(design, seeds, runs, budget, half_width, design_seed)
     if plan_only:
-        planned = api.plan_ablation(request, design=chosen, where=where)
+        with observer(quiet) as shown:
+            planned = api.plan_ablation(request, design=chosen, where=where, observer=shown)
         print_json(planned.as_json()) if as_json else preview.show_preview(out, planned)
         return
     with observer(quiet) as shown:

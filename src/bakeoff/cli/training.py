@@ -1,5 +1,6 @@
 """Train, evaluate, predict."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,6 +18,7 @@ def train(
     without: options.Without = None,
     settings: options.Settings = None,
     model: options.ModelName = None,
+    px: options.Px = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of all randomness.")] = 0,
     length: options.Length = 1.0,
     device: options.Device = "auto",
@@ -35,24 +37,28 @@ def train(
     """
     from bakeoff import api
     from bakeoff.recipes.request import Request
-    from bakeoff.report.console import runs
+    from bakeoff.report.console import runs, training
     from bakeoff.runs.workspace import Workspace
 
     request = Request(
         task=task, recipe=recipe, with_=options.names(with_), without=options.names(without),
-        settings=settings or (), model=model, length=length, skip_bad=skip_bad,
+        settings=settings or (), model=model, length=length, px=px, skip_bad=skip_bad,
     )  # fmt: skip
     where = Workspace.open(store=store, data=data, device=device, workers=workers)
     out, _ = consoles(as_json)
     if dry_run:
-        job = api.plan_job(request, where=where)
+        with observer(quiet) as shown:
+            job = api.plan_job(request, where=where, observer=shown)
+            cost = api.forecast(job, where=where)
         if as_json:
             print_json(
                 {"plan": job.plan.model_dump(mode="json"), "plan_digest": job.plan.digest, "steps": job.plan.steps,
-                 "set_by": dict(job.compiled.set_by), "skipped": dict(job.compiled.skipped)}
+                 "set_by": dict(job.compiled.set_by), "skipped": dict(job.compiled.skipped),
+                 "cost": asdict(cost), "chosen": asdict(job.chosen) if job.chosen else None}
             )  # fmt: skip
         else:
             runs.show_plan(out, job.plan, job.compiled.set_by, job.compiled.skipped)
+            training.show(out, cost)
         return
     with observer(quiet) as shown:
         record = api.train(request, seed=seed, where=where, observer=shown)

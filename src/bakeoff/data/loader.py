@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bakeoff import rng
-from bakeoff.data import augment, stream
+from bakeoff.data import augment, reduced, stream
 from bakeoff.data.dataset import Dataset, Resident
 from bakeoff.data.order import Order
 from bakeoff.plan import Plan
@@ -33,7 +33,7 @@ def batches(
     Images in memory are augmented in chunks of several batches; files are decoded and cropped by `workers` processes,
     and augmented a few at a time.
     """
-    split = dataset.splits["train"]
+    split = reduced.split(dataset, "train", plan.read_px)
     order = Order(plan.sampler, len(split), seed)
     size, steps, on_cpu = plan.batch_size, plan.steps, device.type == "cpu"
     mean, std = (torch.tensor(values, device=device) for values in (dataset.mean, dataset.std))

@@ -1,4 +1,4 @@
-"""Images that don't fit in memory: decoded, cropped and resized in worker processes, ahead of their use.
+"""Images that aren't in memory: decoded, cropped and resized in worker processes, ahead of their use.
 
 What comes out depends on the files and the arguments only: every random number is a function of the row that an image
 is shown for, so any number of workers gives the same bits.
@@ -20,7 +20,7 @@ from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
 from bakeoff import rng
-from bakeoff.data import augment, geometry, images
+from bakeoff.data import augment, geometry, images, reduced
 from bakeoff.data.dataset import Files
 from bakeoff.errors import BakeoffError
 from bakeoff.plan import EvalView, PadCrop, ResizedCrop
@@ -118,7 +118,7 @@ def _resize(image: Tensor, px: int, interpolation: str) -> Tensor:
 class _Decoder(TorchDataset[_Piece]):
     def __init__(self, files: Files, show: _TrainCrop | _EvalView, px: int) -> None:
         self.paths = np.array([os.fsencode(path.absolute()) for path in files.paths])  # one block, small to send
-        self.channels = files.channels
+        self.channels, self.read_px, self.kept = files.channels, files.read_px, files.kept
         self.show = show
         self.px = px
 
@@ -137,12 +137,17 @@ class _Decoder(TorchDataset[_Piece]):
         start, size, run = 0, 0, list[Tensor]()
         for at, index in enumerate(indices):
             if at == 0 or index != indices[at - 1]:
-                image = images.read(os.fsdecode(self.paths[index]), self.channels)
+                image = self._image(index)
                 size += image.numel()
             run.append(image)
             if size > _TOGETHER or at + 1 == len(indices):
                 yield slice(start, at + 1), run
                 start, size, run = at + 1, 0, []
+
+    def _image(self, index: int) -> Tensor:
+        if self.kept is not None:
+            return self.kept[index]
+        return reduced.reduce(images.read(os.fsdecode(self.paths[index]), self.channels), self.read_px)
 
 
 def _stream(

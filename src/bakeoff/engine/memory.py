@@ -6,13 +6,14 @@ import psutil
 import torch
 from torch import Tensor, nn
 
+from bakeoff.data import reduced
 from bakeoff.data.dataset import Dataset, Resident
 from bakeoff.engine.device import dtype
 from bakeoff.errors import BakeoffError
 from bakeoff.plan import Plan
 
 
-def bytes_needed(model: nn.Module, plan: Plan, dataset: Dataset, device: torch.device) -> int:
+def bytes_needed(model: nn.Module, plan: Plan, device: torch.device, dataset: Dataset | None = None) -> int:
     """Bytes of the training state, of what a batch's backward pass needs and of the images in memory: a lower bound.
 
     What the backward pass needs is what autograd keeps of two images that have shapes and no data (torch's meta
@@ -34,7 +35,7 @@ def bytes_needed(model: nn.Module, plan: Plan, dataset: Dataset, device: torch.d
         kept.pop(tensor.untyped_storage()._cdata, None)
     activations = sum(size for _, size in kept.values()) / 2
     weights = sum(tensor.numel() * tensor.element_size() for tensor in model.state_dict().values())
-    split = dataset.splits["train"]
+    split = reduced.split(dataset, "train", plan.read_px) if dataset else None
     resident = split.images.numel() if isinstance(split, Resident) else 0
     return int(4 * weights + activations * plan.batch_size + resident)  # weights, gradient, momentum, average
 
@@ -46,7 +47,7 @@ def check_memory(model: nn.Module, plan: Plan, dataset: Dataset, device: torch.d
         have = torch.cuda.mem_get_info(device)[0] + unused
     else:
         have = psutil.virtual_memory().available
-    need = bytes_needed(model, plan, dataset, device)
+    need = bytes_needed(model, plan, device, dataset)
     if need > have:
         raise BakeoffError(
             f"the plan needs at least {need / 2**30:.1f} GiB of memory and {device} has {have / 2**30:.1f} GiB free; "

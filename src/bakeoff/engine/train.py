@@ -25,7 +25,7 @@ from bakeoff.plan import Plan
 _LOOK_EVERY = 8  # steps between two looks at the loss: a look waits for the device
 _EXPLODED = 100.0  # a loss this many times that of guessing never came back in a run that we saw
 _CHECKPOINT_SECONDS = float(os.environ.get("BAKEOFF_CHECKPOINT_SECONDS", 30))  # tests write them sooner
-_REPORT_SECONDS = 0.1
+_REPORT_SECONDS, _SILENT_SECONDS = 0.1, 1.0  # least and most between two reports, steps that take longer aside
 
 
 class Diverged(Exception):
@@ -102,9 +102,9 @@ def train(
             state.average.update(step + 1)
             unseen.append(loss.detach())
 
-            if len(unseen) == _LOOK_EVERY or interrupt.is_set():
+            now = time.perf_counter()
+            if len(unseen) == _LOOK_EVERY or now - reported > _SILENT_SECONDS or interrupt.is_set():
                 look()
-                now = time.perf_counter()
                 if now - reported > _REPORT_SECONDS:
                     report(_progress(state, plan, logits, labels, first, now - began))
                     reported = now

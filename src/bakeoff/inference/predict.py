@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from bakeoff.data import augment, images
+from bakeoff.data import augment, images, reduced
 from bakeoff.engine.evaluate import ranking
 from bakeoff.errors import RequestError
 from bakeoff.inference.evaluate import trained
@@ -44,7 +44,7 @@ def predict(
             yield Prediction(path, (), why)
             continue
         try:
-            image = images.read(path, plan.model.channels)[None].to(device)
+            image = reduced.reduce(images.read(path, plan.model.channels), plan.read_px)[None].to(device)
         except images.BadImage as error:
             yield Prediction(path, (), error.reason)
             continue

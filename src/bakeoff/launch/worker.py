@@ -54,8 +54,12 @@ class Handler:
 
         torch.set_num_threads(work.threads)
         dataset, device = self._dataset(work.task), self.where.torch_device()
-        workers = num_workers(dataset, None)
-        each = [seconds_per_image(p, dataset, device, seconds=work.seconds, workers=workers) for p in work.plans]
+        each = [
+            seconds_per_image(
+                plan, dataset, device, seconds=work.seconds, workers=num_workers(dataset, "train", plan, device, None)
+            )
+            for plan in work.plans
+        ]
         return Answer(status="done", seconds=sum(each) / len(each))
 
     def _dataset(self, task: str) -> "Dataset":

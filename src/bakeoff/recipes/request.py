@@ -1,7 +1,7 @@
 """What a person asks for, and the job that it is once it's understood."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -11,13 +11,16 @@ from pydantic import ValidationError
 
 from bakeoff import recipes, tasks, techniques
 from bakeoff.errors import RequestError, explain_validation
+from bakeoff.events import PlanChosen
 from bakeoff.plan import Plan, diff
 from bakeoff.recipe import Compiled, Recipe, compile_plan
 from bakeoff.task import Task
+from bakeoff.tasks import fit
 
 if TYPE_CHECKING:
     from bakeoff.data.dataset import Dataset
     from bakeoff.models import Builder
+    from bakeoff.models.cost import Speed
 
 AnyTask = str | Task | tasks.Builder
 AnyTechnique = recipes.Chosen
@@ -31,7 +34,9 @@ class Request:
     with_, without: techniques to add and to leave out: names, in a file ("./mine.py:GridMask"), or Technique objects.
     settings: "technique.knob=value", or "slot=value" for the plan that techniques start from. model: a network by
     name, in a file ("./net.py:build"), or its builder (None: the task's). length: multiple of the training length.
-    skip_bad: go on without images that can't be read. command: what was typed, to be typed again.
+    px: side at which images are read, trained on and evaluated (None: the task's, or what suits the machine where the
+    data are somebody's own). skip_bad: go on without images that can't be read. command: what was typed, to be typed
+    again.
     """
 
     task: AnyTask = "digits"
@@ -41,6 +46,7 @@ class Request:
     settings: Sequence[str] = ()
     model: "str | Builder | None" = None
     length: float = 1.0
+    px: int | None = None
     skip_bad: bool = False
     command: Sequence[str] = ()
 
@@ -49,13 +55,15 @@ class Request:
 class Job:
     """A request, understood: what to train on what.
 
-    request: what was asked. compiled: the recipe's plan on the task, with what the task rules out.
+    request: what was asked. compiled: the recipe's plan on the task, with what the task rules out. chosen: what wasn't
+    asked for and was found to suit data and machine.
     """
 
     request: Request
     task: Task
     recipe: Recipe
     compiled: Compiled
+    chosen: PlanChosen | None = None
 
     @property
     def plan(self) -> Plan:
@@ -72,10 +80,11 @@ class Job:
         return self.of(Recipe(self.recipe.name, kept))
 
 
-def understand(request: Request, data: Path) -> Job:
+def understand(request: Request, data: Path, speed: "Callable[[], Speed]") -> Job:
     """Understand a request and compile its plan; nothing is trained.
 
-    data: the folder of data sets. Raises RequestError for what can't be had.
+    data: the folder of data sets. speed: of the machine, which is asked for where the plan of somebody's own data
+    depends on it. Raises RequestError for what can't be had.
     """
     from bakeoff import models  # which loads torch
 
@@ -86,11 +95,12 @@ def understand(request: Request, data: Path) -> Job:
     task = tasks.get(request.task, data, skip_bad=request.skip_bad)
     chosen, overrides = recipes.build(request.recipe, request.with_, request.without, request.settings)
     model = None if request.model is None else models.name_of(request.model)
+    task, found = fit.fit(task, speed, request.px, model)
     base = _override(task.base_plan(model), overrides)
     base = base.model_copy(update={"examples_seen": max(1, round(base.examples_seen * request.length))})
     compiled = compile_plan(task, chosen, base)
     _refuse(request, task, compiled.skipped)
-    return Job(request, task, chosen, compiled)
+    return Job(request, task, chosen, compiled, found)
 
 
 def fitted(job: Job, dataset: "Dataset") -> Job:

@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from bakeoff import models, techniques
+from bakeoff.data import reduced
 from bakeoff.data.dataset import Dataset, Files
 from bakeoff.data.splits import described
 from bakeoff.engine.device import dtype
@@ -116,13 +117,13 @@ def evaluate_run(
     model = load_model(where.store, record, plan, device)
     found = evaluate(
         model,
-        dataset.splits[split],
+        reduced.split(dataset, split, plan.read_px),
         dataset,
         plan,
         plan.eval_view,
         device,
         topk=(*topk, 5),
-        workers=num_workers(dataset, where.workers),
+        workers=num_workers(dataset, split, plan, device, where.workers),
     )
     acc = {f"acc{k}": value for k, value in found.acc.items()}
     took = time.perf_counter() - began
@@ -146,7 +147,8 @@ def load_model(store: Store, record: RunRecord, plan: Plan, device: torch.device
 
 
 def _train(plan: Plan, dataset: Dataset, where: Workspace, start: RunRecord, observer: Observer) -> RunRecord:
-    store, device, workers = where.store, where.torch_device(), num_workers(dataset, where.workers)
+    store, device = where.store, where.torch_device()
+    workers = num_workers(dataset, "train", plan, device, where.workers)
     store.write(start)
     checkpoint = store.checkpoint(start.run_id)
     try:
@@ -213,11 +215,18 @@ def _curve(losses: Sequence[float], points: int = 200) -> Losses:
     return Losses(tuple(edges[1:]), tuple(sum(losses[a:b]) / (b - a) for a, b in pairwise(edges)))
 
 
-def num_workers(dataset: Dataset, asked: int | None) -> int:
-    """Processes that decode files: none for data in memory, else as many as asked for, by default one per core."""
-    if not isinstance(dataset.splits["train"], Files):
+def num_workers(dataset: Dataset, split: str, plan: Plan, device: torch.device, asked: int | None) -> int:
+    """Processes that decode and crop a split for a plan: as many as asked for, by default one per core.
+
+    None for data in memory, and by default for images that are decoded already and trained on with the same cores:
+    to start the processes takes longer than the cropping.
+    """
+    images = reduced.split(dataset, split, plan.read_px)
+    if not isinstance(images, Files):
         return 0
-    return (os.cpu_count() or 1) if asked is None else asked
+    if asked is None:
+        return 0 if images.kept is not None and device.type == "cpu" else os.cpu_count() or 1
+    return asked
 
 
 def _now() -> str:

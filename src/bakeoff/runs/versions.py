@@ -44,6 +44,7 @@ def parts(plan: Plan) -> frozenset[str]:
         "lr.warmup": plan.lr.warmup > 0,
         "model.sync_batchnorm": plan.model.sync_batchnorm,
         "precision.compile": plan.precision.compile,
+        "read_px": plan.read_px is not None,
     }
     return frozenset(names | {name for name, used in uses.items() if used})
 

@@ -16,6 +16,22 @@ Stage = Literal["opening", "search", "strengths", "proof"]
 
 
 @dataclass(frozen=True)
+class StudyEstimated(Event):
+    """How long a study takes by the speed of the machine alone, in seconds; a few of its steps are timed next."""
+
+    runs: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class StudyShortened(Event):
+    """Runs are trained for a share of their length, so that a study fits into a time, in seconds."""
+
+    length: float
+    budget: float
+
+
+@dataclass(frozen=True)
 class StudyPlanned(Event):
     """A study is laid out; nothing has run.
 

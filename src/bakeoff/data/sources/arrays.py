@@ -13,7 +13,6 @@ from torch import Tensor
 from bakeoff.data.dataset import Dataset, Resident
 from bakeoff.data.fingerprint import assemble
 from bakeoff.data.folders import Part
-from bakeoff.data.scan import SMALL_PX
 from bakeoff.data.sources import Source
 from bakeoff.data.sources.listed import split
 from bakeoff.data.splits import Indices
@@ -73,10 +72,10 @@ def arrays_source(
     return Source(
         name,
         images=sum(map(len, pixels.values())),
-        classes=len(classes),
         channels=first[0],
-        train=len(splits["train"]),
-        side=min(first[1:]) if max(first[1:]) <= SMALL_PX else None,
+        counts=dict(zip(classes, splits["train"].labels.bincount(minlength=len(classes)).tolist(), strict=True)),
+        side=min(first[1:]),
+        uniform=True,
         load=partial(_kept, dataset),
     )
 

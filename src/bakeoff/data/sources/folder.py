@@ -12,8 +12,7 @@ def folder_source(path: Path, skip_bad: bool = False) -> Source:
     """The task that a folder of images makes: classes, size and channels are read from it.
 
     path: holds a folder per class, or `train` and maybe `val` (`valid`, `validation`) and `test`, which do. With
-    `val`, its halves are `select` and `report`; without, they are 15 % of the training images each. Images that all
-    have one size of up to 96 px are kept in memory and shown at that size; others are streamed and shown at 224 px.
+    `val`, its halves are `select` and `report`; without, they are 15 % of the training images each.
 
     Raises RequestError when the folder can't be a data set (see `read_folders`), has too few images of a class to
     split, or has files that can't be read, unless `skip_bad`.

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from bakeoff.data.contents import Contents, read_contents
@@ -53,8 +54,7 @@ class _Opened:
 def files_source(name: str, read: Callable[[], Listed], skip_bad: bool) -> Source:
     """The task that labelled image files make; size and channels are read from them.
 
-    read: lists them; called again when the data are loaded. Images that all have one size of up to 96 px are kept in
-    memory and shown at that size; others are streamed and shown at 224 px.
+    read: lists them; called again when the data are loaded.
 
     Raises RequestError when a class has too few images to split, or files can't be read, unless `skip_bad`.
     """
@@ -65,10 +65,10 @@ def files_source(name: str, read: Callable[[], Listed], skip_bad: bool) -> Sourc
     return Source(
         name,
         images=int(sum(seen.good)),
-        classes=len(opened.classes),
         channels=opened.channels,
-        train=len(opened.splits["train"].labels),
-        side=None if seen.pixels is None else min(seen.pixels.shape[2:]),
+        counts=dict(zip(opened.classes, opened.splits["train"].counts(len(opened.classes)), strict=True)),
+        side=int(np.median(seen.sizes[seen.good].min(1))),
+        uniform=bool((seen.sizes[seen.good] == seen.sizes[seen.good][0]).all()),
         load=partial(_load, read, skip_bad),
     )
 
@@ -143,6 +143,7 @@ def _load(read: Callable[[], Listed], skip_bad: bool, data: Path) -> Dataset:
         if seen.pixels is not None:
             splits[key] = Resident(torch.from_numpy(seen.pixels[rows, :channels]), labels, names, contents)
         else:
-            splits[key] = Files(tuple(listed.root / name for name in names), labels, channels, names, contents)
+            paths = tuple(listed.root / name for name in names)
+            splits[key] = Files(paths, labels, channels, names, contents, seen.sizes[rows])
     train = [opened.row[name] for name in opened.splits["train"].names]
     return assemble(opened.classes, splits, mean_std(seen.moments[train, :channels]), opened.skipped)

@@ -43,7 +43,7 @@ class Bar:
     def words(self) -> str:
         """All of it in one line."""
         parts = [", ".join(self._facts()), *(f"{head} {', '.join(items)}" for head, items in self.known if items)]
-        return f"{self.what}: {'; '.join(part for part in parts if part)}"
+        return ": ".join(part for part in (self.what, "; ".join(part for part in parts if part)) if part)
 
     def _facts(self) -> list[str]:
         share = [] if self.share is None else [f"{100 * self.share:.0f} %"]

@@ -1,19 +1,38 @@
 """What happens, shown: news in lines that stay, how far it is in a bar."""
 
 import time
+from collections.abc import Iterable
 from types import TracebackType
 from typing import Self
 
-from bakeoff.events import DataFound, Event, ImagesCopied, ImagesRead, RunEnded, TechniqueSkipped, TrainingProgress
+from bakeoff.events import (
+    DataFound,
+    Doing,
+    Event,
+    ImagesCopied,
+    ImagesRead,
+    PlanChosen,
+    RunEnded,
+    TechniqueSkipped,
+    TrainingPlanned,
+    TrainingProgress,
+)
 from bakeoff.report import words
-from bakeoff.report.console import derivation
+from bakeoff.report.console import derivation, training
 from bakeoff.report.console.bar import Bar, Known
 from bakeoff.report.console.preview import show_enlargement, show_preview
 from bakeoff.report.console.views import Display
 from bakeoff.runs.store import Store
 from bakeoff.study.analyse import so_far
 from bakeoff.study.decide import SearchState
-from bakeoff.study.events import SearchPlanned, SearchStage, StudyEnlarged, StudyPlanned
+from bakeoff.study.events import (
+    SearchPlanned,
+    SearchStage,
+    StudyEnlarged,
+    StudyEstimated,
+    StudyPlanned,
+    StudyShortened,
+)
 from bakeoff.study.gather import read, read_row
 from bakeoff.study.spec import StudySpec
 
@@ -54,6 +73,12 @@ class Progress:
         match event:
             case TechniqueSkipped():
                 self.display.say(f"left out: {event.technique}, {event.reason}")
+            case PlanChosen():
+                self._news(training.chosen(event))
+            case TrainingPlanned():
+                self._news(training.planned(event))
+            case Doing():
+                self.display.bar(Bar(event.what))
             case TrainingProgress():
                 self._training(event)
             case DataFound():
@@ -63,6 +88,14 @@ class Progress:
                 self._counted("copying", event.done, event.total, "image")
             case ImagesRead():
                 self._counted(event.what, event.done, event.total, "image")
+            case StudyEstimated():
+                what = f"{event.runs} runs, about {words.duration(event.seconds)} by the speed of this machine"
+                self.display.bar(Bar(what))
+            case StudyShortened():
+                self.display.say(
+                    f"every run is trained for {event.length:g} of its length, so that the smallest study fits into "
+                    f"{words.duration(event.budget)} (--length {event.length:g})"
+                )
             case StudyPlanned():
                 self.display.table(lambda console: show_preview(console, event))
                 self._begin("runs", _Interim(event.spec, event.store))
@@ -73,8 +106,7 @@ class Progress:
                 self._asked = event
                 self.display.table(lambda console: derivation.show_plan(console, event.asked))
             case SearchStage():
-                for line in derivation.news(event, self._stage, self._state):
-                    self.display.say(line)
+                self._news(derivation.news(event, self._stage, self._state))
                 self._state = event.now or self._state
                 self._begin(event.stage, None)
             case RunEnded():
@@ -115,6 +147,10 @@ class Progress:
         left = took / self._done * ended.left if ended.left else None
         self.display.bar(Bar(self._stage, share, left, done, self._known()))
         self._last = f"{self._stage}: {', '.join(done)}"
+
+    def _news(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self.display.say(line)
 
     def _known(self) -> Known:
         """What the runs so far say."""

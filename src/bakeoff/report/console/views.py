@@ -2,6 +2,7 @@
 
 import html
 import sys
+import threading
 import time
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -15,6 +16,7 @@ from bakeoff.report.console.bar import Bar
 from bakeoff.report.console.text import plain, say
 
 _LINE_SECONDS = 5.0
+_SILENT_SECONDS = 1.5  # before a line says what is being done, where nothing says how far it is
 _LINE_SHARE = 0.05  # of the time that something takes
 _NOTEBOOK_SECONDS = 0.25  # each change is a message to the browser
 
@@ -67,6 +69,7 @@ class TerminalDisplay:
         self.console = console
         self._bar: Bar | None = None
         self._pace = Pace()
+        self._soon = threading.Timer(0, lambda: None)  # says what is being done, where that takes a while
         live = console.is_terminal and not console.quiet
         self._live = Live(get_renderable=self._now, console=console, transient=True) if live else None
 
@@ -80,11 +83,13 @@ class TerminalDisplay:
 
     def close(self, last: str) -> None:
         """End: the bar goes; results follow it."""
+        self._soon.cancel()
         if self._live:
             self._live.stop()
 
     def say(self, text: str) -> None:
         """Show news: a line for each where nothing breaks lines."""
+        self._soon.cancel()
         if self.console.is_terminal:
             say(self.console, text)
         else:
@@ -97,8 +102,15 @@ class TerminalDisplay:
     def bar(self, bar: Bar) -> None:
         """Show how far it is."""
         self._bar = bar
-        if self._live is None and self._pace.due(bar):
+        self._soon.cancel()
+        if self._live:
+            return
+        if self._pace.due(bar):
             self.say(bar.words())
+        elif bar.share is None and not bar.facts:
+            self._soon = threading.Timer(_SILENT_SECONDS, self.say, (bar.words(),))
+            self._soon.daemon = True
+            self._soon.start()
 
 
 class NotebookDisplay:

@@ -1,0 +1,37 @@
+"""What a training takes, in lines."""
+
+from collections.abc import Iterator
+
+from rich.console import Console
+
+from bakeoff.events import Offer, PlanChosen, TrainingPlanned
+from bakeoff.report import words
+from bakeoff.report.console.text import say
+
+
+def chosen(event: PlanChosen) -> Iterator[str]:
+    """What was chosen for somebody's own data, what asks for it anywhere, and what is dearer."""
+    yield f"{event.about}, for which this machine trains {_offer(event.taken)} (the same anywhere: {event.taken.flags})"
+    if event.dearer:
+        yield f"with more time: {'; '.join(f'{_offer(offer)}: {offer.flags}' for offer in event.dearer)}"
+
+
+def planned(event: TrainingPlanned) -> Iterator[str]:
+    """What a training will do and take, and what is worth knowing before."""
+    yield (
+        f"{event.model} at {event.px} px: {event.steps:,} steps of {event.batch_size} images, "
+        f"{event.passes:.3g} passes, about {words.duration(event.seconds)} on {event.device}, "
+        f"at least {event.bytes / 2**30:.1g} GiB of memory"
+    )
+    for note in event.notes:
+        yield f"note: {note}"
+
+
+def _offer(offer: Offer) -> str:
+    return f"{offer.model} at {offer.px} px, {offer.passes:g} passes, about {words.duration(offer.seconds)}"
+
+
+def show(console: Console, event: TrainingPlanned) -> None:
+    """What a training takes, below its plan."""
+    for line in planned(event):
+        say(console, line)
