@@ -1,5 +1,6 @@
 """Processes x threads: chosen by a short timing of real processes, once for each study."""
 
+import math
 import os
 from concurrent.futures import wait
 from contextlib import nullcontext
@@ -114,6 +115,7 @@ def test_a_study_is_timed_once_and_only_where_it_pays(tmp_path: Path, monkeypatc
     monkeypatch.setattr(sizing, "speeds", lambda *args, **options: nullcontext())
     monkeypatch.setattr(sizing, "arrange", choose)
 
+    monkeypatch.setattr(sizing, "_WORTH_TIMING", math.inf)
     short = arranged(tmp_path, dataset)
     assert (short.jobs, short.threads) == (4, 1)
     assert "too short" in short.arrangement

@@ -80,7 +80,7 @@ def test_progress_looks_at_the_run_that_ended_and_at_no_other(tmp_path: Path, mo
 
 def test_effects_so_far_are_wider_than_in_the_end(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    spec = write_study(store)
+    spec = write_study(store, runs=40)
     records = read(store, spec, spec.rows)
     assert so_far(spec, [None] * len(records)) == []
     early = so_far(spec, [record if index < 12 else None for index, record in enumerate(records)])
