@@ -106,7 +106,7 @@ def request(job: Job) -> dict[str, Any]:
             "label_smoothing.epsilon": work.smoothing,
             "ema.half_life": work.half_life,
         }
-    return {"with_": techniques, "settings": [f"{path}={value}" for path, value in settings.items()]}
+    return {"model": "cnn", "with_": techniques, "settings": [f"{path}={value}" for path, value in settings.items()]}
 
 
 def once(job: Job, who: str) -> Outcome:

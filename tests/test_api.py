@@ -151,8 +151,8 @@ def test_an_observer_is_told_of_a_study(tmp_path: Path) -> None:
     found = bo.ablate(
         small(), design=bo.Ladder(repeats=2), store=tmp_path, device="cpu", jobs=1, observer=events.append
     )
-    planned, *ended = events
-    assert isinstance(planned, StudyPlanned)
+    (planned,) = (event for event in events if isinstance(event, StudyPlanned))
+    ended = events[events.index(planned) + 1 :]
     assert planned.spec.rows == found.spec.rows
     assert planned.store.root == tmp_path
     runs = [event for event in ended if isinstance(event, RunEnded)]
@@ -163,7 +163,8 @@ def test_an_observer_is_told_of_a_study(tmp_path: Path) -> None:
     assert min(event.seconds for event in runs) > 0
     again: list[bo.Event] = []
     bo.ablate(small(), design="ladder", seeds=2, store=tmp_path, device="cpu", jobs=1, observer=again.append)
-    assert [type(event) for event in again] == [StudyPlanned]
+    assert StudyPlanned in map(type, again)
+    assert RunEnded not in map(type, again)
     assert (tmp_path / "studies" / found.spec.name / "report.html").exists()
 
 

@@ -55,6 +55,7 @@ def test_resnet50_trains_on_photographs_through_the_streaming_path(
     status = main(
         ["train", "--task", f"folder:{root}", "--recipe", "torchvision-2021", "--model", "resnet50", "--without",
          "repeated_augmentation", "--set", "batch_size=8", "--set", "examples_seen=5", "--workers", "2",
+         "--px", "224",
          "--store", str(tmp_path / "runs"), "--device", "cpu", "--json"]
     )  # fmt: skip
     record = json.loads(capsys.readouterr().out)
@@ -72,8 +73,8 @@ def test_cifar10_trains_from_its_folders(tmp_path: Path) -> None:
         few = {"train": 200, "test": 40}  # images of each class
         members = [m for m in archive if m.isfile() and int(Path(m.name).stem) < few[m.name.split("/")[0]]]
         archive.extractall(tmp_path / "cifar", members, filter="data")
-    record = bo.train(f"folder:{tmp_path / 'cifar'}", store=tmp_path / "runs", length=0.3, device="cpu")
-    assert record.plan["model"]["name"] == "cnn"
+    record = bo.train(f"folder:{tmp_path / 'cifar'}", store=tmp_path / "runs", model="cnn", length=0.3, device="cpu")
+    assert record.plan["train_px"] == 32
     assert record.metrics["report"]["acc1"] > 20.0  # ten classes, a few seconds
     view = bo.evaluate(record.run_id, split="test", store=tmp_path / "runs")
     assert view.n == 400

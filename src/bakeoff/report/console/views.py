@@ -120,7 +120,7 @@ class NotebookDisplay:
         self._news: list[str] = []
         self._bar: Bar | None = None
         self._handle: Any = None
-        self._told = 0.0
+        self._told = time.monotonic()
 
     def open(self) -> None:
         """Begin; nothing is shown before there is something to show."""
@@ -130,6 +130,8 @@ class NotebookDisplay:
         self._bar = None
         if last:
             self.say(last)
+        elif self._handle is not None:
+            self._draw()
 
     def say(self, text: str) -> None:
         """Show news."""
