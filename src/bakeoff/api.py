@@ -11,8 +11,8 @@ Every function takes what is asked for, as keywords or as one `Request`, and whe
   `jobs` and `threads` (processes of a study, and threads of each).
 
 All raise RequestError for what can't be had, and BakeoffError when the work fails. What takes a while tells an
-`observer` what happens (`bakeoff.events`); where none is named it is silent, but in a notebook shows a bar that ends as
-one line.
+`observer` what happens (`bakeoff.events`); where none is named it is silent, but in a notebook shows a bar that leaves
+a line or two.
 """
 
 from collections.abc import Callable, Iterator, Sequence
