@@ -57,7 +57,7 @@ def test_the_readme_s_commands_exist(command: str, capsys: pytest.CaptureFixture
 def test_the_readme_s_python_runs(tmp_path: Path) -> None:
     code = re.findall(r"```python\n(.*?)```", README, re.DOTALL)[0]
     quick = code.replace("seed=0)", 'seed=0, length=0.02, model="softmax", without=["fixres"])').replace(
-        "seeds=24)", 'seeds=12, length=0.02, model="softmax", without=["fixres"])'
+        "seeds=24)", 'seeds=16, length=0.02, model="softmax", without=["fixres"])'
     )
     assert quick.count("softmax") == 2
     done = subprocess.run([sys.executable, "-c", quick], cwd=tmp_path, capture_output=True, text=True, timeout=300)
