@@ -10,8 +10,8 @@ import pytest
 from bakeoff.stats import designs
 from bakeoff.stats import surrogate as model
 from bakeoff.stats import thompson as search
+from bakeoff.stats.log_error import LogError
 from bakeoff.stats.outcomes import Bools, Floats, Ints, Runs
-from bakeoff.stats.surrogate import LogError
 from bakeoff.study import decide
 from bakeoff.study.decide import LEAST, OPTIMISM, WANTED
 from bakeoff.study.search import SearchSpec

@@ -14,9 +14,10 @@ import numpy as np
 from bakeoff.stats import surrogate as model
 from bakeoff.stats.estimates import difference, difference_within, from_fit, paired_mean
 from bakeoff.stats.linear import Combination, fit
+from bakeoff.stats.log_error import LogError
 from bakeoff.stats.noise import ENOUGH_DF, Noise, Variance, measure, odd_space, with_churn
 from bakeoff.stats.outcomes import Bools, Floats, Ints, Runs
-from bakeoff.stats.table import DEFAULT, AnalysisOptions, Effect, Estimand, Estimate, table
+from bakeoff.stats.table import DEFAULT, AnalysisOptions, Effect, Estimand, Estimate, OnErrors, table
 
 __all__ = ["AnalysisOptions", "Effect", "averaged", "modelled", "stacked", "surface", "switched", "total"]
 
@@ -30,7 +31,28 @@ def averaged(
     lost for that, from the model. Evaluation techniques: mean of the difference within the run, see `_within_pairs`.
     names: k + E technique names. first_stage: the runs whose noise said how many these were to be; the intervals of
     training techniques then take it from them alone (Stein 1945, https://doi.org/10.1214/aoms/1177731088).
+
+    Gains are in points of accuracy, which add up to the total. What to do is decided on the scale of the error, where
+    techniques nearly add up, so that the same runs say more (docs/decisions.md).
     """
+    estimates = _averages(runs, first_stage)
+    scale = _error_scale(runs)
+    on_errors = None
+    if scale is not None:
+        stage = None if first_stage is None else scale.runs(first_stage)
+        on_errors = OnErrors(scale, _averages(scale.runs(runs), stage))
+    return table(estimates, names, "average", options, on_errors)
+
+
+def _error_scale(runs: Runs) -> LogError | None:
+    """The scale of the error, at that of all techniques together, else of the middle one of all runs."""
+    whole = runs.acc[runs.rows(np.ones(runs.levels.shape[1], bool)), -1]
+    reference = 100 - float(whole.mean() if len(whole) else np.median(runs.acc)) if len(runs) else 0.0
+    return LogError(reference) if reference > 0 else None
+
+
+def _averages(runs: Runs, first_stage: Runs | None) -> list[Estimate]:
+    """The estimates of `averaged`, of whatever the accuracies are measured in."""
     views, k = runs.view_average(), runs.levels.shape[1]
     first, second = runs.fold_pairs
     odd = odd_space(runs, views)
@@ -52,7 +74,7 @@ def averaged(
             estimates = _believed(runs, surface(runs, noise, views), rows) if len(runs) else [Estimate()] * k
             estimates = [replace(estimate, note=f"{why}: from the model") for estimate in estimates]
     estimates += [_within_pairs(runs, first, second, technique) for technique in range(runs.evaluations)]
-    return table(estimates, names, "average", options)
+    return estimates
 
 
 def _within_pairs(runs: Runs, first: Ints, second: Ints, technique: int) -> Estimate:

@@ -13,6 +13,7 @@ from functools import cache, cached_property
 import numpy as np
 from scipy import linalg, special
 
+from bakeoff.stats.log_error import LogError
 from bakeoff.stats.outcomes import Bools, Floats, Ints
 
 FLAT = 10.0  # prior sd of the constant, points: nothing is known of it
@@ -119,30 +120,6 @@ class PosteriorSummary:
     mean: Floats
     sd: Floats
     positive: Floats
-
-
-@dataclass(frozen=True)
-class LogError:
-    """Accuracy by the logarithm of its error, in points at the error `reference`, in percent.
-
-    What techniques do to an error multiplies, and so does the noise: where it is halved, so is its sd from run to run.
-    """
-
-    reference: float
-
-    def of(self, accuracy: Floats) -> Floats:
-        """Percent to points; an accuracy of 100 counts as half the smallest error."""
-        error = 100 - accuracy
-        least = error[error > 0].min() / 2 if (error > 0).any() else self.reference
-        return 100 - self.reference * (1 + np.log(np.maximum(error, least) / self.reference))
-
-    def back(self, points: Floats) -> Floats:
-        """Points to percent."""
-        return np.asarray(100 - self.slope(points) * self.reference)
-
-    def slope(self, points: Floats) -> Floats:
-        """Percent per point."""
-        return np.asarray(np.exp((100 - points) / self.reference - 1))
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,19 +1,36 @@
-"""From estimates to a table: intervals that hold alone and together, p-values, verdicts, runs that would decide."""
+"""From estimates to a table: intervals that hold alone and together, p-values, verdicts, decisions."""
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 
+from bakeoff.stats.decision import Decision, Known, decide
 from bakeoff.stats.intervals import Family, t_quantile
+from bakeoff.stats.log_error import LogError
 
 Estimand = Literal["average", "leave_one_out", "add_one", "stacked", "total"]
 Verdict = Literal["helps", "hurts", "no_effect", "undecided"]
 Method = Literal["design", "direct", "paired", "model"]
 
 _MOST_RUNS = 1_000_000  # more than that decides nothing in practice
+
+
+@dataclass(frozen=True)
+class ErrorChange:
+    """The share of the errors that a technique removes, negative where it adds to them.
+
+    removed: the mean of the logarithm of the error, with and without it, as a share. low, high: the interval of the
+    whole table. gain_pp: the same in points, at the error `at`, in percent: the recipe's.
+    """
+
+    removed: float
+    low: float
+    high: float
+    gain_pp: float
+    at: float
 
 
 @dataclass(frozen=True)
@@ -27,7 +44,9 @@ class Effect:
     other images too. runs, seeds: behind the number; direct_runs: those that differ in this technique alone. shrunk_pp:
     pulled towards the mean of the table, for rankings. runs_to_decide: runs in all after which the verdict would be
     settled, if the gain stays what it is. method: `design`, `direct`, `paired` (both levels from the same runs),
-    `model`. unplanned: the intervals hold however often one looks. note: what a reader must know.
+    `model`. unplanned: the intervals hold however often one looks. note: what a reader must know. errors: of an
+    average, the same on the scale of the error. decision: what to do, by `errors` where they are known, else by the
+    gain in points; None where the runs can't tell.
     """
 
     technique: str
@@ -53,11 +72,23 @@ class Effect:
     method: Method
     unplanned: bool
     note: str
+    errors: ErrorChange | None
+    decision: Decision | None
 
     def as_json(self) -> dict[str, Any]:
         """Plain data for JSON, with None for what isn't known or not finite."""
-        data = asdict(self).items()
-        return {name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in data}
+        return _finite(asdict(self))
+
+
+def _finite(data: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: _finite(value)
+        if isinstance(value, dict)
+        else None
+        if isinstance(value, float) and not math.isfinite(value)
+        else value
+        for name, value in data.items()
+    }
 
 
 @dataclass(frozen=True)
@@ -102,17 +133,55 @@ class AnalysisOptions:
 DEFAULT = AnalysisOptions()
 
 
+@dataclass(frozen=True)
+class OnErrors:
+    """The estimates of a table once more, on the scale of the error."""
+
+    scale: LogError
+    estimates: Sequence[Estimate]
+
+
 def table(
-    estimates: Sequence[Estimate], names: Sequence[str], estimand: Estimand, options: AnalysisOptions = DEFAULT
+    estimates: Sequence[Estimate],
+    names: Sequence[str],
+    estimand: Estimand,
+    options: AnalysisOptions = DEFAULT,
+    on_errors: OnErrors | None = None,
 ) -> list[Effect]:
-    """One effect per estimate; their simultaneous intervals hold together."""
+    """One effect per estimate; their simultaneous intervals hold together.
+
+    on_errors: what decisions go by, instead of the gains in points.
+    """
     own = sum(estimate.own for estimate in estimates)
     family = Family(options.level, len(estimates) - own, own, options.unplanned)
     shrunk = _shrunk(estimates)
+    errors: list[ErrorChange | None] = [None] * len(estimates)
+    if on_errors is not None:
+        errors = [_error_change(estimate, on_errors.scale, family) for estimate in on_errors.estimates]
+    decisions = _decisions(estimates if on_errors is None else on_errors.estimates, family, options)
     return [
-        _effect(estimate, name, estimand, options, family, towards)
-        for estimate, name, towards in zip(estimates, names, shrunk, strict=True)
+        replace(_effect(estimate, name, estimand, options, family, towards), errors=change, decision=decision)
+        for estimate, name, towards, change, decision in zip(estimates, names, shrunk, errors, decisions, strict=True)
     ]
+
+
+def _error_change(estimate: Estimate, scale: LogError, family: Family) -> ErrorChange | None:
+    if not math.isfinite(estimate.gain):
+        return None
+    together = _half_widths(estimate, family)[1]
+    removed, low, high = scale.removed(estimate.gain + np.array([0.0, -together, together])).tolist()
+    return ErrorChange(removed, low, high, estimate.gain, scale.reference)
+
+
+def _decisions(estimates: Sequence[Estimate], family: Family, options: AnalysisOptions) -> list[Decision | None]:
+    """By what a model believes where that is what there is, and then nothing is beyond doubt."""
+    known, intervals = [], []
+    for estimate in estimates:
+        believed = estimate.method == "model"
+        together = math.nan if believed else _half_widths(estimate, family)[1]
+        known.append(Known(estimate.gain, estimate.se, estimate.df, believed))
+        intervals.append((estimate.gain - together, estimate.gain + together))
+    return decide(known, intervals, options.delta)
 
 
 def _effect(
@@ -153,6 +222,8 @@ def _effect(
         method=estimate.method,
         unplanned=options.unplanned,
         note=estimate.note,
+        errors=None,
+        decision=None,
     )
 
 

@@ -14,9 +14,10 @@ import numpy as np
 from bakeoff.errors import RequestError
 from bakeoff.stats import designs
 from bakeoff.stats import surrogate as model
+from bakeoff.stats.log_error import LogError
 from bakeoff.stats.noise import measure
 from bakeoff.stats.outcomes import Bools, Floats, Ints, Runs
-from bakeoff.stats.surrogate import LogError, Surface, features
+from bakeoff.stats.surrogate import Surface, features
 
 BATCH = 4  # configurations a time, whatever the number of processes: results must not depend on it
 CORNERS = 1  # more pairs of all on and all off than the factorial has: together two of each, which show the noise
