@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from bakeoff.ablation import size as sizing
-from bakeoff.ablation.design import Factorial, HalfWidth
+from bakeoff.ablation.design import Budget, Factorial, HalfWidth, least_runs
+from bakeoff.ablation.plan import plan_study
 from bakeoff.api import plan_job
 from bakeoff.cli import main
 from bakeoff.errors import RequestError
 from bakeoff.recipes.request import Job
-from bakeoff.report.sections.summary import notices
+from bakeoff.report.sections.health import notices
 from bakeoff.runs.store import Store
 from bakeoff.runs.workspace import Workspace
 from bakeoff.stats import power
@@ -139,3 +140,21 @@ def test_a_study_that_goes_on_from_another_holds_however_often_one_looks(tmp_pat
 def test_a_study_that_is_looked_at_before_its_end_holds_however_often_one_looks(tmp_path: Path) -> None:
     store = Store(tmp_path)
     assert all(effect.unplanned for effect in analyse(gather(store, write_study(store, runs=48, missing={3, 7}))).main)
+
+
+def test_the_advice_to_train_for_less_says_what_that_risks() -> None:
+    job = plan_job("digits", "torchvision-2021")
+    assert job.compiled.base.steps == 375
+    assert sizing.for_less(job, 0.5).startswith("or train for less (--length 0.5), where techniques that need long")
+    assert sizing.for_less(job, 0.1).startswith("but don't train for less (--length 0.1): 38 steps may be too few")
+
+
+def test_own_data_are_never_trained_for_so_little_that_nothing_is_learned(tmp_path: Path) -> None:
+    job = replace(plan_job("digits", "torchvision-2021"), chosen=())  # type: ignore[arg-type]
+    where = Workspace.open(store=tmp_path, device="cpu", jobs=1)
+    data = job.task.load(tmp_path)
+    whole = sizing.preview(plan_study(job, Factorial(), where, data), job, Factorial(), where, data)[0]
+    least = whole.seconds / whole.runs * (least_runs(10) + 6)
+    for share, shortened in ((0.9, True), (0.2, False)):
+        found = sizing.shortened(job, Factorial(Budget(share * least)), where, data)
+        assert (found is not job) is shortened

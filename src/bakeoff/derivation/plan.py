@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from bakeoff.ablation.design import Budget, Factorial, Runs
 from bakeoff.ablation.plan import Factors, factors, plan_study, study_name
-from bakeoff.ablation.size import arranged, seconds_per_image
+from bakeoff.ablation.size import arranged, for_less, seconds_per_image
 from bakeoff.data.dataset import Dataset
 from bakeoff.errors import RequestError
 from bakeoff.plan import Plan
@@ -87,7 +87,7 @@ def plan_search(job: Job, search: SearchOptions, where: Workspace, dataset: Data
     if unit == "seconds":
         whole, least = _least(initial, job, where, dataset)
     if budget < least:
-        raise RequestError(_too_little(budget, least, unit))
+        raise RequestError(_too_little(job, budget, least, unit))
     room = budget >= least + whole * (decide.DOSES + thompson.BATCH * _ROOM)
     return SearchSpec(
         initial,
@@ -135,12 +135,12 @@ def _least(initial: StudySpec, job: Job, where: Workspace, dataset: Dataset) -> 
     return whole, sum(took(row.configuration) for row in initial.rows) + decide.LEAST * (2 * whole + none)
 
 
-def _too_little(budget: float, least: float, unit: str) -> str:
+def _too_little(job: Job, budget: float, least: float, unit: str) -> str:
     if unit == "runs":
         return f"{budget:.0f} runs aren't enough to begin a search and prove what it finds; that takes {least:.0f}"
     return (
-        f"to begin a search and prove what it finds takes about {least / 60:.1f} minutes; give it that, or train for "
-        f"less (--length), or leave techniques out (--exclude)"
+        f"to begin a search and prove what it finds takes about {least / 60:.1f} minutes; give it that, leave "
+        f"techniques out (--exclude), {for_less(job, budget / least)}"
     )
 
 

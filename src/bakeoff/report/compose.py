@@ -8,7 +8,8 @@ from bakeoff.report import words
 from bakeoff.report.page import Page, Section
 from bakeoff.report.rows import rows
 from bakeoff.report.sections import contrasts, derivation, diagnostics, effects, numbers
-from bakeoff.report.sections.summary import headline, notices
+from bakeoff.report.sections.health import notices
+from bakeoff.report.sections.summary import headline
 from bakeoff.study.analyse import Results
 
 

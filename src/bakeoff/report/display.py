@@ -10,8 +10,8 @@ from bakeoff.report.page import Block, Picture, Section, Text
 from bakeoff.report.render import markdown
 from bakeoff.report.render.svg import drawn
 from bakeoff.report.rows import rows
+from bakeoff.report.sections.health import notices
 from bakeoff.report.sections.summary import headline as answer
-from bakeoff.report.sections.summary import notices
 from bakeoff.study.analyse import Results
 
 

@@ -22,7 +22,7 @@ class EffectRow:
 
     effect: None if the task rules it out, for `reason`. claims: published gains, by its authors or read at a source.
     cost: training time with / without. evaluation: read from every run at both levels. waiting: runs are still to come.
-    dropped: a derived recipe leaves it out.
+    judged: whether a verdict follows from such runs. dropped: a derived recipe leaves it out.
     """
 
     technique: str
@@ -33,6 +33,7 @@ class EffectRow:
     evaluation: bool
     task: str
     waiting: bool
+    judged: bool = True
     dropped: bool = False
     reason: str = ""
 
@@ -49,19 +50,21 @@ class EffectRow:
     @property
     def tone(self) -> Tone:
         """The verdict's kind; "none" where there is none."""
-        return self.effect.verdict if self.effect is not None and self.measured else "none"
+        return self.effect.verdict if self.effect is not None and self.measured and self.judged else "none"
 
     @property
     def flagged(self) -> bool:
         """Whether the interval that holds for the whole table at once leaves out 0."""
-        return self.effect is not None and (self.effect.sim_low > 0 or self.effect.sim_high < 0)
+        return self.effect is not None and self.judged and (self.effect.sim_low > 0 or self.effect.sim_high < 0)
 
     @property
     def verdict(self) -> str:
         """In words."""
         if self.effect is None:
             return "not applicable"
-        return words.VERDICTS[self.effect.verdict] if self.measured else "not measured"
+        if not self.measured:
+            return "not measured"
+        return words.VERDICTS[self.effect.verdict] if self.judged else "no verdict"
 
     @property
     def why(self) -> str:
@@ -113,6 +116,7 @@ def rows(results: Results) -> list[EffectRow]:
             evaluation=name in spec.evaluation,
             task=spec.task,
             waiting=waiting(results) > 0,
+            judged=results.judged,
             dropped=name in effects and not spec.recipe_levels[spec.names.index(name)],
             reason=spec.not_applicable.get(name, ""),
         )

@@ -222,6 +222,11 @@ class Store:
             write_json(path, {"task": task, **splits})  # two processes at once write the same
         return path
 
+    def class_counts(self, fingerprint: str, split: str) -> tuple[int, ...]:
+        """How many images of each class a split of a data set has; none where that isn't kept."""
+        kept = _load(f"{self.root}/splits/{fingerprint}.json") or {}
+        return tuple(kept.get("splits", {}).get(split, {}).get("per_class", ()))
+
     def study_names(self, kind: Document = "study") -> list[str]:
         """All studies of which there is such a document, by name."""
         return sorted(path.parent.name for path in self.root.glob(f"studies/*/{kind}.json"))

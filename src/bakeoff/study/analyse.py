@@ -15,6 +15,8 @@ from bakeoff.stats.outcomes import Bools, Hits, Runs
 from bakeoff.stats.table import DEFAULT, AnalysisOptions, Effect
 from bakeoff.study.found import Found, found_by
 from bakeoff.study.gather import Gathered, Records, outcomes
+from bakeoff.study.health import Finding, MissingRuns, NothingLearned, health
+from bakeoff.study.health import as_json as finding_as_json
 from bakeoff.study.preview import training_time
 from bakeoff.study.spec import DesignPoint, StudySpec
 from bakeoff.techniques.published import claims, increment
@@ -39,8 +41,8 @@ class Results:
     table that the design is for (averaged, leave-one-out, add-one or stacked effects). in_recipe: beside the recipe,
     from the model; not of all designs. total, total_k: gain of the recipe over the baseline in Acc@1 and Acc@K.
     over_published: over the recipe as published, where that was run. found: how a derived recipe was. cost: technique
-    -> training time with / without. lost: how many runs each failure took. grown_from: earlier studies that it goes on
-    from, whose results may have been seen.
+    -> training time with / without. health: what is wrong with the runs. left: how many haven't ended. grown_from:
+    earlier studies that it goes on from, whose results may have been seen.
     """
 
     spec: StudySpec
@@ -59,9 +61,19 @@ class Results:
     baseline: Corner
     recipe: Corner
     cost: dict[str, float]
-    lost: dict[str, int]
+    health: tuple[Finding, ...]
     left: int
     grown_from: tuple[str, ...]
+
+    @property
+    def judged(self) -> bool:
+        """Whether a verdict on techniques follows: not from models that haven't learned."""
+        return not any(isinstance(finding, NothingLearned) for finding in self.health)
+
+    @property
+    def lost(self) -> dict[str, int]:
+        """How many runs each failure took."""
+        return next((finding.statuses for finding in self.health if isinstance(finding, MissingRuns)), {})
 
     @property
     def top_k(self) -> int:
@@ -78,6 +90,7 @@ class Results:
             "runs_left": self.left,
             "grown_from": list(self.grown_from),
             "lost": self.lost,
+            "health": [finding_as_json(finding) for finding in self.health],
             "noise": _finite(asdict(self.noise)),
             "baseline": _finite(asdict(self.baseline)),
             "recipe": _finite(asdict(self.recipe)),
@@ -94,6 +107,7 @@ class Results:
         cost = self.cost.get(effect.technique, math.nan)
         return {
             **effect.as_json(),
+            **({} if self.judged else {"verdict": None, "decision": None}),
             "metric": "acc1",
             "cost_ratio": None if math.isnan(cost) else cost,
             **_published(effect.technique),
@@ -152,7 +166,7 @@ def analyse(gathered: Gathered, options: AnalysisOptions = DEFAULT) -> Results:
         baseline=_corner(spec, nothing, runs, runs_k),
         recipe=_corner(spec, recipe, runs, runs_k),
         cost=_costs(spec, all_rows, all_records),
-        lost=_lost(records),
+        health=health(gathered, main),
         left=left,
         grown_from=grown_from,
     )
@@ -192,10 +206,11 @@ def _over_published(gathered: Gathered, options: AnalysisOptions) -> Effect | No
 def so_far(spec: StudySpec, records: Records) -> list[Effect]:
     """The effects that a study is for while runs are still missing, in intervals that hold however often one looks.
 
-    records: what stands for each of its rows.
+    records: what stands for each of its rows. What only a model of the runs says isn't among them: it doesn't hold so.
     """
     runs = outcomes(spec, spec.rows, records)
-    return _main(spec, runs, replace(DEFAULT, unplanned=True)) if len(runs) else []
+    found = _main(spec, runs, replace(DEFAULT, unplanned=True)) if len(runs) else []
+    return [effect for effect in found if effect.method != "model"]
 
 
 def _noise(spec: StudySpec, runs: Runs) -> Noise:
@@ -239,11 +254,6 @@ def _costs(spec: StudySpec, rows: Sequence[DesignPoint], records: Records) -> di
         return {}
     cost = dict(zip(spec.training, np.exp(time[1:]).tolist(), strict=True))
     return {**cost, **dict.fromkeys(spec.evaluation, 1.0)}
-
-
-def _lost(records: list[RunRecord | None]) -> dict[str, int]:
-    failures = [record.status for record in records if record and record.status in ("diverged", "crashed")]
-    return {status: failures.count(status) for status in sorted(set(failures))}
 
 
 def _published(name: str) -> dict[str, Any]:

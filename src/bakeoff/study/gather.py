@@ -24,7 +24,8 @@ class Gathered:
     records: what stands for each row. searched: the same for the runs that led to a derived recipe. published_baseline:
     of the recipe as published. grown_from: earlier studies whose runs are some of these. first_stage: how many of the
     rows, the first ones, said how many there were to be; 0 where none did. derived: of a derivation, what the select
-    split says.
+    split says. diverged: of each row, whether a try of it did. class_counts: images of each class that effects are
+    stated on; none where that isn't known.
     """
 
     spec: StudySpec
@@ -34,6 +35,8 @@ class Gathered:
     grown_from: tuple[str, ...]
     first_stage: int
     derived: "Derived | None"
+    diverged: tuple[bool, ...]
+    class_counts: tuple[int, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,14 +68,17 @@ class Searched:
 def gather(store: Store, spec: StudySpec) -> Gathered:
     """Read everything that is known about a study."""
     with _collector_paused():
+        records = read(store, spec, spec.rows)
         return Gathered(
             spec=spec,
-            records=read(store, spec, spec.rows),
+            records=records,
             searched=read(store, spec, spec.search),
             published_baseline=[store.read(row.runs[0], [spec.published_view]) for row in spec.published_baseline],
             grown_from=_grown_from(store, spec),
             first_stage=len(StudySpec.load(store, spec.first_stage).rows) if spec.first_stage else 0,
             derived=_derived(store, spec) if spec.design == "proof" else None,
+            diverged=tuple(_diverged(store, row, record) for row, record in zip(spec.rows, records, strict=True)),
+            class_counts=store.class_counts(spec.data_fingerprint, SPLIT),
         )
 
 
@@ -96,6 +102,14 @@ def read_row(store: Store, row: DesignPoint, views: Sequence[str]) -> RunRecord 
         return first
     second = store.read(row.runs[1], views)
     return second if second and second.ended else first
+
+
+def _diverged(store: Store, row: DesignPoint, record: RunRecord | None) -> bool:
+    """Whether a try of a row diverged; record: what stands for it."""
+    if record is None or record.run_id == row.runs[0]:
+        return record is not None and record.status == "diverged"
+    first = store.read(row.runs[0], ())
+    return record.status == "diverged" or (first is not None and first.status == "diverged")
 
 
 def outcomes(

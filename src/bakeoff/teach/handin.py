@@ -22,7 +22,8 @@ from bakeoff.errors import RequestError
 from bakeoff.report import render, words
 from bakeoff.report.console import study
 from bakeoff.report.rows import rows
-from bakeoff.report.sections.summary import headline, notices
+from bakeoff.report.sections.health import notices
+from bakeoff.report.sections.summary import headline
 from bakeoff.study.analyse import Results
 from bakeoff.teach.narrative import QUESTIONS, Narrative, narrative
 

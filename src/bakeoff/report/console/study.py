@@ -8,7 +8,8 @@ from rich.text import Text
 from bakeoff.report import words
 from bakeoff.report.console.text import Column, plain, say, show_table
 from bakeoff.report.rows import EffectRow, rows
-from bakeoff.report.sections.summary import headline, notices
+from bakeoff.report.sections.health import notices
+from bakeoff.report.sections.summary import headline
 from bakeoff.study.analyse import Results
 
 _ROOM = 110  # columns from which the papers' claims and the training time are shown too

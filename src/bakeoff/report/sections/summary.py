@@ -1,47 +1,12 @@
-"""What stands before the sections: what a reader must know first, and the answer."""
+"""The answer, before the sections."""
 
 import math
 
 from bakeoff.report import words
 from bakeoff.report.page import Text, strong
-from bakeoff.report.rows import EffectRow, waiting
+from bakeoff.report.rows import EffectRow
 from bakeoff.report.sections import derivation
 from bakeoff.study.analyse import Results
-
-
-def notices(results: Results) -> tuple[Text, ...]:
-    """What is missing, said before anything else."""
-    planned, there = len(results.records), len(results.runs)
-    found = []
-    if not there:
-        found.append(Text.of(strong("No run has finished."), " There is nothing to state yet."))
-    elif left := waiting(results):
-        found.append(
-            Text.of(
-                strong(f"{left} of {words.counted(planned, 'run')} have not finished."),
-                " What follows rests on the others and may change.",
-            )
-        )
-    if results.grown_from:
-        found.append(
-            Text.of(
-                strong(f"The study goes on from {words.listed(results.grown_from)}."),
-                " Whoever goes on because of what the results look like errs more often than they think, so all "
-                "intervals are wider and hold however often one looks. They needn't be where the size is settled "
-                "before anything is seen: by --runs, --budget or --half-width.",
-            )
-        )
-    if results.lost:
-        lost = sum(results.lost.values())
-        how = words.listed([f"{count} {status}" for status, count in results.lost.items()])
-        found.append(
-            Text.of(
-                strong(f"{lost} of {words.counted(planned, 'run')} gave no result ({how})."),
-                " A run that fails is tried once more with another seed; these failed again. A failure is no "
-                "accuracy of 0: they are left out, and what they would have said is missing.",
-            )
-        )
-    return tuple(found)
 
 
 def headline(results: Results, table: list[EffectRow]) -> tuple[Text, ...]:
@@ -82,7 +47,7 @@ def headline(results: Results, table: list[EffectRow]) -> tuple[Text, ...]:
     ):
         chosen = [row for row in table if row.tone == tone and row.effect is not None]
         chosen.sort(key=lambda row: -abs(row.effect.gain_pp) if row.effect and row.measured else 0)
-        if chosen:
+        if chosen and results.judged:
             groups.append(Text.of(strong(f"{name}:"), f" {words.listed([_short(row, tone) for row in chosen])}."))
     return (first, *derivation.beside(results), *groups)
 
