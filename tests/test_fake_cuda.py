@@ -207,7 +207,8 @@ def test_training_waits_for_the_device_only_to_look_at_the_loss(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every eighth step, whatever is drawn for images and batches."""
-    monkeypatch.setattr("bakeoff.engine.train._REPORT_SECONDS", math.inf)  # a report waits as well
+    for clock in ("REPORT", "SILENT", "CHECKPOINT"):  # what is done by the clock waits as well
+        monkeypatch.setattr(f"bakeoff.engine.train._{clock}_SECONDS", math.inf)
     found = []
     for steps in (24, 48):
         shown = WHOLE.model_copy(update={"examples_seen": WHOLE.batch_size * steps})

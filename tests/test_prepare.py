@@ -20,11 +20,13 @@ from bakeoff.cli import main
 from bakeoff.data import prepare as preparing
 from bakeoff.data.dataset import Dataset, Files
 from bakeoff.data.folders import read_folders
-from bakeoff.data.prepare import Prepared, prepare
+from bakeoff.data.prepare import Prepared
 from bakeoff.errors import BakeoffError, RequestError
-from bakeoff.files import write_bytes
+from bakeoff.events import CopyPlanned, Event, ImagesCopied, observing
+from bakeoff.files import size, write_bytes
 from tests.helpers import DATA, needs
 
+OUTPUT = "small"  # beside the images
 Usage = namedtuple("Usage", "total used free")
 
 
@@ -57,6 +59,13 @@ def photos(tmp_path: Path) -> Path:
     return root
 
 
+def prepare(
+    root: Path, output: Path | None = None, px: int = 100, format: str = "ppm", skip_bad: bool = False
+) -> Prepared:
+    """A copy at a known place, unless one is named."""
+    return preparing.prepare(root, output or root.with_name(OUTPUT), px, format, skip_bad)
+
+
 def load(root: Path, skip_bad: bool = False) -> Dataset:
     return tasks.get(f"folder:{root}", Path("/nowhere"), skip_bad).load(root)
 
@@ -83,9 +92,9 @@ def expected(path: Path, px: int) -> Image.Image:
 
 
 def test_pixels_are_those_of_pillow_s_filter_and_nothing_is_enlarged(photos: Path) -> None:
-    made = prepare(photos, px=100)
+    made = prepare(photos)
     copy = Path(made.output)
-    assert copy == photos.with_name("photos-100px")
+    assert copy == photos.with_name(OUTPUT)
     assert made.images == 24
     for path in photos.glob("*/*"):
         with Image.open(copy / path.parent.name / f"{path.name}.ppm") as image:
@@ -97,7 +106,7 @@ def test_pixels_are_those_of_pillow_s_filter_and_nothing_is_enlarged(photos: Pat
 
 @pytest.mark.parametrize("format", ["ppm", "jpeg"])
 def test_classes_and_splits_stay_and_the_fingerprint_is_its_own(photos: Path, format: str) -> None:
-    copy = Path(prepare(photos, px=100, format=format).output)
+    copy = Path(prepare(photos, format=format).output)
     before, after = load(photos), load(copy)
     assert before.classes == after.classes
     assert before.fingerprint != after.fingerprint
@@ -128,7 +137,7 @@ def test_folders_that_are_split_stay_split(photos: Path) -> None:
     root = photos.with_name("split")
     shutil.copytree(photos, root / "train")
     shutil.copytree(photos, root / "valid")
-    copy = Path(prepare(root, px=100).output)
+    copy = Path(prepare(root).output)
     assert [sorted(part.names.tolist()) for part in read_folders(copy).parts.values()] == [
         sorted(f"{name}.ppm" for name in part.names) for part in read_folders(root).parts.values()
     ]
@@ -148,7 +157,7 @@ def test_photographs_lose_little(tmp_path: Path) -> None:
         folder = tmp_path / "photos" / ("cat" if number % 2 else "dog")
         folder.mkdir(parents=True, exist_ok=True)
         (folder / photograph.name).symlink_to(photograph)
-    copy = Path(prepare(tmp_path / "photos").output)
+    copy = Path(prepare(tmp_path / "photos", px=256).output)
     for path in copy.glob("*/*"):
         with Image.open(path) as small, Image.open(tmp_path / "photos" / path.parent.name / path.stem) as large:
             assert min(small.size) == min(256, *large.size)
@@ -161,14 +170,14 @@ def test_photographs_lose_little(tmp_path: Path) -> None:
 
 
 def test_an_interrupted_copy_goes_on_with_what_is_missing(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupt(done: int, total: int) -> None:
-        if done == 10:
+    def interrupt(event: Event) -> None:
+        if isinstance(event, ImagesCopied) and event.done == 10:
             raise KeyboardInterrupt
 
     monkeypatch.setattr(preparing, "_TOGETHER", 4)
-    with pytest.raises(KeyboardInterrupt):
-        prepare(photos, px=100, report=interrupt)
-    draft, output = photos.with_name("photos-100px.part"), photos.with_name("photos-100px")
+    with pytest.raises(KeyboardInterrupt), observing(interrupt):
+        prepare(photos)
+    draft, output = photos.with_name(f"{OUTPUT}.part"), photos.with_name(OUTPUT)
     begun = copies(draft)
     assert 10 <= len(begun) - 1 < 24  # and the lock
     assert not output.exists()
@@ -181,11 +190,11 @@ def test_an_interrupted_copy_goes_on_with_what_is_missing(photos: Path, monkeypa
         write_bytes(path, content, sync=sync)
 
     monkeypatch.setattr(preparing, "write_bytes", noted)
-    made = prepare(photos, px=100)
+    made = prepare(photos)
     assert len(written) == 24 - (len(begun) - 1)
     assert not draft.exists()
     assert made.images == 24
-    whole = prepare(photos, photos.with_name("whole"), px=100)
+    whole = prepare(photos, photos.with_name("whole"))
     assert copies(output) == copies(Path(whole.output))
     assert not [name for name in contents(output) if "/." in f"/{name}"]
 
@@ -197,9 +206,9 @@ def test_a_killed_copy_holds_whole_files_only(tmp_path: Path) -> None:
         (root / label).mkdir(parents=True)
         for number in range(150):
             Image.new("RGB", (500, 500), (number, 0, 255)).save(root / label / f"{number:03}.png")
-    draft, output = tmp_path / "photos-128px.part", tmp_path / "photos-128px"
+    draft, output = tmp_path / "small.part", tmp_path / "small"
     command = [sys.executable, "-c", "import sys; from bakeoff.cli import main; sys.exit(main())", "data", "prepare",
-               "--task", f"folder:{root}", "--px", "128", "--quiet"]  # fmt: skip
+               "--task", f"folder:{root}", "--px", "128", "--format", "ppm", "--output", str(output)]  # fmt: skip
     process = subprocess.Popen(command)
     deadline = time.monotonic() + 60
     while len(list(draft.glob("*/*.ppm"))) < 20 and time.monotonic() < deadline:
@@ -215,9 +224,10 @@ def test_a_killed_copy_holds_whole_files_only(tmp_path: Path) -> None:
 
 
 def test_a_complete_copy_is_not_made_again(photos: Path) -> None:
-    first = prepare(photos, px=100)
-    seen: list[int] = []
-    assert prepare(photos, px=100, report=lambda done, total: seen.append(done)) == first
+    first = prepare(photos)
+    seen: list[Event] = []
+    with observing(seen.append):
+        assert prepare(photos) == first
     assert seen == []
 
 
@@ -225,14 +235,14 @@ def test_a_complete_copy_is_not_made_again(photos: Path) -> None:
 
 
 def test_other_things_at_the_place_are_left_alone(photos: Path) -> None:
-    copy = Path(prepare(photos, px=100).output)
+    copy = Path(prepare(photos).output)
     before = contents(copy)
     for changed in ({"px": 120}, {"px": 100, "format": "jpeg"}):
         with pytest.raises(RequestError, match="is no copy of these images with these options"):
             prepare(photos, copy, **changed)
     noise(300, 300, 3).save(photos / "cat" / "a.jpg")
     with pytest.raises(RequestError, match="is no copy of these images"):
-        prepare(photos, copy, px=100)
+        prepare(photos, copy)
     assert contents(copy) == before
 
 
@@ -242,8 +252,8 @@ def test_bad_files_are_named_or_left_out(photos: Path, broken: str) -> None:
     path.write_text("no image") if broken == "text" else path.symlink_to("nowhere")
     reason = "it is not an image" if broken == "text" else "it does not exist"
     with pytest.raises(RequestError, match=rf"dog/b\.jpg: {reason}; .*--skip-bad"):
-        prepare(photos, px=100)
-    made = prepare(photos, px=100, skip_bad=True)
+        prepare(photos)
+    made = prepare(photos, skip_bad=True)
     assert (made.images, made.skipped) == (24, {"dog/b.jpg": reason})
     if broken == "text":
         before, after = load(photos, skip_bad=True), load(Path(made.output))
@@ -254,7 +264,7 @@ def test_bad_files_are_named_or_left_out(photos: Path, broken: str) -> None:
 def test_a_copy_that_does_not_fit_is_not_begun(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(10**12, 0, 2**30 + 10_000))
     with pytest.raises(RequestError, match=r"takes about .* kB more, and 1\.1 GB are free"):
-        prepare(photos, px=100)
+        prepare(photos)
     assert [path.name for path in photos.parent.iterdir()] == ["photos"]
 
 
@@ -264,20 +274,20 @@ def test_a_disk_that_fills_up_stops_it_in_time(photos: Path, monkeypatch: pytest
     with monkeypatch.context() as patch:
         patch.setattr(shutil, "disk_usage", lambda path: Usage(10**12, 0, next(free)))
         with pytest.raises(BakeoffError, match="almost full, 5 of 24 images are done; make room"):
-            prepare(photos, px=100)
-    assert prepare(photos, px=100).images == 24
+            prepare(photos)
+    assert prepare(photos).images == 24
 
 
 def test_two_at_once_are_refused(photos: Path) -> None:
-    draft = photos.with_name("photos-100px.part")
+    draft = photos.with_name(f"{OUTPUT}.part")
     draft.mkdir()
     with FileLock(draft / ".lock"), pytest.raises(RequestError, match="another process"):
-        prepare(photos, px=100)
+        prepare(photos)
 
 
 def test_what_makes_no_sense_is_refused(photos: Path) -> None:
-    with pytest.raises(RequestError, match="kept in memory"):
-        prepare(photos, px=96)
+    with pytest.raises(RequestError, match="8 px are the least"):
+        prepare(photos, px=7)
     with pytest.raises(RequestError, match="inside its source"):
         prepare(photos, photos / "small")
 
@@ -292,16 +302,63 @@ def test_a_place_that_cant_be_written_is_one_line(photos: Path) -> None:
 # --- The command ------------------------------------------------------------------------------------------------------
 
 
-def test_the_command_says_what_was_made_and_how_to_use_it(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_says_what_it_will_save_what_was_made_and_how_to_use_it(
+    photos: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     arguments = ["data", "prepare", "--task", f"folder:{photos}", "--px", "100"]
+    assert main([*arguments, "--json"]) == 0
+    made = Prepared(**json.loads(capsys.readouterr().out))
+    copy = Path(made.output)
+    assert copy.name == "photos-100px"
+    assert copy.is_relative_to(os.environ["BAKEOFF_CACHE"])
+    assert [path.name for path in photos.parent.iterdir()] == ["photos"]
+    shutil.rmtree(copy)
+    monkeypatch.setenv("COLUMNS", "1000")
     assert main(arguments) == 0
     out, err = capsys.readouterr()
-    copy = photos.with_name("photos-100px")
     assert f"{copy}: 24 images" in out
     assert f"bakeoff train --task folder:{copy}" in out
-    assert err == ""
-    assert main([*arguments, "--json"]) == 0
-    assert Prepared(**json.loads(capsys.readouterr().out)) == prepare(photos, px=100)
+    assert "a copy of 24 images, the shorter side at most 100 px, as " in err
+    assert f"from {size(made.bytes_before)}; decoded" in err
+
+
+# --- What is asked for ------------------------------------------------------------------------------------------------
+
+
+def planned(root: Path, px: int, format: str | None = None) -> CopyPlanned:
+    seen: list[Event] = []
+    with observing(seen.append):
+        preparing.prepare(root, px=px, format=format)
+    [event] = [event for event in seen if isinstance(event, CopyPlanned)]
+    return event
+
+
+@pytest.mark.parametrize(("px", "format"), [(8, "ppm"), (40, "jpeg")])
+def test_where_no_format_is_asked_for_the_copy_takes_no_more_room(tmp_path: Path, px: int, format: str) -> None:
+    for label in ("a", "b"):
+        (tmp_path / "photos" / label).mkdir(parents=True)
+        noise(4, 5, 3).resize((100, 120), Image.Resampling.BICUBIC).save(tmp_path / "photos" / label / "1.jpg")
+    event = planned(tmp_path / "photos", px)
+    assert (event.images, event.format) == (2, format)
+    made = preparing.prepare(tmp_path / "photos", px=px)
+    assert made.bytes_after == event.bytes_after < made.bytes_before == event.bytes_before
+
+
+def test_a_copy_that_would_save_nothing_is_made_only_where_its_format_is_asked_for(photos: Path) -> None:
+    with pytest.raises(RequestError, match=r"none of 24 images looked at has a shorter side over 300 px"):
+        preparing.prepare(photos, px=300)
+    with pytest.raises(RequestError, match=r"a copy at 199 px would take more room \(.* as ppm, .* as jpeg\) than"):
+        preparing.prepare(photos, px=199)
+    assert preparing.prepare(photos, px=300, format="ppm").images == 24
+
+
+def test_a_jpeg_that_is_small_enough_is_taken_as_it_is(photos: Path) -> None:
+    copy = Path(prepare(photos, px=200, format="jpeg").output)
+    for name in ("a.jpg", "a.b.jpg", "a-gray.JPEG", "print.jpg"):
+        assert (copy / "cat" / name).read_bytes() == (photos / "cat" / name).read_bytes()
+    with Image.open(copy / "cat" / "turned.jpg") as image:  # but not one that is to be turned
+        assert image.size == (130, 220)
+        assert image.getexif().get(0x0112, 1) == 1
 
 
 @pytest.mark.parametrize(
@@ -325,4 +382,4 @@ def test_wrong_requests_are_one_line(arguments: list[str], message: str, capsys:
     ("count", "told"), [(0, "0 bytes"), (999, "999 bytes"), (64_703_920, "64.7 MB"), (335e9, "335.0 GB")]
 )
 def test_sizes_are_for_people(count: float, told: str) -> None:
-    assert preparing.size(count) == told
+    assert size(count) == told

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypedDict, TypeVar, Unpack, cast
 
 from bakeoff.errors import RequestError
-from bakeoff.events import Doing, ImagesCopied, Observer, TechniqueSkipped, TrainingPlanned, observed, tell, unobserved
+from bakeoff.events import Doing, Observer, TechniqueSkipped, TrainingPlanned, observed, tell, unobserved
 from bakeoff.report.render import Format, write
 from bakeoff.runs.record import RunRecord, View
 from bakeoff.runs.store import Store, open_store
@@ -384,22 +384,22 @@ def prepare_data(
     *,
     px: int = 256,
     output: Path | str | None = None,
-    format: str = "ppm",
+    format: str | None = None,
     skip_bad: bool = False,
     data: Path | str | None = None,
     observer: Observer = unobserved,
 ) -> "Prepared":
-    """Make a smaller copy of a task's image files, once: training on it reads several times as fast.
+    """Copy a task's image files at a smaller size, once, so that they are read faster.
 
-    task: "folder:PATH" or imagenet. px: shorter side of the copies. output: where to (None: beside the images).
-    format: ppm (exact and fastest) or jpeg (a fifth of its size).
+    task: "folder:PATH" or imagenet. px: shorter side of the copies, at most. output: where to (None: in the user's
+    cache folder). format: ppm (exact and fastest) or jpeg (less room); None: ppm where that takes no more than the
+    images do, else jpeg.
     """
     from bakeoff import tasks
     from bakeoff.data import prepare
 
     root = tasks.image_folder(task, Workspace.open(data=data).data)
-    to = Path(output) if output else None
-    return prepare.prepare(root, to, px, format, skip_bad, lambda done, total: observer(ImagesCopied(done, total)))
+    return prepare.prepare(root, Path(output) if output else None, px, format, skip_bad)
 
 
 def report_file(store: Store, study: str, format: Format = "html") -> Path:

@@ -111,6 +111,25 @@ class ImagesRead(Event):
 
 
 @dataclass(frozen=True)
+class CopyPlanned(Event):
+    """A copy of a folder of images is about to be made, `begun` of them are there already.
+
+    px: shorter side, at most. bytes_before, bytes_after: of the images, and of their copies, about. seconds: that it
+    takes, about. speedup: how many times as fast the copies are decoded. The last three are by some of the images.
+    """
+
+    images: int
+    begun: int
+    px: int
+    format: str
+    output: str
+    bytes_before: int
+    bytes_after: int
+    seconds: float
+    speedup: float
+
+
+@dataclass(frozen=True)
 class ImagesCopied(Event):
     """So many of the images are copied."""
 

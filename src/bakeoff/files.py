@@ -79,3 +79,12 @@ def _shown(character: str) -> str:
     if unicodedata.category(character) in _ESCAPED or character in _REORDERING:
         return character.encode("unicode_escape", "backslashreplace").decode()
     return character
+
+
+def size(count: float) -> str:
+    """Bytes for people."""
+    for unit in ("bytes", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "bytes" else f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:,.1f} GB"

@@ -31,7 +31,7 @@ MAX_BYTES = 2**30
 # As Pillow calls them. Of what else it reads, one starts another program (EPS).
 _FORMATS = ("BMP", "DIB", "GIF", "JPEG", "PNG", "PPM", "AVIF", "ICO", "JPEG2000", "TIFF", "WEBP")
 
-_ORIENTATION = 0x0112  # of EXIF
+ORIENTATION = 0x0112  # of EXIF
 _PIXMAP = re.compile(rb"P([56])\s(\d+)\s(\d+)\s255\s")  # without comments
 
 # Pillow warns of damaged metadata, thousands of times over ImageNet; pixels that can't be read are an error.
@@ -66,7 +66,11 @@ def read(path: Path | str, channels: int) -> Tensor:
     Returns (C, H, W) uint8, with the channels last in memory. Raises BadImage, for more than MAX_PIXELS pixels, sides
     that differ by more than MAX_RATIO and more than MAX_BYTES bytes too.
     """
-    data = content(path)
+    return decode(content(path), channels, path)
+
+
+def decode(data: bytearray, channels: int, path: Path | str) -> Tensor:
+    """As `read`, of bytes that came from `path`."""
     try:
         pixels = _jpeg(data, channels) if data.startswith(b"\xff\xd8\xff") else _pixmap(data, channels)
         if pixels is None:
@@ -119,7 +123,7 @@ def _jpeg(data: bytearray, channels: int) -> NDArray[np.uint8] | None:
     head = data[: data.find(b"\xff\xda")]  # up to the first scan
     if b"Exif\0" in head or b"ns.adobe.com/xap" in head:  # either may say that it is turned
         with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
-            if image.getexif().get(_ORIENTATION, 1) != 1:
+            if image.getexif().get(ORIENTATION, 1) != 1:
                 return None
     try:
         height, width, colours, _ = simplejpeg.decode_jpeg_header(data)
@@ -149,7 +153,7 @@ def _pixmap(data: bytearray, channels: int) -> NDArray[np.uint8] | None:
 def _plain(image: Image.Image) -> Image.Image:
     """An 8-bit image without transparency, upright."""
     image.load()
-    if image.getexif().get(_ORIENTATION, 1) != 1:
+    if image.getexif().get(ORIENTATION, 1) != 1:
         image = ImageOps.exif_transpose(image)
     if image.mode == "F":
         raise ValueError("floating-point pixels have no agreed range; save it with 8 or 16 bits")

@@ -1,14 +1,22 @@
 """What `bakeoff data check` found, on a terminal."""
 
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
 from rich.console import Console
 
+from bakeoff.events import CopyPlanned
+from bakeoff.files import size
+from bakeoff.report import words
 from bakeoff.report.console.text import Column, say, show_table
-from bakeoff.tasks.check import Report
+
+if TYPE_CHECKING:
+    from bakeoff.tasks.check import Report
 
 _SHOWN = 30  # rows of a list
 
 
-def show(console: Console, report: Report) -> None:
+def show(console: Console, report: "Report") -> None:
     """Print a report for people."""
     totals = {split: sum(counts.values()) for split, counts in report.splits.items()}
     say(console, f"{report.task}: {sum(totals.values()):,} images")
@@ -37,6 +45,21 @@ def show(console: Console, report: Report) -> None:
         say(console, f"{name:>15}  {fact}")
     for name, reason in list(report.bad.items())[:_SHOWN]:
         say(console, f"{'':>15}  {name}: {reason}")
+
+
+def copying(event: CopyPlanned) -> Iterator[str]:
+    """What a copy of a folder takes and saves."""
+    takes = f"{size(event.bytes_after)}, from {size(event.bytes_before)}"
+    begun = f", of which {event.begun:,} are there" if event.begun else ""
+    yield (
+        f"a copy of {words.counted(event.images, 'image')}{begun}, the shorter side at most {event.px} px, as "
+        f"{event.format}: about {takes}; decoded {_times(event.speedup)}; made in about {words.duration(event.seconds)}"
+    )
+    yield f"into {event.output}"
+
+
+def _times(speedup: float) -> str:
+    return f"{speedup:.2g} times as fast" if speedup > 1.05 else "no faster"
 
 
 def _numbers(values: tuple[float, ...]) -> str:

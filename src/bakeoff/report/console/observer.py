@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import Self
 
 from bakeoff.events import (
+    CopyPlanned,
     DataFound,
     Doing,
     Event,
@@ -18,7 +19,7 @@ from bakeoff.events import (
     TrainingProgress,
 )
 from bakeoff.report import words
-from bakeoff.report.console import derivation, training
+from bakeoff.report.console import data, derivation, training
 from bakeoff.report.console.bar import Bar, Known
 from bakeoff.report.console.preview import show_enlargement, show_preview
 from bakeoff.report.console.views import Display
@@ -84,6 +85,8 @@ class Progress:
             case DataFound():
                 for note in event.notes:
                     self.display.say(f"data: {note}")
+            case CopyPlanned():
+                self._news(data.copying(event))
             case ImagesCopied():
                 self._counted("copying", event.done, event.total, "image")
             case ImagesRead():
