@@ -12,6 +12,7 @@ import pytest
 from rich.console import Console
 
 from bakeoff import recipes, techniques
+from bakeoff.data.conclusions import about_classes
 from bakeoff.files import printable
 from bakeoff.recipe import compile_plan
 from bakeoff.report import words
@@ -72,6 +73,7 @@ def printed(results: Results, records: list[RunRecord]) -> dict[str, Callable[[C
         splits={split: dict.fromkeys(CLASSES, 12_345) for split in ("train", "select", "report", "test")},
         duplicates={"train & select": 3}, duplicate=(f"{CLASSES[0]}/a.png", f"{CLASSES[1]}/b.png"),
         bad={f"{CLASSES[0]}/c.png": "it is not an image"}, mean=(0.1,) * 3, std=(0.2,) * 3, fingerprint="0" * 16,
+        conclusions=tuple(about_classes({name: 9 * at for at, name in enumerate(CLASSES)})),
     )  # fmt: skip
     return {
         "record": lambda console: runs.show_record(console, records[0], Path("/a/b")),

@@ -52,7 +52,8 @@ def test_round_trip(tmp_path: Path) -> None:
     assert read is not None
     assert read.losses == Losses((1, 2), (0.5, 0.25))
     assert read.views == (view(),)
-    assert read.metrics == {"report": {"acc1": 50.0, "acc3": 100.0, "cross_entropy": 0.5, "ece": 0.1, "n": 4}}
+    report = {"acc1": 50.0, "acc3": 100.0, "balanced_accuracy": 50.0, "cross_entropy": 0.5, "ece": 0.1, "n": 4}
+    assert read.metrics == {"report": report}
     assert json.loads(json.dumps(read.as_json()))["views"][0]["acc1"] == 50.0
     assert store.hits("abc123", view().name).tolist() == [True, False, True, False]
     assert np.unpackbits(read.views[0].packed_hits(3), count=4).tolist() == [1, 1, 1, 1]
@@ -184,3 +185,8 @@ def test_documents_of_a_study_are_told_apart(tmp_path: Path) -> None:
     assert (store.study_names(), store.study_names("search")) == (["b"], ["a"])
     assert (store.read_study("b"), store.read_study("a", "search")) == ({"rows": []}, {"budget": 1.5})
     assert store.study_file("b", "report.html").parent.is_dir()
+
+
+def test_balanced_accuracy_counts_classes_alike_and_leaves_absent_ones_out() -> None:
+    uneven = replace(view(acc1=90.0), per_class=(100.0, None, 50.0))
+    assert uneven.metrics()["balanced_accuracy"] == uneven.as_json()["balanced_accuracy"] == 75.0

@@ -153,7 +153,7 @@ def test_check_counts_what_two_splits_share() -> None:
     task = replace(tasks.get("digits", Path()), load=lambda data: twice)
     found = check(task, Path())
     assert found.duplicates == {"train & report": 2}
-    assert found.duplicate == ("0", "23")
+    assert found.duplicate == ("image 0", "image 23")
     assert found.splits["train"] == {"a": 10, "b": 10, "c": 10}
     assert (found.height, found.storage, found.bad) == ((8, 8, 8), "memory", {})
     json.dumps(found.as_json())

@@ -48,9 +48,10 @@ def prepare(
     quiet: options.Quiet = False,
     debug: options.Debug = False,
 ) -> None:
-    """Copy a folder of images at a smaller size, once, so that they are read faster.
+    """Copy a folder of images at a smaller size, once.
 
-    What that saves is said before it begins; stopped, it goes on with the same command.
+    They are read faster from there; how much that saves is said before it begins. Stopped, it goes on with the same
+    command.
 
     The copy has the same classes and splits, and results of its own: crops come from images with less detail.
     """

@@ -109,7 +109,8 @@ def prepare(
     facts: dict[str, Any] = {"version": _VERSION, "px": px, "format": format, "of": digest}
     if output is None:
         place = hashlib.sha256(json.dumps([os.fsencode(root).hex(), facts]).encode()).hexdigest()[:16]
-        output = cache_folder() / "prepared" / place / f"{root.name}-{px}px"
+        of_what = f"{px}px" if sample.larger else format  # nothing is said to be what it isn't
+        output = cache_folder() / "prepared" / place / f"{root.name}-{of_what}"
     output = output.absolute()
     if output.exists():
         return _complete(output, facts)

@@ -3,14 +3,12 @@
 import torch
 
 from bakeoff import models
+from bakeoff.data.conclusions import about_classes
 from bakeoff.engine import timing
 from bakeoff.engine.memory import bytes_needed
 from bakeoff.events import TrainingPlanned
 from bakeoff.recipes.request import Job
 from bakeoff.runs.workspace import Workspace
-
-_FEW = 20  # training images of a class, below which its accuracy says little
-_UNEVEN = 3.0  # times the images of another class
 
 
 def forecast(job: Job, where: Workspace) -> TrainingPlanned:
@@ -40,17 +38,4 @@ def _sizes(job: Job) -> list[str]:
 
 
 def _classes(job: Job) -> list[str]:
-    if job.task.own is None:
-        return []
-    counts = job.task.own.source.counts
-    least, most = min(counts, key=counts.__getitem__), max(counts, key=counts.__getitem__)
-    notes = []
-    if counts[most] > _UNEVEN * counts[least]:
-        notes.append(
-            f"uneven classes: {counts[most]:,} training images of '{most}', {counts[least]:,} of '{least}'; Acc@1 "
-            "counts images alike, so look at the classes too"
-        )
-    if few := [name for name, count in counts.items() if count < _FEW]:
-        names = f"'{few[0]}'" if len(few) == 1 else f"{len(few)} classes, first '{few[0]}'"
-        notes.append(f"few training images, under {_FEW}: {names}")
-    return notes
+    return [found.text for found in about_classes(job.task.own.source.counts)] if job.task.own else []

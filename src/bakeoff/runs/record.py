@@ -48,16 +48,23 @@ class View:
         """File name in the run's folder."""
         return view_name(self.split, self.ema, self)
 
+    @property
+    def balanced_accuracy(self) -> float:
+        """Mean of the classes' Acc@1 in percent: classes count alike, however many images they have."""
+        present = [acc for acc in self.per_class if acc is not None]
+        return sum(present) / len(present)
+
     def metrics(self) -> dict[str, Any]:
         """What is reported of it."""
-        return {**self.acc, "cross_entropy": self.cross_entropy, "ece": self.ece, "n": self.n}
+        balanced = {"balanced_accuracy": self.balanced_accuracy}
+        return {**self.acc, **balanced, "cross_entropy": self.cross_entropy, "ece": self.ece, "n": self.n}
 
     def as_json(self) -> dict[str, Any]:
         """The view as plain data, accuracies at the top level."""
         data: dict[str, Any] = asdict(self)
         accs: dict[str, Any] = data.pop("acc")
         del data["hits"], data["seconds"]
-        return data | accs
+        return data | accs | {"balanced_accuracy": self.balanced_accuracy}
 
     def packed_hits(self, k: int = 1) -> npt.NDArray[np.uint8]:
         """(ceil(n / 8),) correctness at Acc@k, packed as `np.packbits` does."""

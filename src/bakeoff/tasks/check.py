@@ -3,13 +3,13 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from itertools import combinations
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bakeoff.data.conclusions import Conclusion, about_classes, about_repeats, about_report, about_sizes, repeats
 from bakeoff.data.contents import read_contents
 from bakeoff.data.dataset import Dataset, Files, Images, Resident
 from bakeoff.data.scan import scan
@@ -22,7 +22,7 @@ class Report:
 
     splits: split -> class -> number of images. height, width: least, median and greatest, in pixels. duplicates: pairs
     of splits "a & b" -> images of b that are in a as well; `duplicate` names the first. bad: files that can't be read,
-    and why.
+    and why. conclusions: what of it matters.
     """
 
     task: str
@@ -37,6 +37,7 @@ class Report:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     fingerprint: str
+    conclusions: tuple[Conclusion, ...]
 
     def as_json(self) -> dict[str, Any]:
         """Plain data for JSON."""
@@ -57,20 +58,29 @@ def check(task: Task, data: Path) -> Report:
     else:
         channels = train.channels
         sizes = _look(dataset, bad)
-    duplicates, first = _duplicates(dataset, bad)
+    looks = {split: _contents(images, dataset.classes, bad) for split, images in dataset.splits.items()}
+    repeated = repeats(looks)
+    splits = {name: _per_class(images, dataset.classes) for name, images in dataset.splits.items()}
+    in_memory = isinstance(train, Resident)
     return Report(
         task=task.name,
-        storage="memory" if isinstance(train, Resident) else "streamed",
+        storage="memory" if in_memory else "streamed",
         channels=channels,
         height=_spread(sizes[:, 0]),
         width=_spread(sizes[:, 1]),
-        splits={name: _per_class(images, dataset.classes) for name, images in dataset.splits.items()},
-        duplicates=duplicates,
-        duplicate=first,
+        splits=splits,
+        duplicates={f"{first} & {second}": len(both) for (first, second), both in repeated.items()},
+        duplicate=next((both[0] for both in repeated.values()), None),
         bad=bad,
         mean=dataset.mean,
         std=dataset.std,
         fingerprint=dataset.fingerprint,
+        conclusions=(
+            *about_sizes(_spread(sizes.min(1)), task.own.source.sizes if task.own else ()),
+            *about_classes(splits["train"]),
+            *about_report(splits["report"]),
+            *about_repeats(looks),
+        ),
     )
 
 
@@ -98,23 +108,13 @@ def _spread(values: NDArray[np.int32]) -> tuple[int, int, int]:
     return int(values.min()), int(np.median(values)), int(values.max())
 
 
-def _duplicates(dataset: Dataset, bad: Mapping[str, str]) -> tuple[dict[str, int], tuple[str, str] | None]:
-    contents = {split: _contents(images, bad) for split, images in dataset.splits.items()}
-    counts, example = {}, None
-    for a, b in combinations(contents, 2):
-        known = {content: name for name, content in contents[a].items()}
-        both = [(known[content], name) for name, content in contents[b].items() if content in known]
-        if both:
-            counts[f"{a} & {b}"] = len(both)
-            example = example or both[0]
-    return counts, example
-
-
-def _contents(images: Images, bad: Mapping[str, str]) -> dict[str, bytes]:
-    """Hash of the pixels, or of the file, of each good image by name."""
+def _contents(images: Images, classes: tuple[str, ...], bad: Mapping[str, str]) -> dict[str, tuple[bytes, str]]:
+    """Each good image by name: hash of its pixels, or of its file, and its class."""
+    labels = [classes[label] for label in images.labels.tolist()]
     if isinstance(images, Resident):
         pixels = images.images.contiguous().numpy()
-        names = images.names or tuple(str(row) for row in range(len(images)))
-        return {name: hashlib.sha256(image.data).digest() for name, image in zip(names, pixels, strict=True)}
-    good = ((name, path) for name, path in zip(images.names, images.paths, strict=True) if name not in bad)
-    return {name: hashlib.sha256(path.read_bytes()).digest() for name, path in good}
+        names = images.names or tuple(f"image {row}" for row in range(len(images)))
+        hashes = (hashlib.sha256(image.data).digest() for image in pixels)
+        return dict(zip(names, zip(hashes, labels, strict=True), strict=True))
+    good = zip(images.names, images.paths, labels, strict=True)
+    return {name: (hashlib.sha256(path.read_bytes()).digest(), label) for name, path, label in good if name not in bad}

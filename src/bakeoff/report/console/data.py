@@ -45,6 +45,9 @@ def show(console: Console, report: "Report") -> None:
         say(console, f"{name:>15}  {fact}")
     for name, reason in list(report.bad.items())[:_SHOWN]:
         say(console, f"{'':>15}  {name}: {reason}")
+    console.print()
+    for found in report.conclusions:
+        say(console, f"note: {found.text}")
 
 
 def copying(event: CopyPlanned) -> Iterator[str]:

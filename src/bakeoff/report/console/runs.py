@@ -37,9 +37,11 @@ def show_record(console: Console, record: RunRecord, folder: Path) -> None:
 def show_views(console: Console, views: Sequence[View], plan: Plan) -> None:
     """Evaluations as a table; the plan's own are bold. Weights are the last step's or their moving average."""
     accs = sorted({name for view in views for name in view.acc}, key=lambda name: int(name[3:]))
+    uneven = any(abs(view.balanced_accuracy - view.acc["acc1"]) >= 0.005 for view in views if "acc1" in view.acc)
     columns = [
         *(Column(name) for name in ("split", "weights", "size")),
         *(Column(f"Acc@{name[3:]} %", right=True) for name in accs),
+        *([Column("balanced %", right=True, rank=0)] if uneven else []),
         Column("cross entropy", right=True, rank=1),
         Column("ECE", right=True, rank=2),
         Column("images", right=True, rank=3),
@@ -55,6 +57,7 @@ def show_views(console: Console, views: Sequence[View], plan: Plan) -> None:
             "EMA" if view.ema else "last",
             words.size(view.resize_px, view.crop_px),
             *(f"{view.acc[name]:.2f}" if name in view.acc else "" for name in accs),
+            *([f"{view.balanced_accuracy:.2f}"] if uneven else []),
             f"{view.cross_entropy:.4f}",
             f"{view.ece:.4f}",
             f"{view.n:,}",
