@@ -10,13 +10,15 @@ import bakeoff
 
 SOURCE = Path(bakeoff.__file__).parent
 VOCABULARY = (
-    "errors", "events", "files", "rng", "encoding", "registry", "parts", "plan", "task", "technique", "recipe",
+    "errors", "reader", "events", "files", "rng", "encoding", "registry", "parts", "plan", "task", "technique",
+    "recipe",
 )  # fmt: skip
 
 # From the ground up, the modules of the vocabulary among the rooms: each imports from those below it only. What a room
 # is for stands in its package's docstring.
 FLOORS = (
     ("errors",),
+    ("reader",),
     ("events", "files", "rng", "encoding", "registry"),
     ("parts",),
     ("plan",),

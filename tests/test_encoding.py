@@ -42,7 +42,7 @@ def test_fields_added_to_loss_an_operation_and_the_plan_orphan_no_kept_run(tmp_p
     source = (copy / "plan.py").read_text()
     for field, addition in (
         ("label_smoothing: Fraction = 0.0\n", "    poly: float = 0.0\n"),
-        ("batch_size: Annotated[int, Field(ge=1)]", "    accumulate: int = 1\n"),
+        ("    batch_size: Count\n", "    accumulate: int = 1\n"),
         ("shift: Fraction = 0.125", "    fill: tuple[int, ...] = (0, 0, 0)\n"),
     ):
         at = source.index("\n", source.index(field)) + 1

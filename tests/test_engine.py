@@ -182,7 +182,7 @@ def test_global_generator_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_dropout_is_seeded_by_the_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def with_dropout(spec, train_px):
+    def with_dropout(spec, *sides):
         return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Dropout(0.5), torch.nn.Linear(64, 3))
 
     monkeypatch.setattr(models, "build", with_dropout)

@@ -73,7 +73,7 @@ def test_knobs() -> None:
 @settings(deadline=None, max_examples=25)
 def test_cnn_takes_any_side_and_batch(data: st.DataObject, channels: int) -> None:
     built, shown, n = (data.draw(st.integers(*between)) for between in ((4, 40), (4, 40), (1, 3)))
-    net = models.build(Model(name="cnn", classes=10, channels=channels, px=built), train_px=shown)
+    net = models.build(Model(name="cnn", classes=10, channels=channels, px=built), shown)
     assert net(images(n, channels, shown)).shape == (n, 10)
 
 
@@ -131,7 +131,7 @@ def test_sync_batchnorm() -> None:
         ("resnet51", {}, "unknown model 'resnet51'; did you mean resnet5"),
         ("cnnn", {}, "unknown model 'cnnn'; did you mean cnn?"),
         ("cnn", {"widht": 8}, "unknown knob of model 'cnn' 'widht'; did you mean width?"),
-        ("cnn", {"width": 0}, "width is a whole number from 1 (got 0)"),
+        ("cnn", {"width": 0}, "width is a whole number from 1 to 10,000 (got 0)"),
         ("cnn", {"width": 1.5}, "(got 1.5)"),
         ("mlp", {"layers": True}, "(got True)"),
         ("softmax", {"hidden": 3}, "'softmax' has no knobs"),
@@ -150,9 +150,9 @@ def test_wrong_requests(name: str, knobs: dict[str, Any], message: str) -> None:
 @pytest.mark.parametrize("name", ["softmax", "mlp"])
 def test_networks_on_pixels_take_one_size(name: str) -> None:
     spec = Model(name=name, classes=10, channels=1, px=8)
-    assert models.build(spec, train_px=8)(images(1, 1, 8)).shape == (1, 10)
+    assert models.build(spec, 8)(images(1, 1, 8)).shape == (1, 10)
     with pytest.raises(RequestError, match="built for 8 px can't take 6x6 images"):
-        models.build(spec, train_px=6)
+        models.build(spec, 6)
 
 
 def test_without_timm(monkeypatch: pytest.MonkeyPatch) -> None:

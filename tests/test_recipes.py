@@ -146,6 +146,7 @@ def test_every_knob_and_every_field_of_a_slot_can_be_set() -> None:
     data = IMAGENET.base_plan().model_dump(mode="json")
     for slot, value in data.items():
         paths = [f"{slot}.{field}" for field in value] if isinstance(value, dict) else [slot]
+        paths = [path for path in paths if path not in ("model.classes", "model.channels")]  # the data's
         assert set(recipes.build("baseline", [], [], [f"{path}=1" for path in paths])[1]) == set(paths)
 
 
@@ -175,7 +176,11 @@ def test_every_knob_and_every_field_of_a_slot_can_be_set() -> None:
         (("baseline", [], [], ["average.halflife=1"]), "unknown field of average 'halflife'; did you mean half_life?"),
         (("baseline", [], [], ["batch_size.x=1"]), "'batch_size' has no fields (got 'batch_size.x')"),
         (("baseline", [], [], ["batch_size"]), "'batch_size' should read TECHNIQUE.KNOB=VALUE or SLOT=VALUE"),
-        (("baseline", [], [], ["batch_size={"]), "the value in 'batch_size={' is not YAML"),
+        (
+            ("baseline", [], [], ["batch_size={"]),
+            "the value in 'batch_size={': it is not YAML: expected the node content, but found '<stream end>' "
+            "(line 1, column 2)",
+        ),
     ],
 )
 def test_a_request_that_cannot_be_met_is_one_line(
@@ -202,7 +207,7 @@ def test_a_recipe_file_gives_back_the_recipe_that_was_written(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a: [", "is not YAML"),
+        ("a: [", "it is not YAML: expected the node content"),
         ("[mixup]", "should read {name: NAME, techniques: [{TECHNIQUE: {KNOB: VALUE}}]}"),
         ("{name: x, techniques: [mixup], seed: 1}", "should read {name: NAME"),
         ("{name: x, techniques: mixup}", "should read {name: NAME"),

@@ -21,6 +21,7 @@ from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypedDict, TypeVar, Unpack, cast
 
+from bakeoff import reader
 from bakeoff.errors import RequestError
 from bakeoff.events import Doing, Observer, TechniqueSkipped, TrainingPlanned, observed, tell, unobserved
 from bakeoff.report.render import Format, write
@@ -142,6 +143,7 @@ def train(
     from bakeoff.recipes.request import fitted
     from bakeoff.runs.runner import run_plan
 
+    reader.whole(seed, "--seed", 0, reader.MOST_SEED)
     job, where = _understood(task, recipe, asked, BASELINE)
     where.torch_device()
     where.store.prepare()
@@ -319,7 +321,11 @@ def write_report(
     """
     kept = open_store(store)
     found = study if isinstance(study, Results) else open_study(study, options=options, store=kept)
-    return write(found, format, Path(output) if output else report_file(kept, found.spec.name, format))
+    return write(
+        found,
+        format,
+        reader.path(output, "--output", text=False) if output else report_file(kept, found.spec.name, format),
+    )
 
 
 def hand_in(
@@ -337,7 +343,8 @@ def hand_in(
     """
     from bakeoff.teach import handin
 
-    return handin.hand_in(Path(notebook), open_study(study, store=store), Path(output), technique)
+    paths = (reader.path(notebook, "--notebook", text=False), reader.path(output, "--output", text=False))
+    return handin.hand_in(paths[0], open_study(study, store=store), paths[1], technique)
 
 
 def load_model(run: str, *, model: "str | Builder | None" = None, **place: Unpack[Where]) -> "Module":
@@ -397,9 +404,12 @@ def prepare_data(
     """
     from bakeoff import tasks
     from bakeoff.data import prepare
+    from bakeoff.plan import MOST_PX
 
     root = tasks.image_folder(task, Workspace.open(data=data).data)
-    return prepare.prepare(root, Path(output) if output else None, px, format, skip_bad)
+    to = reader.path(output, "--output") if output else None
+    reader.whole(px, "--px", 1, MOST_PX)
+    return prepare.prepare(root, to, px, format, skip_bad)
 
 
 def report_file(store: Store, study: str, format: Format = "html") -> Path:

@@ -42,15 +42,25 @@ def some(names: Sequence[str], most: int = 30) -> str:
     return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")
 
 
+def shown(value: object, most: int = 80) -> str:
+    """A value as Python writes it, or both ends of one that nobody would read whole."""
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # a whole number of thousands of digits; a list of lists of lists
+        return f"such a {type(value).__name__}"
+    return text if len(text) <= most else f"{text[: most - 20]}...{text[-15:]}"
+
+
 def unknown(what: str, name: str, known: Iterable[str]) -> UnknownName:
     """The error for a name that doesn't exist, with the nearest ones that do."""
     known = list(known)
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]}?" if near else f"there are: {some(known)}"
-    return UnknownName(f"unknown {what} '{name}'; {hint}")
+    return UnknownName(f"unknown {what} {shown(name)}; {hint}")
 
 
 def explain_validation(error: "ValidationError") -> str:
     """Pydantic's complaint about a knob in one line."""
     first = error.errors()[0]
-    return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg'].lower()} (got {first['input']!r})"
+    place = ".".join(str(part) for part in first["loc"])
+    return f"{place}: {first['msg'].lower()} (got {shown(first['input'])})"

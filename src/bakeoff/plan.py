@@ -10,16 +10,42 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator
+from pydantic_core import PydanticCustomError
 
 from bakeoff.encoding import Value
 from bakeoff.errors import RequestError, UnknownName, unknown
 from bakeoff.parts import ImageOp, ImageOps, LossTerm, LossTerms, Mixer, Mixers, Part, one_of_each
+from bakeoff.reader import LONGEST
 
-Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
-Positive = Annotated[float, Field(gt=0.0)]
-Pixels = Annotated[int, Field(ge=1)]
-Interval = tuple[Positive, Positive]
+MOST_PX = 2**14  # of a side
+
+
+def _no_truth(value: Any) -> Any:
+    if isinstance(value, bool):  # which Python takes for 0 or 1
+        raise PydanticCustomError("number", "Input should be a number")
+    return value
+
+
+def _rising(ends: tuple[float, float]) -> tuple[float, float]:
+    if ends[0] > ends[1]:
+        raise PydanticCustomError("interval", "Input should be the lower end, then the upper one")
+    return ends
+
+
+_Number = BeforeValidator(_no_truth)
+Fraction = Annotated[float, _Number, Field(ge=0.0, le=1.0)]
+Positive = Annotated[float, _Number, Field(gt=0.0, ge=1e-38, le=1e38)]  # what training computes with, float32, holds
+NonNegative = Annotated[float, _Number, Field(ge=0.0, le=1e38)]
+Ratio = Annotated[float, _Number, Field(ge=1 / LONGEST, le=LONGEST)]  # to a length or a side
+Count = Annotated[int, _Number, Field(ge=1, le=10**12)]  # of images, over all of training
+Pixels = Annotated[int, _Number, Field(ge=1, le=MOST_PX)]
+Copies = Annotated[int, _Number, Field(ge=1, le=1000)]
+Levels = Annotated[int, _Number, Field(ge=2, le=10_000)]  # that a range is cut into
+_Share = Annotated[float, _Number, Field(ge=1e-6, le=1.0)]
+_Aspect = Annotated[float, _Number, Field(ge=1e-3, le=1e3)]
+Shares = Annotated[tuple[_Share, _Share], AfterValidator(_rising)]
+Aspects = Annotated[tuple[_Aspect, _Aspect], AfterValidator(_rising)]
 
 
 class Model(Value):
@@ -31,7 +57,7 @@ class Model(Value):
     """
 
     name: str
-    classes: Annotated[int, Field(ge=2)]
+    classes: Annotated[int, _Number, Field(ge=2, le=10**6)]
     channels: Literal[1, 3]
     px: Pixels
     knobs: dict[str, int | float | bool | str] = Field(default={})
@@ -49,7 +75,7 @@ class Repeated(Value):
     """Every image `copies` times in a row per pass, each copy augmented differently."""
 
     kind: Literal["repeated"] = "repeated"
-    copies: Annotated[int, Field(ge=2)]
+    copies: Annotated[Copies, Field(ge=2)]
 
 
 Sampler = Annotated[Shuffle | Repeated, Field(discriminator="kind")]
@@ -68,8 +94,8 @@ class ResizedCrop(ImageOp):
 
     kind: Literal["resized_crop"] = "resized_crop"
     family: ClassVar[str] = "crop"
-    area: Interval = (0.08, 1.0)  # share of the image's area
-    aspect: Interval = (3 / 4, 4 / 3)  # width / height, drawn log-uniformly
+    area: Shares = (0.08, 1.0)  # share of the image's area
+    aspect: Aspects = (3 / 4, 4 / 3)  # width / height, drawn log-uniformly
 
 
 class HorizontalFlip(ImageOp):
@@ -84,8 +110,8 @@ class Policy(ImageOp):
     """What the automatic augmentations share: the limits that the task puts on geometric operations."""
 
     family: ClassVar[str] = "policy"
-    max_rotation: Annotated[float, Field(ge=0.0, le=180.0)] = 180.0  # degrees
-    max_shear: Annotated[float, Field(ge=0.0)] = 1.0  # tangent of the angle
+    max_rotation: Annotated[float, _Number, Field(ge=0.0, le=180.0)] = 180.0  # degrees
+    max_shear: Annotated[float, _Number, Field(ge=0.0, le=1e3)] = 1.0  # tangent of the angle
 
     @property
     def warps(self) -> bool:
@@ -97,7 +123,7 @@ class TrivialAugment(Policy):
     """One operation per image, drawn uniformly from 14, at a strength drawn uniformly from `bins` (ta_wide)."""
 
     kind: Literal["trivial_augment"] = "trivial_augment"
-    bins: Annotated[int, Field(ge=2)] = 31
+    bins: Levels = 31
     shift: Fraction = 32 / 224  # largest translation, as a share of the side
     strength: Fraction = 1.0  # scales every magnitude; 0 leaves images as they are
 
@@ -106,9 +132,9 @@ class RandAugment(Policy):
     """`ops` operations per image, one after the other, all at strength `magnitude` of `bins`."""
 
     kind: Literal["rand_augment"] = "rand_augment"
-    ops: Annotated[int, Field(ge=0)] = 2
-    magnitude: Annotated[int, Field(ge=0)] = 9
-    bins: Annotated[int, Field(ge=2)] = 31
+    ops: Annotated[int, _Number, Field(ge=0, le=100)] = 2
+    magnitude: Annotated[int, _Number, Field(ge=0, le=10_000)] = 9
+    bins: Levels = 31
 
 
 class AutoAugment(Policy):
@@ -125,8 +151,8 @@ class RandomErasing(ImageOp):
     family: ClassVar[str] = "erase"
     normalised: ClassVar[bool] = True
     p: Fraction = 0.1
-    area: Interval = (0.02, 0.33)
-    aspect: Interval = (0.3, 3.3)
+    area: Shares = (0.02, 0.33)
+    aspect: Aspects = (0.3, 3.3)
 
 
 class Mixup(Mixer):
@@ -216,9 +242,9 @@ class Schedule(Value):
 class DecayRule(Value):
     """L2 weight decay, and what it is for the parameters of normalisation layers and for biases (None: the same)."""
 
-    weight_decay: Annotated[float, Field(ge=0.0)]
-    norm: Annotated[float, Field(ge=0.0)] | None = None
-    bias: Annotated[float, Field(ge=0.0)] | None = None
+    weight_decay: NonNegative
+    norm: NonNegative | None = None
+    bias: NonNegative | None = None
 
 
 class Average(Value):
@@ -254,8 +280,8 @@ class Plan(Value):
     """
 
     model: Model
-    examples_seen: Annotated[int, Field(ge=1)]
-    batch_size: Annotated[int, Field(ge=1)]
+    examples_seen: Count
+    batch_size: Count
     sampler: Sampler = Shuffle()
     image_ops: ImageOps = ()
     mixers: Mixers = ()

@@ -85,9 +85,7 @@ def compile_plan(task: Task, recipe: Recipe, base: Plan | None = None) -> Compil
     skipped: dict[str, str] = {}
     sources: dict[str, str] = {}
     for technique in sorted(recipe.techniques, key=lambda t: t.name):
-        with blamed(f"technique '{technique.name}'"):
-            reason = technique.not_applicable_reason(base, task)
-            edits = {} if reason else technique.edit(base, task)
+        reason, edits = _edits(technique, base, task)
         if reason:
             skipped[technique.name] = reason
             continue
@@ -122,6 +120,16 @@ def compile_plan(task: Task, recipe: Recipe, base: Plan | None = None) -> Compil
         sources[f"model.{plan.model.name}"] = source
     plan = plan.model_copy(update={"sources": sources})
     return Compiled(plan, base, MappingProxyType(set_by), MappingProxyType(skipped))
+
+
+def _edits(technique: Technique, base: Plan, task: Task) -> tuple[str | None, Mapping[str, Any]]:
+    """Why a technique can't be applied, or what it changes."""
+    with blamed(f"technique '{technique.name}'"):
+        try:
+            reason = technique.not_applicable_reason(base, task)
+            return reason, {} if reason else technique.edit(base, task)
+        except ValidationError as error:
+            raise RequestError(f"technique '{technique.name}' on {task.name}: {explain_validation(error)}") from error
 
 
 def _overlap(a: str, b: str) -> bool:

@@ -26,6 +26,7 @@ from types import CodeType, FunctionType, ModuleType
 from typing import Any, Generic, Literal, Self, TypeVar
 from weakref import WeakKeyDictionary
 
+from bakeoff import reader
 from bakeoff.errors import RequestError, unknown
 
 Group = Literal["technique", "model", "task", "recipe"]
@@ -212,7 +213,7 @@ class Registry(Generic[T]):
             target,
             where=f"{path.name}:{attribute}",
             digest=_FILE_DIGESTS[module.__name__],
-            file=str(path.expanduser().resolve()),
+            file=str(reader.path(path, "file").resolve()),
             attribute=attribute,
         )
 
@@ -317,7 +318,7 @@ def load_file(path: Path) -> ModuleType:
 
     Raises RequestError if it isn't there or fails, with its error and the line.
     """
-    path = path.expanduser()
+    path = reader.path(path, "file")
     try:
         source = path.read_bytes()
     except OSError as error:

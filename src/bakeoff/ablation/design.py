@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from bakeoff import reader
 from bakeoff.errors import RequestError
 from bakeoff.stats import designs
 from bakeoff.stats.designs import LEAST_SEEDS
@@ -10,6 +11,7 @@ from bakeoff.stats.power import Kind
 from bakeoff.study.preview import seconds
 
 LEAST_DF = 4  # of a factorial's own measure of its noise, below which its intervals are too wide to be of use
+MOST_RUNS = 10_000  # of a study
 CORNERS = 3  # more pairs of all on and all off: they show the noise and the total gain directly
 
 
@@ -61,17 +63,25 @@ class Factorial:
         """The runs for k techniques; where time or width decide, two blocks. Raises RequestError for other sizes."""
         match self.size:
             case Runs(count):
-                runs = count
+                runs = reader.whole(count, "--runs", 1, MOST_RUNS)
             case Seeds(count):
-                runs = 2 * count
+                runs = 2 * reader.whole(count, "--seeds", 1, MOST_RUNS // 2)
             case _:
                 runs = 2 * len(designs.factorial(k))
-        drawn = designs.factorial(k, runs, corners=CORNERS, seed=self.seed)
+        drawn = designs.factorial(k, runs, corners=CORNERS, seed=_seed(self.seed))
         if runs < (least := least_runs(k)):
             raise RequestError(
                 f"{runs} runs of {k} techniques leave too little to show how much runs scatter; {least} or more do"
             )
         return drawn
+
+
+def _seed(seed: int) -> int:
+    return reader.whole(seed, "the seed of a design (--design-seed)", 0, reader.MOST_SEED)
+
+
+def _times(count: int, k: int) -> int:
+    return reader.whole(count, "--seeds", 1, MOST_RUNS // (k + 1))
 
 
 def least_runs(k: int) -> int:
@@ -89,7 +99,7 @@ class LeaveOneOut:
 
     def draw(self, k: int) -> designs.Design:
         """The runs for k techniques."""
-        return designs.leave_one_out(k, self.replicates, seed=self.seed)
+        return designs.leave_one_out(k, _times(self.replicates, k), seed=_seed(self.seed))
 
 
 @dataclass(frozen=True)
@@ -102,7 +112,7 @@ class AddOne:
 
     def draw(self, k: int) -> designs.Design:
         """The runs for k techniques."""
-        return designs.add_one(k, self.replicates, seed=self.seed)
+        return designs.add_one(k, _times(self.replicates, k), seed=_seed(self.seed))
 
 
 @dataclass(frozen=True)
@@ -118,7 +128,7 @@ class Ladder:
 
     def draw(self, k: int) -> designs.Design:
         """The runs for k techniques."""
-        return designs.ladder(range(k), self.repeats, seed=self.seed)
+        return designs.ladder(range(k), _times(self.repeats, k), seed=_seed(self.seed))
 
 
 Design = Factorial | LeaveOneOut | AddOne | Ladder

@@ -16,6 +16,7 @@ from typing import Any
 from bakeoff.ablation.design import Design
 from bakeoff.data.dataset import Dataset
 from bakeoff.errors import RequestError
+from bakeoff.files import printable
 from bakeoff.plan import Plan
 from bakeoff.recipe import Recipe, compile_plan
 from bakeoff.recipes.request import Job
@@ -24,6 +25,8 @@ from bakeoff.runs.workspace import Workspace
 from bakeoff.study import seeds
 from bakeoff.study.spec import DesignPoint, EvalSetting, StudySpec
 from bakeoff.technique import Technique
+
+_LONGEST = 200  # bytes of a study's name that are the task's: file systems take 255
 
 
 @dataclass(frozen=True)
@@ -136,4 +139,7 @@ def plan_study(job: Job, design: Design, where: Workspace, dataset: Dataset) -> 
 def study_name(task: str, kind: str, asked: Any) -> str:
     """A name that says what it is, with six digits of what was asked, as plain data."""
     digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:6]
-    return f"{Path(task.removeprefix('folder:')).name}-{kind}-{digest}"
+    called = printable(Path(task.removeprefix("folder:")).name).replace("\0", "")
+    while len(called.encode()) > _LONGEST:
+        called = called[:-1]
+    return f"{called}-{kind}-{digest}"

@@ -12,6 +12,8 @@ from typer.exceptions import TyperException
 from bakeoff.cli import data, derive, handin, runs, studies, suggest, techniques, training
 from bakeoff.errors import BakeoffError, RequestError
 
+_WORD = 400  # characters that a word of an error may have: a path does, what nobody would read doesn't
+
 
 class _Group(TyperGroup):
     """Commands, with a suggestion for one that isn't there."""
@@ -77,6 +79,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output left; Python would complain about the flush at exit
         return 1
+    except OSError as error:
+        if "--debug" in arguments:
+            raise
+        where = f": {error.filename}" if error.filename else ""
+        return _complain(f"{(error.strerror or str(error)).lower()}{where} (--debug shows where)", 1)
     except Exception as error:
         if "--debug" in arguments:
             raise
@@ -103,7 +110,8 @@ def _complain(message: str, status: int) -> int:
     from bakeoff.files import printable
     from bakeoff.report.console.text import say
 
-    line = f"bakeoff: {printable(' '.join(message.split()))}"
+    words = (word if len(word) <= _WORD else f"{word[: _WORD // 2]}...{word[-40:]}" for word in message.split())
+    line = f"bakeoff: {printable(' '.join(words))}"
     if sys.stderr.isatty():
         say(Console(stderr=True), line)
     else:

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from platformdirs import user_cache_dir
 
+from bakeoff import reader
 from bakeoff.data import images
 from bakeoff.events import ImagesRead, tell
 from bakeoff.files import replacing
@@ -88,7 +89,7 @@ def each(do: Callable[[Path], _T], paths: Sequence[Path], sizes: Sequence[int], 
 
 def cache_folder() -> Path:
     """Where things are kept that can be made again."""
-    return Path(os.environ.get("BAKEOFF_CACHE") or user_cache_dir("bakeoff"))
+    return reader.environment_path("BAKEOFF_CACHE") or Path(user_cache_dir("bakeoff"))
 
 
 def save_arrays(path: Path, arrays: dict[str, Any]) -> None:

@@ -26,7 +26,7 @@ def uniform_integers(u: Tensor, count: Tensor | int) -> Tensor:
 
 
 def random_rectangles(
-    u: Tensor, area: plan.Interval, aspect: plan.Interval, heights: Tensor, widths: Tensor, margin: int = 0
+    u: Tensor, area: tuple[float, float], aspect: tuple[float, float], heights: Tensor, widths: Tensor, margin: int = 0
 ) -> tuple[Tensor, Tensor]:
     """The first of ten random rectangles that fits into each image.
 

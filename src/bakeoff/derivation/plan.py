@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from bakeoff.ablation.design import Budget, Factorial, Runs
+from bakeoff import reader
+from bakeoff.ablation.design import MOST_RUNS, Budget, Factorial, Runs
 from bakeoff.ablation.plan import Factors, factors, plan_study, study_name
 from bakeoff.ablation.size import arranged, for_less, seconds_per_image
 from bakeoff.data.dataset import Dataset
@@ -45,7 +46,7 @@ class SearchOptions:
     def budget(self) -> tuple[float, Literal["seconds", "runs"]]:
         """The amount, and its unit."""
         if isinstance(self.size, Runs):
-            return float(self.size.count), "runs"
+            return float(reader.whole(self.size.count, "--runs", 1, MOST_RUNS)), "runs"
         return self.size.seconds, "seconds"
 
 
@@ -58,7 +59,8 @@ def plan_search(job: Job, search: SearchOptions, where: Workspace, dataset: Data
         if name not in job.recipe:
             raise RequestError(f"technique '{name}' can't stay on (--always): it isn't among the candidates")
     job = fitted(job, dataset)
-    (budget, unit), slowest, seed = search.budget, search.max_time, search.seed
+    (budget, unit), slowest = search.budget, search.max_time
+    seed = reader.whole(search.seed, "--seed", 0, reader.MOST_SEED)
     wanted: list[Any] = [search.objective, budget, unit, sorted(search.always), slowest, seed, job.recipe.as_json()]
     wanted += [job.plan.digest, dataset.fingerprint, ENGINE_VERSION, *revisions(job.plan).items()]
     name = study_name(job.task.name, "derive", wanted)

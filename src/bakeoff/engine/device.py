@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 
-from bakeoff.errors import RequestError
+from bakeoff.errors import RequestError, shown
 from bakeoff.plan import Precision
 
 
@@ -17,10 +17,10 @@ def resolve(name: str) -> torch.device:
     available = ["cuda"] * torch.cuda.is_available() + ["mps"] * torch.backends.mps.is_available() + ["cpu"]
     if name == "auto":
         return torch.device(available[0])
-    kind, _, index = name.partition(":")
+    kind, colon, index = name.partition(":")
     count = {"cuda": torch.cuda.device_count()}.get(kind, 1)
-    if kind not in available or (index and not (index.isdecimal() and int(index) < count)):
-        raise RequestError(f"no device '{name}' here; there are: auto, {', '.join(available)}")
+    if kind not in available or (colon and index not in map(str, range(count))):
+        raise RequestError(f"no device {shown(name)} here; there are: auto, {', '.join(available)}")
     return torch.device(name)
 
 

@@ -79,6 +79,11 @@ def evaluate(
     )
 
 
+def batch_size(view: EvalView, device: torch.device) -> int:
+    """How many images are evaluated together."""
+    return max(1, (_CPU_PIXELS if device.type == "cpu" else _GPU_PIXELS) // view.crop_px**2)
+
+
 def place(logits: Tensor, labels: Tensor) -> Tensor:
     """How many classes come before the true one, (N,) int64; Acc@k counts those with fewer than k.
 
@@ -107,7 +112,7 @@ def _images(
     split: Images, dataset: Dataset, plan: Plan, view: EvalView, device: torch.device, workers: int
 ) -> Iterator[Tensor]:
     mean, std = (torch.tensor(values, device=device) for values in (dataset.mean, dataset.std))
-    batch = max(1, (_CPU_PIXELS if device.type == "cpu" else _GPU_PIXELS) // view.crop_px**2)
+    batch = batch_size(view, device)
     shown: Iterator[Tensor]
     if isinstance(split, Resident):
         shown = (augment.eval_view(p.to(device), view, plan.interpolation) for p in split.images.split(batch))

@@ -1,7 +1,6 @@
 """The training loop. It reads a Plan from top to bottom and knows no technique by name."""
 
 import math
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from bakeoff import models, rng
+from bakeoff import models, reader, rng
 from bakeoff.data import loader, mix
 from bakeoff.data.dataset import Dataset
 from bakeoff.engine.device import autocast, network_seed, settled
@@ -24,7 +23,7 @@ from bakeoff.plan import Plan
 
 _LOOK_EVERY = 8  # steps between two looks at the loss: a look waits for the device
 _EXPLODED = 100.0  # a loss this many times that of guessing never came back in a run that we saw
-_CHECKPOINT_SECONDS = float(os.environ.get("BAKEOFF_CHECKPOINT_SECONDS", 30))  # tests write them sooner
+_CHECKPOINT_SECONDS = 30.0  # where the environment says nothing
 _REPORT_SECONDS, _SILENT_SECONDS = 0.1, 1.0  # least and most between two reports, steps that take longer aside
 
 
@@ -52,7 +51,7 @@ def train(
     # --- Model, optimizer, average --------------------------------------------------------------------------------
     layout = torch.channels_last if plan.precision.channels_last else torch.contiguous_format
     with rng.torch_seeded(seed, "init"):
-        model = models.build(plan.model, plan.train_px)
+        model = models.build(plan.model, plan.train_px, plan.eval_view.crop_px)
     check_memory(model, plan, dataset, device)
     model = model.to(device).to(memory_format=layout).train()
     state = State(model, build_optimizer(model, plan), plan)
@@ -67,6 +66,7 @@ def train(
     drop_key = rng.key(seed, "drop") % 2**62
     one = torch.ones((), device=device)  # the gradient of the loss, which torch would make at every step
     unseen: list[Tensor] = []  # losses that are still on the device
+    save_every = reader.environment_seconds(reader.CHECKPOINTS, _CHECKPOINT_SECONDS)
     first, seconds_before = state.step, state.seconds
     began = saved = reported = time.perf_counter()
 
@@ -108,7 +108,7 @@ def train(
                 if now - reported > _REPORT_SECONDS:
                     report(_progress(state, plan, logits, labels, first, now - began))
                     reported = now
-                if now - saved > _CHECKPOINT_SECONDS or interrupt.is_set():
+                if now - saved > save_every or interrupt.is_set():
                     state.save(checkpoint)
                     saved = now
                 if interrupt.is_set():

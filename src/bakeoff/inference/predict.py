@@ -51,7 +51,7 @@ def predict(
         shown = augment.normalize(augment.eval_view(image, plan.eval_view, plan.interpolation), mean, std)
         with torch.inference_mode():
             logits = network(shown).float()
-        best = ranking(logits)[0, :topk]
+        best = ranking(logits)[0, : min(topk, len(record.classes))]
         likely = zip(best.tolist(), logits.softmax(1)[0, best].tolist(), strict=True)
         yield Prediction(path, tuple((record.classes[index], value) for index, value in likely))
 

@@ -3,11 +3,12 @@
 import inspect
 from collections.abc import Callable
 
+import psutil
 import torch
 from torch import nn
 from torch.func import functional_call
 
-from bakeoff.errors import RequestError, blamed, unknown
+from bakeoff.errors import RequestError, blamed, shown, unknown
 from bakeoff.models import named, resnet32, small
 from bakeoff.plan import Model
 from bakeoff.registry import Registry, is_file_spec
@@ -23,6 +24,7 @@ _OURS: dict[str, tuple[str, Callable[..., nn.Module], tuple[str, ...]]] = {  # n
     "resnet20": ("He et al.'s ResNet of 0.27 M weights, for 32 px", resnet32.resnet20, ()),
     "resnet18-32": ("torchvision's resnet18 with a stem for 32 px", resnet32.resnet18_32, ()),
 }
+_MOST = 10_000  # of a knob of ours
 NAMES = {name: about for name, (about, _, _) in _OURS.items()} | {
     "NAME": "any classification model of torchvision, such as resnet50",
     "timm:NAME": "any model of timm, such as timm:resnet50d; needs pip install 'bakeoff[timm]'",
@@ -54,17 +56,19 @@ def describe() -> dict[str, str]:
     return ours | outside | {name: "torchvision" for name in named.torchvision_names()}
 
 
-def build(spec: Model, train_px: int | None = None) -> nn.Module:
+def build(spec: Model, *sides: int) -> nn.Module:
     """A new network on the CPU, in float32 and training mode: (N, channels, px, px) -> (N, classes).
 
-    Initial weights come from torch's global generator: seed it around the call. train_px: side of the training
-    images where it isn't `spec.px`. `spec.knobs` go to torchvision's and timm's models as they are.
+    Initial weights come from torch's global generator: seed it around the call. sides: of images that it will be shown
+    beside those of `spec.px`. `spec.knobs` go to torchvision's and timm's models as they are.
 
-    Raises RequestError for unknown names and knobs, and for images that the network can't take.
+    Raises RequestError for unknown names and knobs, for weights that memory can't hold, and for images that the network
+    can't take.
     """
     if spec.name in _OURS:
         _, builder, knobs = _OURS[spec.name]
         _check_knobs(spec, knobs)
+        _check_size(spec, builder)
         net = builder(spec, **spec.knobs)
     elif spec.name in REGISTRY.names():
         net = _from_outside(REGISTRY.get(spec.name), spec)
@@ -78,7 +82,7 @@ def build(spec: Model, train_px: int | None = None) -> nn.Module:
         )
     else:
         raise unknown("model", spec.name, [*REGISTRY.names(), *names, named.TIMM + "NAME"])
-    for px in sorted({spec.px, train_px or spec.px}):
+    for px in sorted({spec.px, *sides}):
         _probe(net.eval(), spec, px)
     if spec.sync_batchnorm:
         net = nn.SyncBatchNorm.convert_sync_batchnorm(net)
@@ -103,8 +107,22 @@ def _check_knobs(spec: Model, known: tuple[str, ...]) -> None:
             raise RequestError(f"model '{spec.name}' has no knobs (got '{knob}')")
         if knob not in known:
             raise unknown(f"knob of model '{spec.name}'", knob, known)
-        if type(value) is not int or value < 1:  # isinstance would take True for 1
-            raise RequestError(f"model '{spec.name}': {knob} is a whole number from 1 (got {value!r})")
+        if type(value) is not int or not 1 <= value <= _MOST:  # isinstance would take True for 1
+            raise RequestError(
+                f"model '{spec.name}': {knob} is a whole number from 1 to {_MOST:,} (got {shown(value)})"
+            )
+
+
+def _check_size(spec: Model, builder: Callable[..., nn.Module]) -> None:
+    """Weights that have shapes and no data show whether memory can hold the real ones."""
+    with torch.random.fork_rng(devices=[]), torch.device("meta"):
+        shapes = builder(spec, **spec.knobs).state_dict().values()
+    need, have = sum(each.numel() * each.element_size() for each in shapes), psutil.virtual_memory().available
+    if need > have:
+        raise RequestError(
+            f"model '{spec.name}' with {spec.knobs} for {spec.px} px has {need / 2**30:,.1f} GiB of weights, and "
+            f"{have / 2**30:.1f} GiB of memory are free"
+        )
 
 
 def _probe(net: nn.Module, spec: Model, px: int) -> None:

@@ -1,18 +1,17 @@
 """Recipes by name or from a file, and what `--with`, `--without` and `--set` make of them."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
-import yaml
 from pydantic import BaseModel
 
-from bakeoff import techniques
-from bakeoff.errors import RequestError, unknown
+from bakeoff import reader, techniques
+from bakeoff.errors import RequestError, shown, unknown
 from bakeoff.plan import SLOTS, Plan
 from bakeoff.recipe import Recipe
+from bakeoff.recipes import text
 from bakeoff.registry import Registry, is_file_spec
 from bakeoff.technique import Technique
 
@@ -35,6 +34,7 @@ _RECIPES: dict[str, tuple[str, ...]] = {
     ),
 }
 NAMES = tuple(_RECIPES)
+_OF_THE_DATA = ("model.classes", "model.channels")
 Chosen = str | type[Technique] | Technique  # a technique by name or file, or as an object
 
 REGISTRY: Registry[Recipe] = Registry(
@@ -54,7 +54,7 @@ def get(recipe: str | Recipe) -> Recipe:
     where it comes from; it may use techniques from outside that were named. Raises RequestError.
     """
     if isinstance(recipe, str) and recipe.endswith((".yaml", ".yml")):
-        return _load(Path(recipe))
+        return _load(reader.path(recipe, "recipe file"))
     found = recipe if isinstance(recipe, Recipe) else REGISTRY.get(recipe)
     for technique in found.techniques:
         techniques.get(technique)  # known by name from here on
@@ -95,9 +95,11 @@ def build(
         head, _, rest = path.partition(".")
         if head in techniques.names():
             if head not in chosen:
-                raise RequestError(f"'{setting}' sets a technique that isn't in the recipe; add it (--with {head})")
+                raise RequestError(
+                    f"{shown(setting)} sets a technique that isn't in the recipe; add it (--with {head})"
+                )
             if not rest:
-                raise RequestError(f"'{setting}' names no knob; it should read {head}.KNOB=VALUE")
+                raise RequestError(f"{shown(setting)} names no knob; it should read {head}.KNOB=VALUE")
             knobs.setdefault(head, {})[rest] = value
         else:
             _check_path(path)
@@ -111,19 +113,14 @@ def build(
 
 def _load(path: Path) -> Recipe:
     try:
-        data = yaml.safe_load(path.read_text("utf-8"))
-    except OSError as error:
-        raise RequestError(f"recipe file '{path}': {(error.strerror or str(error)).lower()}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise RequestError(f"recipe file '{path}' is not YAML: {' '.join(str(error).split())}") from None
-    keys = set(data) - {"provenance"} if isinstance(data, dict) else set()
-    if keys != {"name", "techniques"} or not isinstance(data["techniques"], list):
-        raise RequestError(
-            f"recipe file '{path}' should read {{name: NAME, techniques: [{{TECHNIQUE: {{KNOB: VALUE}}}}]}}"
-        )
-    try:
+        data = text.document(path)
+        keys = set(data) - {"provenance"} if isinstance(data, dict) else set()
+        if keys != {"name", "techniques"} or not isinstance(data["techniques"], list):
+            raise RequestError("it should read {name: NAME, techniques: [{TECHNIQUE: {KNOB: VALUE}}]}")
+        if not isinstance(data["name"], str):
+            raise RequestError(f"its name is {shown(data['name'])}, which is no word")
         return Recipe(
-            str(data["name"]), tuple(techniques.make(name, **knobs) for name, knobs in map(_item, data["techniques"]))
+            data["name"], tuple(techniques.make(name, **knobs) for name, knobs in map(_item, data["techniques"]))
         )
     except RequestError as error:
         raise RequestError(f"recipe file '{path}': {error}") from None
@@ -131,33 +128,33 @@ def _load(path: Path) -> Recipe:
 
 def _item(item: Any) -> tuple[str, dict[str, Any]]:
     if is_file_spec(item if isinstance(item, str) else next(iter(item), None) if isinstance(item, dict) else None):
-        raise RequestError(f"{item!r} is a file, which only you can name: use the technique's name here, and --with")
+        raise RequestError(
+            f"{shown(item)} is a file, which only you can name: use the technique's name here, and --with"
+        )
     if isinstance(item, str):
         return item, {}
     if isinstance(item, dict) and len(item) == 1:
         ((name, knobs),) = item.items()
-        if isinstance(name, str) and (knobs is None or isinstance(knobs, dict)):
-            return name, {str(knob): value for knob, value in (knobs or {}).items()}
-    raise RequestError(f"{item!r} is not a technique; it should read TECHNIQUE or {{TECHNIQUE: {{KNOB: VALUE}}}}")
+        if knobs is None or isinstance(knobs, dict):
+            return name, knobs or {}
+    raise RequestError(f"{shown(item)} is not a technique; it should read TECHNIQUE or {{TECHNIQUE: {{KNOB: VALUE}}}}")
 
 
 def _parse(setting: str) -> tuple[str, Any]:
-    path, equals, text = setting.partition("=")
+    path, equals, value = setting.partition("=")
     path = path.strip()
     if not path or not equals:
-        raise RequestError(f"'{setting}' should read TECHNIQUE.KNOB=VALUE or SLOT=VALUE")
+        raise RequestError(f"{shown(setting)} should read TECHNIQUE.KNOB=VALUE or SLOT=VALUE")
     try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError:
-        raise RequestError(f"the value in '{setting}' is not YAML") from None
-    if isinstance(value, str):
-        with suppress(ValueError):
-            value = float(value)  # YAML 1.1 takes 1e-4 for a word
-    return path, value
+        return path, text.value(value)
+    except RequestError as error:
+        raise RequestError(f"the value in {shown(setting)}: {error}") from None
 
 
 def _check_path(path: str) -> None:
     """Raise RequestError unless a path such as "lr.per_256" leads to a slot of Plan or a field in one."""
+    if path in _OF_THE_DATA:
+        raise RequestError(f"'{path}' is what the data have, and can't be set")
     known: Mapping[str, Any] | None = {name: Plan.model_fields[name].annotation for name in SLOTS}
     parents: list[str] = []
     for name in path.split("."):

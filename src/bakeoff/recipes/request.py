@@ -1,6 +1,5 @@
 """What a person asks for, and the job that it is once it's understood."""
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import ValidationError
 
-from bakeoff import recipes, tasks, techniques
-from bakeoff.errors import RequestError, explain_validation
+from bakeoff import reader, recipes, tasks, techniques
+from bakeoff.errors import RequestError, explain_validation, shown
 from bakeoff.events import PlanChosen
-from bakeoff.plan import Plan, diff
+from bakeoff.plan import MOST_PX, Plan, diff
 from bakeoff.recipe import Compiled, Recipe, compile_plan
 from bakeoff.task import Task
 from bakeoff.tasks import fit
@@ -88,16 +87,15 @@ def understand(request: Request, data: Path, speed: "Callable[[], Speed]") -> Jo
     """
     from bakeoff import models  # which loads torch
 
-    if not 0 < request.length < math.inf:
-        raise RequestError(
-            f"length {request.length} isn't a positive number; it is a multiple of the recipe's training length"
-        )
+    length = reader.number(request.length, "the length, a multiple of the recipe's (--length),", reader.LONGEST)
+    if request.px is not None:
+        reader.whole(request.px, "--px", 1, MOST_PX)
     task = tasks.get(request.task, data, skip_bad=request.skip_bad)
     chosen, overrides = recipes.build(request.recipe, request.with_, request.without, request.settings)
     model = None if request.model is None else models.name_of(request.model)
     task, found = fit.fit(task, speed, request.px, model)
     base = _override(task.base_plan(model), overrides)
-    base = base.model_copy(update={"examples_seen": max(1, round(base.examples_seen * request.length))})
+    base = base.model_copy(update={"examples_seen": max(1, round(base.examples_seen * length))})
     compiled = compile_plan(task, chosen, base)
     _refuse(request, task, compiled.skipped)
     return Job(request, task, chosen, compiled, found)
@@ -140,6 +138,8 @@ def _override(base: Plan, overrides: dict[str, Any]) -> Plan:
         for name in parents:
             here[name] = here.get(name) or {}  # a slot that is empty so far
             here = here[name]
+            if not isinstance(here, dict):
+                raise RequestError(f"--set {path}: {name} is {shown(here)} by then, which has no '{last}'")
         here[last] = value
     try:
         return Plan.model_validate(data)

@@ -15,7 +15,7 @@ def forecast(job: Job, where: Workspace) -> TrainingPlanned:
     """What a job's plan takes on the workspace's device; nothing is trained, and no data are read."""
     plan, device = job.plan, where.torch_device()
     with torch.random.fork_rng(devices=[]):
-        network = models.build(plan.model, plan.train_px)
+        network = models.build(plan.model, plan.train_px, plan.eval_view.crop_px)
     return TrainingPlanned(
         model=plan.model.name,
         px=plan.train_px,

@@ -20,6 +20,7 @@ from bakeoff.data.dataset import Dataset, Files
 from bakeoff.data.splits import described
 from bakeoff.engine.device import dtype
 from bakeoff.engine.evaluate import evaluate
+from bakeoff.engine.memory import check_view
 from bakeoff.engine.state import write_tensors
 from bakeoff.engine.train import Diverged, train
 from bakeoff.errors import BakeoffError, RequestError
@@ -115,6 +116,7 @@ def evaluate_run(
     began = time.perf_counter()
     device = where.torch_device()
     model = load_model(where.store, record, plan, device)
+    check_view(model, plan, dataset, device)
     found = evaluate(
         model,
         reduced.split(dataset, split, plan.read_px),
@@ -138,7 +140,7 @@ def load_model(store: Store, record: RunRecord, plan: Plan, device: torch.device
     path = store.weights(record.run_id)
     if not path.exists():
         raise BakeoffError(f"the weights of run {record.run_id} are gone: {path} doesn't exist")
-    model = models.build(plan.model)
+    model = models.build(plan.model, plan.eval_view.crop_px)
     tensors = load_file(path)
     model.load_state_dict({n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)})
     if plan.precision.channels_last:

@@ -29,6 +29,7 @@ from filelock import FileLock, Timeout
 from pydantic import ValidationError
 from pydantic_core import from_json
 
+from bakeoff import reader
 from bakeoff.errors import BakeoffError, RequestError, explain_validation, some, unknown
 from bakeoff.files import tidy, write_json
 from bakeoff.plan import Plan
@@ -84,6 +85,8 @@ class Store:
 
         Raises RequestError if there is none or more than one.
         """
+        if not prefix:
+            raise RequestError(f"no run is named: its id, the first characters of it, or {LAST}")
         ids = self.ids()
         found = ids[-1:] if prefix == LAST else [run for run in ids if run.startswith(prefix)]
         if len(found) == 1:
@@ -251,7 +254,10 @@ class Store:
 
 def open_store(root: Store | Path | str | None = None) -> Store:
     """The store in a folder; None: in $BAKEOFF_STORE, else in runs/ here. An open one stays as it is."""
-    return root if isinstance(root, Store) else Store(Path(root or os.environ.get("BAKEOFF_STORE") or "runs"))
+    if isinstance(root, Store):
+        return root
+    named = reader.path(root, "--store") if root else reader.environment_path("BAKEOFF_STORE")
+    return Store(named or Path("runs"))
 
 
 def _load(path: str) -> dict[str, Any] | None:

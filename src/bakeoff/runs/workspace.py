@@ -1,12 +1,12 @@
 """Where things happen: the store, the data, the device, and how many processes. Opened once, and passed along."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import platformdirs
 
+from bakeoff import reader
 from bakeoff.runs.store import Store, open_store
 
 if TYPE_CHECKING:
@@ -40,8 +40,16 @@ class Workspace:
         jobs: int | None = None,
         threads: int | None = None,
     ) -> Self:
-        """A workspace. store: None for $BAKEOFF_STORE, else runs/ here; data: None for $BAKEOFF_DATA, else a cache."""
-        folder = Path(data or os.environ.get("BAKEOFF_DATA") or platformdirs.user_cache_path("bakeoff") / "data")
+        """A workspace. store: None for $BAKEOFF_STORE, else runs/ here; data: None for $BAKEOFF_DATA, else a cache.
+
+        Raises RequestError for what can't be a folder, or a number of processes.
+        """
+        for count, what, least in ((workers, "--workers", 0), (jobs, "--jobs", 1), (threads, "--threads", 1)):
+            if count is not None:
+                reader.whole(count, what, least, reader.MOST_PROCESSES)
+        reader.environment_seconds(reader.CHECKPOINTS, 0)  # said now, and not when the first run of a study reads it
+        folder = reader.path(data, "--data") if data else reader.environment_path("BAKEOFF_DATA")
+        folder = folder or platformdirs.user_cache_path("bakeoff") / "data"
         return cls(store=open_store(store), data=folder, device=device, workers=workers, jobs=jobs, threads=threads)
 
     def torch_device(self) -> "torch.device":

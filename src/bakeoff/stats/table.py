@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from bakeoff.errors import RequestError
 from bakeoff.stats.decision import Decision, Known, decide
 from bakeoff.stats.intervals import Family, t_quantile
 from bakeoff.stats.log_error import LogError
@@ -128,6 +129,12 @@ class AnalysisOptions:
     level: float = 0.95
     delta: float = 0.1
     unplanned: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0 < self.level < 1:
+            raise RequestError(f"the level of intervals is between 0 and 1, not {self.level!r}")
+        if not 0 <= self.delta < math.inf:
+            raise RequestError(f"--delta is a number of points from 0 on, not {self.delta!r}")
 
 
 DEFAULT = AnalysisOptions()

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from bakeoff import reader
 from bakeoff.data.sources.folder import folder_source
 from bakeoff.data.sources.huggingface import OPTIONS as HUGGINGFACE_OPTIONS
 from bakeoff.data.sources.huggingface import huggingface_source
@@ -68,12 +69,12 @@ def _own(name: str, data: Path, skip_bad: bool) -> Task:
         path, columns = options(name.removeprefix(_TABLE), ("image", "label", "split"))
         if not path:
             raise RequestError("table: needs the path of a table, as in --task table:labels.csv")
-        return Task.of(table_source(_below(Path(path).expanduser(), data), **columns, skip_bad=skip_bad))
+        return Task.of(table_source(_below(reader.path(path, "table"), data), **columns, skip_bad=skip_bad))
     if name.startswith(_HUGGINGFACE):
         source, asked = options(name.removeprefix(_HUGGINGFACE), HUGGINGFACE_OPTIONS)
         if not source:
             raise RequestError("hf: needs a path or a name, as in --task hf:mnist")
-        below = _below(Path(source).expanduser(), data)
+        below = _below(reader.path(source, "data set"), data)
         return Task.of(huggingface_source(str(below) if below.exists() else source, **asked, skip_bad=skip_bad))
     return Task.of(folder_source(image_folder(name, data), skip_bad))
 
@@ -84,7 +85,7 @@ def image_folder(name: str, data: Path) -> Path:
         return imagenet_folder(data)
     if not name.startswith(_FOLDER):
         raise RequestError(f"task '{name}' isn't a folder of image files; imagenet and folder:PATH are")
-    path = Path(name.removeprefix(_FOLDER)).expanduser()
+    path = reader.path(name.removeprefix(_FOLDER), "folder")
     if path == Path():
         raise RequestError("folder: needs the path of a folder of images, as in --task folder:photos")
     return _below(path, data)

@@ -25,6 +25,8 @@ def pick(pool: Sequence[str], seed: str) -> dict[str, Any]:
     if not told:
         raise RequestError("the seed is empty; give a name or a number (--seed NAME)")
     among = sorted(known, key=techniques.names().index)
-    drawn = int.from_bytes(hashlib.blake2b(told.encode()).digest())  # no generator: their streams change with versions
+    drawn = int.from_bytes(
+        hashlib.blake2b(told.encode(errors="surrogatepass")).digest()
+    )  # no generator: their streams change with versions
     name = among[drawn % len(among)]
     return {"technique": name, "title": techniques.get(name).card.title, "from": among, "seed": seed}

@@ -104,7 +104,7 @@ def title(name: str) -> str:
     return technique.card.title if technique else name
 
 
-def make(spec: str | type[Technique] | Technique, **knobs: Any) -> Technique:
+def make(spec: str | type[Technique] | Technique, /, **knobs: Any) -> Technique:
     """A technique with some of its knobs set, the others as they are: at their defaults, or as a value has them.
 
     RequestError if a name is unknown or a value can't be.

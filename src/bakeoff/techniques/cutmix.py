@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from bakeoff import plan
-from bakeoff.plan import Plan
+from bakeoff.plan import NonNegative, Plan
 from bakeoff.task import Task
 from bakeoff.technique import Card, Technique
 
@@ -37,7 +37,7 @@ class Cutmix(Technique):
     )
 
     alpha: Annotated[
-        float, Field(ge=0.0, description="of the Beta distribution; 1: any area alike, 0: leave images alone")
+        NonNegative, Field(description="of the Beta distribution; 1: any area alike, 0: leave images alone")
     ] = 1.0
 
     def edit(self, base: Plan, task: Task) -> Mapping[str, Any]:

@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from bakeoff.plan import Average, Plan
+from bakeoff.plan import Average, NonNegative, Plan
 from bakeoff.task import Task
 from bakeoff.technique import Card, Technique
 
@@ -35,7 +35,7 @@ class Ema(Technique):
     )
 
     half_life: Annotated[
-        float, Field(ge=0.0, description="of the average, as a share of training; 0: evaluate the last weights")
+        NonNegative, Field(description="of the average, as a share of training; 0: evaluate the last weights")
     ] = 0.027
 
     def edit(self, base: Plan, task: Task) -> Mapping[str, Any]:

@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from bakeoff.plan import Plan
+from bakeoff.plan import Plan, Ratio
 from bakeoff.task import Task
 from bakeoff.technique import Card, Technique
 
@@ -33,7 +33,7 @@ class FixRes(Technique):
         },
     )
 
-    ratio: Annotated[float, Field(gt=0.0, le=1.0, description="training size relative to the baseline's")] = 176 / 224
+    ratio: Annotated[Ratio, Field(le=1.0, description="training size relative to the baseline's")] = 176 / 224
 
     def edit(self, base: Plan, task: Task) -> Mapping[str, Any]:
         return {"train_px": self._px(base)}

@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from bakeoff.plan import EvalView, Plan
+from bakeoff.plan import EvalView, Plan, Ratio
 from bakeoff.task import Task
 from bakeoff.technique import Card, Technique
 
@@ -28,7 +28,7 @@ class InferenceResize(Technique):
         },
     )
 
-    ratio: Annotated[float, Field(ge=1.0, description="resized shorter side relative to the crop")] = 232 / 224
+    ratio: Annotated[Ratio, Field(ge=1.0, description="resized shorter side relative to the crop")] = 232 / 224
 
     def edit(self, base: Plan, task: Task) -> Mapping[str, Any]:
         return {"eval_view": self._view(base)}

@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from bakeoff.plan import Plan, Positive
+from bakeoff.plan import Plan, Ratio
 from bakeoff.task import Task
 from bakeoff.technique import Card, Technique
 
@@ -31,7 +31,7 @@ class LongTraining(Technique):
         },
     )
 
-    ratio: Annotated[Positive, Field(description="training length relative to the baseline's")] = 600 / 90
+    ratio: Annotated[Ratio, Field(description="training length relative to the baseline's")] = 600 / 90
 
     def edit(self, base: Plan, task: Task) -> Mapping[str, Any]:
         return {"examples_seen": max(1, round(base.examples_seen * self.ratio))}

@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from bakeoff.plan import Fraction, Plan, Positive, Schedule
+from bakeoff.plan import Copies, Fraction, Plan, Positive, Schedule
 from bakeoff.task import Task
 from bakeoff.technique import Card, Technique
 
@@ -41,7 +41,7 @@ class LrOptimizations(Technique):
     )
 
     batch_ratio: Annotated[
-        int | None, Field(ge=1, description="batch size relative to the baseline's; none: what suits the task")
+        Copies | None, Field(description="batch size relative to the baseline's; none: what suits the task")
     ] = None
     lr_ratio: Annotated[Positive, Field(description="learning rate per 256 images, relative to the baseline's")] = 1.25
     warmup: Annotated[Fraction, Field(description="share of training over which the rate rises linearly")] = 5 / 600

@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field, ValidationInfo, field_validator
 
 from bakeoff import plan
-from bakeoff.plan import Plan
+from bakeoff.plan import Levels, Plan
 from bakeoff.task import Task
 from bakeoff.technique import Card, Technique
 
@@ -31,9 +31,9 @@ class RandAugment(Technique):
         },
     )
 
-    ops: Annotated[int, Field(ge=0, description="operations per image; 0 leaves images as they are")] = 2
-    magnitude: Annotated[int, Field(ge=0, description="strength of all operations, from 0 to bins - 1")] = 9
-    bins: Annotated[int, Field(ge=2, validate_default=True, description="strengths that a range is cut into")] = 31
+    ops: Annotated[int, Field(ge=0, le=100, description="operations per image; 0 leaves images as they are")] = 2
+    magnitude: Annotated[int, Field(ge=0, le=10_000, description="strength of all operations, from 0 to bins - 1")] = 9
+    bins: Annotated[Levels, Field(validate_default=True, description="strengths that a range is cut into")] = 31
 
     @field_validator("bins")
     @classmethod

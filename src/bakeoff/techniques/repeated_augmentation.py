@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from bakeoff.plan import Plan, Repeated
+from bakeoff.plan import Copies, Plan, Repeated
 from bakeoff.task import Task
 from bakeoff.technique import Card, Technique
 
@@ -34,7 +34,7 @@ class RepeatedAugmentation(Technique):
         },
     )
 
-    copies: Annotated[int, Field(ge=1, description="copies of an image in a row; 1: as usual")] = 4
+    copies: Annotated[Copies, Field(description="copies of an image in a row; 1: as usual")] = 4
 
     def edit(self, base: Plan, task: Task) -> Mapping[str, Any]:
         return {"sampler": Repeated(copies=self.copies)} if self.copies > 1 else {}

@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from bakeoff import plan
-from bakeoff.plan import Fraction, Plan
+from bakeoff.plan import Fraction, Levels, Plan
 from bakeoff.task import Task
 from bakeoff.technique import Card, Technique
 
@@ -36,7 +36,7 @@ class TrivialAugment(Technique):
     )
 
     strength: Annotated[Fraction, Field(description="scales every range; 0 leaves images as they are")] = 1.0
-    bins: Annotated[int, Field(ge=2, description="number of strengths that a range is cut into")] = 31
+    bins: Annotated[Levels, Field(description="number of strengths that a range is cut into")] = 31
 
     def edit(self, base: Plan, task: Task) -> Mapping[str, Any]:
         if not self.strength:

@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from bakeoff.plan import DecayRule, Plan
+from bakeoff.plan import DecayRule, NonNegative, Plan
 from bakeoff.task import Task
 from bakeoff.technique import Card, Technique
 
@@ -37,9 +37,9 @@ class WeightDecayTuning(Technique):
         },
     )
 
-    ratio: Annotated[float, Field(ge=0.0, description="weight decay relative to the baseline's")] = 0.2
+    ratio: Annotated[NonNegative, Field(description="weight decay relative to the baseline's")] = 0.2
     norm: Annotated[
-        float | None, Field(ge=0.0, description="weight decay of normalisation layers; none: as in the baseline")
+        NonNegative | None, Field(description="weight decay of normalisation layers; none: as in the baseline")
     ] = 0.0
 
     def edit(self, base: Plan, task: Task) -> Mapping[str, Any]:

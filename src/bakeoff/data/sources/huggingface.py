@@ -16,6 +16,7 @@ from urllib.request import Request, urlopen
 
 from filelock import FileLock
 
+from bakeoff import reader
 from bakeoff.data.contents import cache_folder
 from bakeoff.data.folders import part_named, same_classes
 from bakeoff.data.sources import Source
@@ -39,7 +40,7 @@ def huggingface_source(
     Raises RequestError when it can't be had or understood, and as `files_source` does.
     """
     found = {key: value for key, value in zip(OPTIONS, (config, image, label), strict=True) if value}
-    path = Path(source).expanduser()
+    path = reader.path(source, "data set")
     where = str(path.absolute()) if path.exists() else source
     name = f"hf:{where}" + (f"?{urlencode(found)}" if found else "")
     return files_source(name, partial(_listed, where, config, image, label), skip_bad)
