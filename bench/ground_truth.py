@@ -60,7 +60,8 @@ def make(store: Path, jobs: int) -> None:
     for seed, levels in itertools.product(range(SEEDS), combinations):
         plans = tuple(found.plans(levels))
         run = run_id(plans[0], seed, dataset.fingerprint, ENGINE_VERSION)
-        work = TrainRun(task=job.task.name, recipe=found.recipe(levels).as_json(), plans=plans, seed=seed)
+        recipe, fingerprint = found.recipe(levels).as_json(), dataset.fingerprint
+        work = TrainRun(task=job.task.name, recipe=recipe, plans=plans, seed=seed, data_fingerprint=fingerprint)
         trials.append(Trial(run, work, cost=float(plans[0].examples_seen)))
 
     kept = [view_name(split, ema, job.plan.eval_view) for split in SPLITS for ema in (False, True)]

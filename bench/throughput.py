@@ -83,6 +83,7 @@ def _study(task: str, model: str, length: float, data: Path) -> Ratio:
     without = ("fixres",) if model == "mlp" else ()  # its layers are of one size
     job = api.plan_job(task, "torchvision-2021", without=without, model=model, length=length, data=data)
     plans = (job.compiled.base, job.plan)
+    fingerprint = job.task.load(Workspace.open(data=data).data).fingerprint
     cores = os.cpu_count() or 1
 
     def runs_per_hour(jobs: int, threads: int) -> float:
@@ -95,7 +96,11 @@ def _study(task: str, model: str, length: float, data: Path) -> Ratio:
 
             def run(seeds: Sequence[int]) -> None:
                 trials = [
-                    Trial("", TrainRun(task=job.task.name, recipe=[], plans=(plan,), seed=seed), plan.examples_seen)
+                    Trial(
+                        "",
+                        TrainRun(task=job.task.name, recipe=[], plans=(plan,), seed=seed, data_fingerprint=fingerprint),
+                        plan.examples_seen,
+                    )
                     for plan, seed in itertools.product(plans, seeds)
                 ]
                 for _, answer in pool.launch(trials):

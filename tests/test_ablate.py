@@ -21,7 +21,7 @@ from bakeoff.launch.base import Trial
 from bakeoff.launch.local import Worker
 from bakeoff.launch.messages import Answer, Setup, TrainRun
 from bakeoff.launch.worker import Handler
-from bakeoff.runs.store import Store, open_store
+from bakeoff.runs.store import open_store
 from bakeoff.runs.workspace import Workspace
 from bakeoff.study.analyse import analyse
 from bakeoff.study.gather import gather, read
@@ -217,9 +217,10 @@ def test_a_worker_that_is_killed_is_a_crash_with_a_reason(tmp_path: Path) -> Non
     process.send_signal(signal.SIGKILL)
     process.wait()
     worker._process = process
-    answer = worker.ask(TrainRun(task="no such task", recipe=[], plans=(job().plan,), seed=0))  # a new process answers
+    work = TrainRun(task="no such task", recipe=[], plans=(job().plan,), seed=0, data_fingerprint="")
+    answer = worker.ask(work)  # a new process answers
     worker.stop()
-    assert answer.status == "crashed"
+    assert answer.status == "refused"
     assert "no such task" in answer.reason
 
 
@@ -273,6 +274,6 @@ def test_a_run_that_is_made_elsewhere_under_another_id_ends_the_study(tmp_path: 
             for trial in trials:
                 yield trial, Answer(status="done")
 
-    spec, store = planned(tmp_path, Factorial()), Store(tmp_path)
+    spec, where = planned(tmp_path, Factorial()), Workspace.open(store=tmp_path)
     with pytest.raises(BakeoffError, match=f"run {spec.rows[0].runs[0]} was made and isn't in"):
-        run_rows(Forgetful(), [(spec.rows[0], job())], store, unobserved)
+        run_rows(Forgetful(), [(spec.rows[0], job())], spec.data_fingerprint, where, unobserved)

@@ -190,3 +190,20 @@ def test_documents_of_a_study_are_told_apart(tmp_path: Path) -> None:
 def test_balanced_accuracy_counts_classes_alike_and_leaves_absent_ones_out() -> None:
     uneven = replace(view(acc1=90.0), per_class=(100.0, None, 50.0))
     assert uneven.metrics()["balanced_accuracy"] == uneven.as_json()["balanced_accuracy"] == 75.0
+
+
+def test_names_that_are_not_utf8_are_read_again(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.folder("a" * 12).mkdir()
+    kept = replace(record("a" * 12), classes=("caf\udce9", "b", "c"))
+    store.write(kept)
+    assert store.get("a" * 12).classes == kept.classes
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"a": ' * 5000 + "1" + "}" * 5000, "[]", '{"run_id": "\\ud'])
+def test_a_record_that_is_none_is_named(tmp_path: Path, text: str) -> None:
+    store = Store(tmp_path)
+    store.folder("a" * 12).mkdir()
+    (store.folder("a" * 12) / "run.json").write_text(text)
+    with pytest.raises(RequestError, match="run.json isn't w"):
+        store.get("a" * 12)

@@ -4,12 +4,14 @@ import os
 import socket
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from bakeoff.data.dataset import Dataset
 from bakeoff.data.folders import part_named, read_folders
 from bakeoff.errors import RequestError
 from bakeoff.events import DataFound, Event, observing
+from bakeoff.task import Task
 from tests.test_folder import fill, get
 
 
@@ -212,3 +214,27 @@ def test_a_class_may_have_any_number_of_images(tmp_path: Path) -> None:
 def test_a_validation_set_may_have_one_image_of_a_class(tmp_path: Path) -> None:
     fill(tmp_path, {"train/a": 3, "train/b": 3, "val/a": 1, "val/b": 2})
     assert counts(get(tmp_path).load(tmp_path)) == {"train": [3, 3], "select": [0, 1], "report": [1, 1]}
+
+
+def test_training_images_that_select_and_report_have_are_told_of_at_once(tmp_path: Path) -> None:
+    for split in ("train", "val"):
+        fill(tmp_path / split, {"a": 6, "b": 6})  # the same pictures
+    seen: list[Event] = []
+    with observing(seen.append):
+        get(tmp_path)
+    (found,) = (event for event in seen if isinstance(event, DataFound))
+    assert found.notes[-1].startswith(
+        "6 of 6 images of select and 6 of 6 images of report are training images as well, "
+    )
+
+
+def test_arrays_that_validate_on_training_images_say_so() -> None:
+    images = np.random.default_rng(0).integers(0, 256, (24, 8, 8, 3), np.uint8)
+    labels = np.arange(24) % 2
+    seen: list[Event] = []
+    with observing(seen.append):
+        Task.from_arrays(images, labels, validation=(np.concatenate([images[:1], 255 - images[1:]]), labels))
+        Task.from_arrays(images, labels, validation=(255 - images, labels))
+    (found,) = (event for event in seen if isinstance(event, DataFound))
+    assert " of 12 images of " in found.notes[0]
+    assert found.notes[0].startswith("1 of ")

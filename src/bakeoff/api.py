@@ -168,7 +168,9 @@ def evaluate(
     model: "str | Builder | None" = None,
     **place: Unpack[Where],
 ) -> View:
-    """Evaluate a trained run on a split: `select`, `report` or, where the data set has one, the official `test`.
+    """Evaluate a trained run on a split: `train`, `select`, `report` or, where the data set has one, official `test`.
+
+    On `train`, as it learned them but for the augmentation: what it is beyond the others is what was learned by heart.
 
     run: its id, the first characters, or "last". topk: which Acc@k. ema: the averaged weights or the last ones (None:
     as the run's plan says). resize_px, crop_px: another inference size. task, model: what the run's task and network

@@ -21,6 +21,10 @@ class RequestError(BakeoffError):
     status = 2
 
 
+class DataChanged(BakeoffError):
+    """Data aren't what they were when work on them was planned. It can't go on, and trying again doesn't help."""
+
+
 @contextmanager
 def blamed(what: str) -> Iterator[None]:
     """Code that isn't ours: what it raises becomes BakeoffError, in one line that names it ("loss term 'poly1'")."""

@@ -7,7 +7,7 @@ from bakeoff.ablation.design import Design, Factorial, HalfWidth
 from bakeoff.ablation.plan import factors
 from bakeoff.ablation.size import enlarged, preview, shortened, sized
 from bakeoff.data.dataset import Dataset
-from bakeoff.errors import BakeoffError
+from bakeoff.errors import BakeoffError, DataChanged
 from bakeoff.events import Observer, RunEnded
 from bakeoff.launch.base import Launcher, Trial
 from bakeoff.launch.local import launcher
@@ -56,24 +56,31 @@ def run_study(spec: StudySpec, job: Job, where: Workspace, observer: Observer) -
     where.store.prepare()
     kept = spec.save(where.store)
     with launcher(job.task, where, device=spec.device, jobs=spec.jobs, threads=spec.threads) as workers:
-        run_rows(workers, [(row, job) for row in spec.rows], where.store, observer)
+        run_rows(workers, [(row, job) for row in spec.rows], spec.data_fingerprint, where, observer)
     return kept
 
 
-def run_rows(workers: Launcher, runs: Sequence[tuple[DesignPoint, Job]], store: Store, observer: Observer) -> None:
+def run_rows(
+    workers: Launcher, runs: Sequence[tuple[DesignPoint, Job]], fingerprint: str, where: Workspace, observer: Observer
+) -> None:
     """Make the runs that the store lacks; what fails is tried once more with another seed.
 
-    runs: as for `missing`. The observer is told of every run that ends. Raises BakeoffError for a run that was made
-    and isn't in the store, as where it got another id elsewhere: it would be made for ever.
+    runs, fingerprint: as for `missing`. The observer is told of every run that ends. Raises DataChanged where the data
+    aren't those any more, and BakeoffError for a run that was made and isn't in the store, as where it got another id
+    elsewhere: it would be made for ever.
     """
+    store = where.store
     crashed: set[str] = set()
     made: set[str] = set()
-    while trials := missing(runs, store, crashed):
+    while trials := missing(runs, fingerprint, store, crashed):
         if lost := next((trial.run for trial in trials if trial.run in made), None):
             raise BakeoffError(f"run {lost} was made and isn't in {store.root}; what made it isn't what asked for it")
         left = len(trials)
         for trial, answer in workers.launch(trials):
             left -= 1
+            if answer.status == "refused":
+                runs[0][1].task.load(where.data)  # names what was changed, where it can
+                raise DataChanged(answer.reason)
             if answer.status == "done":
                 made.add(trial.run)
             if answer.status == "crashed":
@@ -84,11 +91,13 @@ def run_rows(workers: Launcher, runs: Sequence[tuple[DesignPoint, Job]], store: 
             observer(RunEnded(trial.run, answer.status, answer.reason, answer.seconds, left))
 
 
-def missing(runs: Sequence[tuple[DesignPoint, Job]], store: Store, crashed: Container[str] = ()) -> list[Trial]:
+def missing(
+    runs: Sequence[tuple[DesignPoint, Job]], fingerprint: str, store: Store, crashed: Container[str] = ()
+) -> list[Trial]:
     """The runs that the store lacks: of each row the first try, or the second where the first failed.
 
-    runs: rows, each with the job whose techniques its levels switch. crashed: runs not to be tried again; a run that
-    crashed earlier is, since the reason may be gone.
+    runs: rows, each with the job whose techniques its levels switch. fingerprint: of their data. crashed: runs not to
+    be tried again; a run that crashed earlier is, since the reason may be gone.
     """
     sorted_out = {id(job): factors(job) for _, job in runs}
     views = {key: {level.view for level in found.levels()} for key, found in sorted_out.items()}
@@ -102,7 +111,7 @@ def missing(runs: Sequence[tuple[DesignPoint, Job]], store: Store, crashed: Cont
             if not (record and record.status == "done" and wanted <= {view.name for view in record.views}):
                 plans = tuple(found.plans(row.configuration))
                 recipe = found.recipe(row.configuration).as_json()
-                work = TrainRun(task=job.task.name, recipe=recipe, plans=plans, seed=seed)
+                work = TrainRun(task=job.task.name, recipe=recipe, plans=plans, seed=seed, data_fingerprint=fingerprint)
                 trials.append(Trial(run, work, cost=float(plans[0].examples_seen * plans[0].train_px ** 2)))
             break
     return trials

@@ -72,7 +72,7 @@ def train(
 
 def evaluate(
     run: options.Run,
-    split: Annotated[str, typer.Option(help="select, report, or test where the data set has one.")] = "report",
+    split: Annotated[str, typer.Option(help="train, select, report, or test where the data set has one.")] = "report",
     topk: Annotated[str, typer.Option(help="Which Acc@k.")] = "1,5",
     ema: Annotated[bool | None, typer.Option("--ema/--no-ema", help="Averaged or last weights [as planned].")] = None,
     resize: Annotated[int | None, typer.Option(min=1, help="Shorter side at inference, in pixels.")] = None,

@@ -89,6 +89,25 @@ def about_repeats(splits: Looks) -> list[Conclusion]:
     return found
 
 
+def learned_by_heart(splits: Mapping[str, Mapping[str, bytes]]) -> list[str]:
+    """That other splits have training images, in one sentence; nothing where none has.
+
+    splits: split -> image -> hash of its content, `train` first.
+    """
+    looks = {split: {name: (content, "") for name, content in images.items()} for split, images in splits.items()}
+    both = {second: pairs for (first, second), pairs in repeats(looks).items() if first == "train"}
+    if not both:
+        return []
+    some = " and ".join(
+        f"{len(pairs):,} of {counted(len(splits[split]), 'image', f' of {split}')}" for split, pairs in both.items()
+    )
+    (known, name), *_ = next(iter(both.values()))
+    return [
+        f"{some} are training images as well, first {name}, the same as {known}: what was learned by heart says "
+        "nothing about new images"
+    ]
+
+
 def repeats(splits: Looks) -> dict[tuple[str, str], list[tuple[str, str]]]:
     """Two splits -> pairs of equal images, one of each; every image of the later one counts once."""
     found = {}

@@ -76,6 +76,15 @@ def stamps_of(root: Path, names: Iterable[str]) -> Stamps:
     return np.array([_stamp(os.path.join(root, name)) for name in names], np.int64).reshape(-1, 5)
 
 
+def changed(paths: Sequence[Path], contents: Contents) -> Path | None:
+    """The first of these files that isn't what it was when it was hashed; one that only looks newer is read."""
+    now = stamps_of(Path(), map(str, paths))
+    for row in map(int, (now != contents.stamps).any(1).nonzero()[0]):
+        if _hash(paths[row]) != contents.hashes[row].tobytes():
+            return paths[row]
+    return None
+
+
 def each(do: Callable[[Path], _T], paths: Sequence[Path], sizes: Sequence[int], what: str) -> Iterator[_T]:
     """Do something with many files, in their order, and tell how far it is. sizes: of the files in bytes."""
     with ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as pool:

@@ -49,7 +49,7 @@ class Derivation:
 
     def __init__(self, asked: SearchSpec, job: Job, where: Workspace, workers: Launcher, observer: Observer) -> None:
         self.asked, self.job, self.observer = asked, job, observer
-        self.store, self.workers = where.store, workers
+        self.where, self.store, self.workers = where, where.store, workers
         self.found, self.fingerprint = factors(job), asked.initial.data_fingerprint
         self.rows: list[DesignPoint] = []
         self.taken = {run for row in asked.warm_start for run in row.runs}
@@ -156,7 +156,7 @@ class Derivation:
 
     def _make(self, stage: Stage, now: SearchState | None, runs: Sequence[tuple[DesignPoint, Job]]) -> None:
         self.observer(SearchStage(self.asked, stage, now, [row for row, _ in runs]))
-        run_rows(self.workers, runs, self.store, self.observer)
+        run_rows(self.workers, runs, self.fingerprint, self.where, self.observer)
 
     def _fresh(self, found: Factors, levels: Sequence[bool], seed: int) -> DesignPoint:
         """A run with a seed that the configuration hasn't had."""

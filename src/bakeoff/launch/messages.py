@@ -24,13 +24,17 @@ class Setup(Value):
 
 
 class TrainRun(Value):
-    """Make a run. plans: the one to train, then those with the same training part to evaluate too."""
+    """Make a run. plans: the one to train, then those with the same training part to evaluate too.
+
+    data_fingerprint: of the data that it was planned with.
+    """
 
     kind: Literal["train"] = "train"
     task: str
     recipe: list[dict[str, Any]]
     plans: tuple[Plan, ...]
     seed: int
+    data_fingerprint: str
 
 
 class TimePlans(Value):
@@ -44,9 +48,9 @@ class TimePlans(Value):
 
 
 class Answer(Value):
-    """How it went. seconds: of training, or per image where plans were timed."""
+    """How it went; `refused`: trying again doesn't help. seconds: of training, or per image where plans were timed."""
 
-    status: Literal["done", "diverged", "crashed", "interrupted"]
+    status: Literal["done", "diverged", "crashed", "interrupted", "refused"]
     reason: str = ""
     seconds: float = 0.0
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bakeoff import registry
-from bakeoff.errors import BakeoffError
+from bakeoff.errors import BakeoffError, DataChanged
 from bakeoff.launch.messages import WORK, Answer, Setup, TimePlans, TrainRun
 from bakeoff.runs.workspace import Workspace
 
@@ -33,6 +33,8 @@ class Handler:
         try:
             work = WORK.validate_json(line)
             return self._train(work) if isinstance(work, TrainRun) else self._time(work)
+        except DataChanged as error:
+            return Answer(status="refused", reason=str(error))
         except BakeoffError as error:
             return Answer(status="crashed", reason=str(error))
         except Exception as error:
@@ -42,7 +44,15 @@ class Handler:
         from bakeoff.runs.runner import run_plan
 
         plan, *others = work.plans
-        dataset = self._dataset(work.task)
+        try:
+            dataset = self._dataset(work.task)
+        except BakeoffError as error:
+            raise DataChanged(f"the data of {work.task} can't be read any more: {error}") from error
+        if dataset.fingerprint != work.data_fingerprint:
+            raise DataChanged(
+                f"the data of {work.task} were changed since runs were planned (fingerprint {work.data_fingerprint}, "
+                f"now {dataset.fingerprint}); start again: runs on other data are others"
+            )
         record = run_plan(work.task, plan, work.recipe, work.seed, dataset, self.where, extra_evaluations=others)
         return Answer(status=record.status, reason=record.reason, seconds=record.seconds)
 

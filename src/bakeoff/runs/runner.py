@@ -16,14 +16,15 @@ from torch import nn
 
 from bakeoff import models, techniques
 from bakeoff.data import reduced
-from bakeoff.data.dataset import Dataset, Files
+from bakeoff.data.contents import changed
+from bakeoff.data.dataset import Dataset, Files, Images
 from bakeoff.data.splits import described
 from bakeoff.engine.device import dtype
 from bakeoff.engine.evaluate import evaluate
 from bakeoff.engine.memory import check_view
 from bakeoff.engine.state import write_tensors
 from bakeoff.engine.train import Diverged, train
-from bakeoff.errors import BakeoffError, RequestError
+from bakeoff.errors import BakeoffError, DataChanged, RequestError
 from bakeoff.events import Observer, unobserved
 from bakeoff.plan import Plan
 from bakeoff.runs.record import Losses, RunRecord, View, run_id
@@ -115,11 +116,12 @@ def evaluate_run(
             return view
     began = time.perf_counter()
     device = where.torch_device()
+    images = reduced.split(dataset, split, plan.read_px)
     model = load_model(where.store, record, plan, device)
     check_view(model, plan, dataset, device)
     found = evaluate(
         model,
-        reduced.split(dataset, split, plan.read_px),
+        images,
         dataset,
         plan,
         plan.eval_view,
@@ -127,6 +129,7 @@ def evaluate_run(
         topk=(*topk, 5),
         workers=num_workers(dataset, split, plan, device, where.workers),
     )
+    _check_unchanged(images)
     acc = {f"acc{k}": value for k, value in found.acc.items()}
     took = time.perf_counter() - began
     view = View(*key, acc, found.cross_entropy, found.ece, found.n, found.per_class, took)
@@ -148,16 +151,29 @@ def load_model(store: Store, record: RunRecord, plan: Plan, device: torch.device
     return model.to(device).eval()
 
 
+def _check_unchanged(images: Images) -> None:
+    """Raise DataChanged if files that were read while it went on aren't what they were when they were hashed."""
+    if not isinstance(images, Files) or images.kept is not None or images.contents is None:
+        return
+    if (path := changed(images.paths, images.contents)) is not None:
+        raise DataChanged(f"{path} was changed while it was in use; start again: runs on other data are others")
+
+
 def _train(plan: Plan, dataset: Dataset, where: Workspace, start: RunRecord, observer: Observer) -> RunRecord:
     store, device = where.store, where.torch_device()
     workers = num_workers(dataset, "train", plan, device, where.workers)
     store.write(start)
     checkpoint = store.checkpoint(start.run_id)
+    images = reduced.split(dataset, "train", plan.read_px)
     try:
         state = train(plan, dataset, start.seed, device, checkpoint=checkpoint, workers=workers, report=observer)
+    except BakeoffError:
+        _check_unchanged(images)  # a file that can't be read is one that was changed
+        raise
     except Diverged as error:
         record = replace(start, status="diverged", reason=str(error), finished=_now())
     else:
+        _check_unchanged(images)
         weights = {f"model.{n}": t for n, t in state.model.state_dict().items()}
         weights |= {f"average.{n}": t for n, t in state.average.model.state_dict().items()}
         write_tensors(store.weights(start.run_id), weights)

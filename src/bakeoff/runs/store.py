@@ -263,10 +263,15 @@ def open_store(root: Store | Path | str | None = None) -> Store:
 def _load(path: str) -> dict[str, Any] | None:
     try:
         with open(path, "rb", buffering=0) as file:
-            data = from_json(file.read())
+            text = file.read()
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except ValueError as error:
+    try:
+        try:
+            data = from_json(text)
+        except ValueError:
+            data = json.loads(text)  # several times slower, and takes names that aren't UTF-8
+    except (ValueError, RecursionError) as error:
         raise RequestError(f"{path} isn't whole, or isn't JSON ({error}): move it away") from None
     if not isinstance(data, dict):
         raise RequestError(f"{path} isn't what bakeoff writes: move it away")

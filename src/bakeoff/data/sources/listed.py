@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from bakeoff.data.conclusions import learned_by_heart
 from bakeoff.data.contents import Contents, read_contents
 from bakeoff.data.dataset import Dataset, Files, Images, Resident
 from bakeoff.data.fingerprint import assemble, mean_std
@@ -15,7 +16,7 @@ from bakeoff.data.folders import Folders, Part, check_classes, counted
 from bakeoff.data.scan import Scan, scan
 from bakeoff.data.sources import Source
 from bakeoff.data.splits import stratified
-from bakeoff.errors import RequestError
+from bakeoff.errors import DataChanged, RequestError
 from bakeoff.events import DataFound, tell
 
 SHARES = (0.7, 0.15, 0.15)  # train, select, report, of images that aren't split
@@ -38,6 +39,15 @@ class Listed:
 
 
 @dataclass(frozen=True)
+class _Looked:
+    """Files by name, in order: in which split and class each is, and what is in it."""
+
+    names: list[str]
+    places: list[str]
+    contents: Contents
+
+
+@dataclass(frozen=True)
 class _Opened:
     classes: tuple[str, ...]
     splits: dict[str, Part]
@@ -47,6 +57,14 @@ class _Opened:
     row: dict[str, int]  # of each image in `seen`
 
     @property
+    def looks(self) -> dict[str, dict[str, bytes]]:
+        """Split -> image -> hash of its file."""
+        hashes = self.contents.hashes
+        return {
+            key: {name: hashes[self.row[name]].tobytes() for name in part.names} for key, part in self.splits.items()
+        }
+
+    @property
     def channels(self) -> int:
         return 1 if self.seen.gray[self.seen.good].all() else 3
 
@@ -54,14 +72,16 @@ class _Opened:
 def files_source(name: str, read: Callable[[], Listed], skip_bad: bool) -> Source:
     """The task that labelled image files make; size and channels are read from them.
 
-    read: lists them; called again when the data are loaded.
+    read: lists them; called again when the data are loaded, and what has changed by then is a DataChanged.
 
     Raises RequestError when a class has too few images to split, or files can't be read, unless `skip_bad`.
     """
     listed = read()
-    opened = _open(listed, skip_bad)
+    looked = _look(listed)
+    opened = _open(listed, looked, skip_bad)
     seen = opened.seen
-    tell(DataFound(name, (*listed.found.notes, *absences(opened.classes, opened.splits))))
+    notes = (*listed.found.notes, *absences(opened.classes, opened.splits), *learned_by_heart(opened.looks))
+    tell(DataFound(name, notes))
     return Source(
         name,
         images=int(sum(seen.good)),
@@ -69,8 +89,25 @@ def files_source(name: str, read: Callable[[], Listed], skip_bad: bool) -> Sourc
         counts=dict(zip(opened.classes, opened.splits["train"].counts(len(opened.classes)), strict=True)),
         side=int(np.median(seen.sizes[seen.good].min(1))),
         uniform=bool((seen.sizes[seen.good] == seen.sizes[seen.good][0]).all()),
-        load=partial(_load, read, skip_bad),
+        load=partial(_load, read, looked, skip_bad),
     )
+
+
+def _difference(before: _Looked, now: _Looked) -> str:
+    """The first file that isn't what it was, and how many more; nothing where all are."""
+    same = before.names == now.names
+    if same and before.places == now.places and np.array_equal(before.contents.hashes, now.contents.hashes):
+        return ""
+    was, is_ = ({name: row for row, name in enumerate(looked.names)} for looked in (before, now))
+    found = [f"{name} is gone" for name in before.names if name not in is_]
+    found += [f"{name} is new" for name in now.names if name not in was]
+    for name in [name for name in now.names if name in was]:
+        old, new = was[name], is_[name]
+        if before.places[old] != now.places[new]:
+            found.append(f"{name} was in {before.places[old]} and is in {now.places[new]}")
+        elif (before.contents.hashes[old] != now.contents.hashes[new]).any():
+            found.append(f"{name} holds something else")
+    return found[0] + (f", and {len(found) - 1} more" if len(found) > 1 else "")
 
 
 def split(where: Path | str, parts: Mapping[str, Part]) -> dict[str, Part]:
@@ -110,10 +147,20 @@ def absences(classes: tuple[str, ...], splits: Mapping[str, Part]) -> list[str]:
     return told
 
 
-def _open(listed: Listed, skip_bad: bool) -> _Opened:
+def _look(listed: Listed) -> _Looked:
+    folders = listed.found
+    places = {
+        name: f"{key}/{folders.classes[label]}"
+        for key, part in folders.parts.items()
+        for name, label in zip(part.names, part.labels.tolist(), strict=True)
+    }
+    names = sorted(places)
+    return _Looked(names, [places[name] for name in names], read_contents(listed.root, names))
+
+
+def _open(listed: Listed, looked: _Looked, skip_bad: bool) -> _Opened:
     where, folders = listed.where, listed.found
-    names = sorted(name for part in folders.parts.values() for name in part.names)
-    contents = read_contents(listed.root, names)
+    names, contents = looked.names, looked.contents
     seen = scan(listed.root, names, contents)
     row = {name: at for at, name in enumerate(names)}
     bad = {name: str(reason) for name, reason in zip(names, seen.reasons, strict=True) if reason}
@@ -131,9 +178,15 @@ def _open(listed: Listed, skip_bad: bool) -> _Opened:
     return _Opened(folders.classes, split(where, parts), bad, seen, contents, row)
 
 
-def _load(read: Callable[[], Listed], skip_bad: bool, data: Path) -> Dataset:
-    listed = read()
-    opened = _open(listed, skip_bad)
+def _load(read: Callable[[], Listed], before: _Looked, skip_bad: bool, data: Path) -> Dataset:
+    try:
+        listed = read()
+    except RequestError as error:
+        raise DataChanged(f"the images were changed since they were looked at: {error}") from None
+    looked = _look(listed)
+    if why := _difference(before, looked):
+        raise DataChanged(f"{listed.where} was changed since it was looked at: {why}; start again")
+    opened = _open(listed, looked, skip_bad)
     seen, channels = opened.seen, opened.channels
     splits: dict[str, Images] = {}
     for key, part in opened.splits.items():
