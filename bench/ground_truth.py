@@ -31,7 +31,8 @@ from bakeoff.launch.messages import TrainRun
 from bakeoff.runs.record import run_id, view_name
 from bakeoff.runs.versions import ENGINE_VERSION
 from bakeoff.runs.workspace import Workspace
-from bakeoff.stats import designs, effects, noise
+from bakeoff.stats import designs, effects
+from bakeoff.stats.log_error import LogError
 from bakeoff.stats.outcomes import Runs
 from bench.compare import ROOT
 
@@ -162,7 +163,7 @@ def measure(times: int = 400) -> list[dict[str, float | str]]:
         return effects.switched(runs, numbers, on)
 
     def modelled(runs: Runs) -> list[effects.Effect]:
-        found = effects.surface(runs, noise.measure(runs), runs.view_average())
+        found = effects.surface(runs, runs.view_average(), LogError.near_the_best(runs.acc[:, 0]))
         return effects.modelled(runs, numbers, on, found)
 
     def fold_and_corners(seed: int) -> designs.Design:

@@ -32,14 +32,21 @@ def block(found: Results) -> str:
     """The answer in a sentence, the table and the picture, as Markdown."""
     table = rows(found)
     digits = words.digits(found.main)
-    lines = ["| technique | yours, in points | 95 % interval | the post's | verdict |", "|---|---:|---:|---:|---|"]
+    lines = [
+        "| technique | errors | 95 % interval | points | the post's | what to do |",
+        "|---|---:|---:|---:|---:|---|",
+    ]
     for row in table:
-        gain = interval = "-"
-        if row.effect is not None and row.measured:
+        errors = interval = gain = "-"
+        if row.effect is not None and row.measured and row.effect.errors:
+            errors = words.errors(row.effect.errors.removed) + escape("*" * row.flagged)
+            interval = words.errors_span(row.effect.errors)
             gain = words.signed(row.effect.gain_pp, digits)
-            interval = words.span(row.effect.low, row.effect.high, digits)
         post = words.signed(row.post.acc1) if row.post else "-"
-        lines.append(f"| {escape(row.title)} | {gain} | {interval} | {post} | {escape(row.verdict)} |")
+        advice = row.advice
+        if row.decision and row.decision.action != "either" and not row.established:
+            advice += f", {words.sureness(row.decision.p_sign)} sure"
+        lines.append(f"| {escape(row.title)} | {errors} | {interval} | {gain} | {post} | {escape(advice)} |")
     told = " ".join(markdown.words(text) for text in headline(found, table))
     made = f"From `{found.spec.command}`: {len(found.runs)} runs."
     return "\n\n".join([told, "\n".join(lines), made, f"![gains with intervals, beside the post's]({_place()})"])

@@ -196,7 +196,7 @@ def test_evaluation_techniques_are_paired_within_the_run() -> None:
     direct = effects.switched(runs, names, recipe)
     assert direct[K].gain_pp == pytest.approx(0.6 + 0.2, abs=0.03)
     assert direct[K + 1].gain_pp == pytest.approx(0.4, abs=0.03)
-    fitted = effects.surface(runs, noise.measure(runs, runs.view_at(recipe[K:])), runs.view_at(recipe[K:]))
+    fitted = effects.surface(runs, runs.view_at(recipe[K:]))
     modelled = effects.modelled(runs, names, recipe, fitted)
     assert [effect.gain_pp for effect in modelled[K:]] == pytest.approx([0.8, 0.4], abs=0.03)
     pairs = {(pair.first, pair.second): pair for pair in interactions.interactions(runs, names, fitted)}
@@ -287,10 +287,10 @@ def test_corners_weigh_what_others_do() -> None:
 
 
 def test_verdicts() -> None:
-    """Four techniques: +1, -1, 0.02, and one that is left open, with the runs that would settle it."""
+    """Four techniques: +1, -1, 0.01, and one that is left open, with the runs that would settle it."""
     draw = np.random.default_rng(5)
     design = designs.factorial(4, 64)
-    truth = np.array([1, -1, 0.02, 0.15])
+    truth = np.array([1, -1, 0.01, 0.15])
     acc = 90 + (design.levels - 0.5) @ truth
     runs = Runs.collect(design.levels, acc + 0.12 * draw.standard_normal(64), design.block)
     table = effects.averaged(runs, list("abcd"), options=AnalysisOptions(delta=0.1))
@@ -316,6 +316,8 @@ def test_a_verdict_needs_the_whole_table() -> None:
     near = tabulate([Estimate(0.04, 0.05, math.inf, 0.3, study_runs=48, step=8)], ["it"], "average")[0]
     assert near.runs_to_decide == 8 * math.ceil(48 * (1.96 * 0.05 / 0.06) ** 2 / 8)
     edge = Estimate(0.0, 0.052, math.inf, 0.3, study_runs=48)
+    among = tabulate([edge, *[Estimate(0.0, 0.01)] * 11], NAMES, "average", AnalysisOptions(delta=0.103))
+    assert among[0].verdict == "undecided"  # doing nothing must hold for the whole table too
     verdicts = [
         tabulate([edge], ["it"], "average", AnalysisOptions(delta=delta))[0].verdict for delta in (0.101, 0.103)
     ]
@@ -354,9 +356,9 @@ def test_ten_thousand_runs_take_seconds() -> None:
     acc = np.bitwise_count(packed).sum(axis=(1, 2)) / 100.0
     start = time.process_time()
     runs = Runs.collect(design.levels, acc, design.block, Hits(packed, 10_000))
-    found = noise.measure(runs)
+    noise.measure(runs)
     effects.averaged(runs, NAMES)
-    fitted = effects.surface(runs, found, np.ones(1))
+    fitted = effects.surface(runs, np.ones(1))
     effects.modelled(runs, NAMES, ON, fitted)
     interactions.interactions(runs, NAMES, fitted)
     assert time.process_time() - start < 15  # 4 s alone on one core

@@ -68,7 +68,7 @@ def test_models_that_have_not_learned_get_no_verdict(tmp_path: Path) -> None:
     assert "right for 10.0\u00a0% of the images" in told
     assert "the recipe is for 11.0\u00a0%, after 16 passes over the data, its training loss still falling" in told
     table = rows(results)
-    assert {(row.tone, row.verdict, row.flagged) for row in table} == {("none", "no verdict", False)}
+    assert {(row.tone, row.advice, row.flagged) for row in table} == {("none", "no advice", False)}
     assert len(headline(results, table)) == 1  # the total gain
     assert {effect["verdict"] for effect in results.as_json()["effects"]} == {None}
     screen = Console(width=100, record=True, file=StringIO())

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bakeoff.stats import designs, effects, interactions, noise
+from bakeoff.stats import designs, effects, interactions
 from bakeoff.stats import surrogate as model
 from bakeoff.stats.outcomes import Bools, Floats, Ints
 from tests.worlds import NAMES, ON, K, additive, measured, scattered, structured, unstructured
@@ -54,7 +54,7 @@ def test_the_model_learns_its_noise() -> None:
     for seed in range(12):
         world = structured(draw)
         runs = measured(world, hybrid(K, seed), 0.12, draw)
-        fitted = effects.surface(runs, noise.measure(runs), np.ones(1))
+        fitted = effects.surface(runs, np.ones(1))
         table = effects.modelled(runs, NAMES, ON, fitted)
         truth = world.beside(ON)
         inside += [effect.low <= true <= effect.high for effect, true in zip(table, truth, strict=True)]
@@ -121,10 +121,10 @@ def test_interactions_are_named_with_their_sign() -> None:
     draw = np.random.default_rng(17)
     world = structured(draw)
     runs = measured(world, scattered(128, draw), 0.05, draw)
-    found = interactions.interactions(runs, NAMES, effects.surface(runs, noise.measure(runs), np.ones(1)))
+    found = interactions.interactions(runs, NAMES, effects.surface(runs, np.ones(1)))
     truth = dict(zip(model.terms(K), 4 * world.coefficients, strict=True))
     signs = [np.sign(truth[NAMES.index(p.first), NAMES.index(p.second)]) == np.sign(p.gain_pp) for p in found]
-    everything = interactions.interactions(runs, NAMES, effects.surface(runs, noise.measure(runs), np.ones(1)), sure=0)
+    everything = interactions.interactions(runs, NAMES, effects.surface(runs, np.ones(1)), sure=0)
     inside = [p.low <= truth[NAMES.index(p.first), NAMES.index(p.second)] <= p.high for p in everything]
     assert len(everything) == 66
     assert np.mean(inside) > 0.88
@@ -137,5 +137,5 @@ def test_the_path_is_the_ladder() -> None:
     draw = np.random.default_rng(3)
     world = unstructured(draw)
     runs = measured(world, designs.factorial(K, 104), 0.01, draw)
-    path = effects.surface(runs, noise.measure(runs), np.ones(1)).path(list(range(K)))
+    path = effects.surface(runs, np.ones(1)).path(list(range(K)))
     assert np.abs(path.mean - world.value(np.tri(K + 1, K, -1, dtype=bool))).max() < 4 * path.sd.max()

@@ -88,7 +88,8 @@ def test_what_was_measured_is_the_studys(results):
         words.span(effect.sim_low, effect.sim_high, digits),
     ):
         assert number in measured
-    assert f"Verdict: {words.VERDICTS[effect.verdict]}" in measured
+    assert f"What to do: {words.ADVICE[effect.decision.action]} ({words.sure(effect.decision)}" in measured
+    assert f"On the errors that is {words.errors(effect.errors.removed)}" in measured
     assert f"from {effect.runs} runs with {effect.seeds} seeds of the model cnn" in measured
     assert "120 images" in measured
     assert results.spec.name in measured

@@ -78,13 +78,14 @@ def numbers(text: str) -> list[float]:
 def test_key_table_is_what_was_measured(html: str, results: Results) -> None:
     head, *body = Document(html).tables[0]
     assert [title.strip("|") for title in head] == [
-        "Technique", "Yours, points", "Verdict", "The post, points", "A paper, points", "Extra training time",
+        "Technique", "Errors", "Averaged, points", "What to do", "The post, points", "A paper, points",
+        "Extra training time",
     ]  # fmt: skip
     table = rows(results)
     assert [row.technique for row in table] == [*results.spec.order, "fixres"]
     assert len(body) == len(table) == 12
     for cells, row in zip(body, table, strict=True):
-        name, yours, verdict, post, paper, time = (cell.strip("|\n").replace("|", " ") for cell in cells)
+        name, errors, yours, advice, post, paper, time = (cell.strip("|\n").replace("|", " ") for cell in cells)
         assert name.startswith(row.title)
         assert row.post is not None
         assert numbers(post) == [row.post.acc1]
@@ -95,22 +96,28 @@ def test_key_table_is_what_was_measured(html: str, results: Results) -> None:
         else:
             assert paper == words.DASH
         if row.effect is None:
-            assert "the model has <one> input size" in verdict
+            assert "the model has <one> input size" in advice
             continue
         e = row.effect
-        assert numbers(yours) == pytest.approx([e.gain_pp, e.low, e.high], abs=0.0051)
-        assert ("*" in yours) == (e.sim_low > 0 or e.sim_high < 0)
-        assert row.verdict in verdict
-        if e.verdict == "undecided":
-            assert f"about {e.runs_to_decide:,} runs" in verdict
+        assert numbers(yours) == pytest.approx([e.gain_pp, e.sim_low, e.sim_high], abs=0.0051)
+        assert e.errors
+        assert e.decision
+        percents = [float(found) for found in re.findall(r"[+-]?\d+", errors.replace(words.MINUS, "-"))]
+        change = [-100 * share for share in (e.errors.removed, e.errors.high, e.errors.low)]
+        assert percents == pytest.approx(change, abs=0.51)
+        assert ("*" in errors) == (e.errors.low > 0 or e.errors.high < 0)  # as the interval beside it says
+        assert row.advice in advice
+        assert ("beyond doubt" in advice) == (e.decision.established or "beyond doubt after" in advice)
+        if row.advice in ("keep", "leave out") and not e.decision.established:
+            assert f"{words.sureness(e.decision.p_sign)} sure; expected loss" in advice
+            assert "*" not in errors
         if not row.evaluation:
             percent = float(time.replace("\u00a0%", "").replace(words.MINUS, "-"))
             assert percent == pytest.approx(100 * (results.cost[row.technique] - 1), abs=0.51)
     assert {row.technique for row in table if row.claim} == {
         "long_training", "random_erasing", "label_smoothing", "mixup", "cutmix",
     }  # fmt: skip
-    verdicts = {row.verdict for row in table}
-    assert {"helps", "hurts", "undecided", "no effect worth having", "not applicable"} <= verdicts
+    assert {"keep", "leave out", "doesn't matter", "not applicable"} <= {row.advice for row in table}
 
 
 def test_only_what_was_read_at_its_source_and_compares_stands_beside_an_effect(html: str, results: Results) -> None:
@@ -142,8 +149,8 @@ def test_headline_sorts_every_technique_once(results: Results) -> None:
 @pytest.mark.slow
 def test_what_is_not_worth_having_is_what_was_asked(store: Store) -> None:
     wide = analyse(gather(store, StudySpec.load(store, "digits")), AnalysisOptions(delta=0.75))
-    (text,) = (t.plain for t in page(wide).sections[0].blocks if isinstance(t, Text) and "Verdict" in t.plain)
-    assert "within \u00b10.75 points" in text
+    (text,) = (t.plain for t in page(wide).sections[0].blocks if isinstance(t, Text) and "What to do" in t.plain)
+    assert "expected to lose less than 0.75 points." in text
 
 
 def test_html_needs_nothing_else(html: str) -> None:
@@ -190,7 +197,7 @@ def test_markdown_says_the_same_with_pictures_beside_it(results: Results, writte
         assert len(lines) == len(table.rows) + 2
     assert "the model has \\<one\\> input size" in text
     bold = text.replace("\\*", "").split("**")[1::2]
-    assert "Helps:" in bold
+    assert "Keep:" in bold
     assert all(part == part.strip() for part in bold)  # Markdown takes anything else for asterisks
 
 
@@ -234,7 +241,7 @@ def test_parts_of_a_report_in_a_notebook(results: Results) -> None:
     (chart_, caption) = display.section(results, "chart").outputs()
     assert chart_["image/png"].startswith("iVBOR")
     assert caption["text/markdown"].startswith("Filled bars")
-    assert "Helps:" in display.headline(results).outputs()[0]["text/plain"].replace("*", "")
+    assert "Keep:" in display.headline(results).outputs()[0]["text/plain"].replace("*", "")
     assert display.paragraphs("a_b", "c").outputs() == [{"text/markdown": "a\\_b\n\nc", "text/plain": "a\\_b\n\nc"}]
     with pytest.raises(RequestError, match="did you mean effects"):
         display.section(results, "efects")
@@ -412,7 +419,9 @@ def test_terminal_fits_and_says_the_same(width: int, results: Results) -> None:
     for row in rows(results):
         (line,) = (line for line in lines if line.split()[0] == row.technique)
         if row.effect is not None:
-            assert numbers(line)[:3] == pytest.approx([row.effect.gain_pp, row.effect.low, row.effect.high], abs=0.0051)
+            assert row.effect.errors
+            assert numbers(line)[0] == pytest.approx(row.effect.gain_pp, abs=0.0051)
+            assert words.errors(row.effect.errors.removed).replace(words.MINUS, "-").replace("\u00a0", " ") in line
     assert shown.getvalue().isascii() or set(shown.getvalue()) - set(map(chr, range(128))) == {"\u2500"}
 
 
@@ -428,7 +437,7 @@ def test_charts_show_bars_of_the_gains(results: Results) -> None:
             assert row.post.acc1 in lengths
         named = [text.get_text() for text in (axes.texts if narrow else axes.get_yticklabels())]
         for row in rows(results):
-            told = f"{row.title}{'  ' if narrow else chr(10)}{words.SYMBOLS[row.tone]} {row.verdict}"
+            told = f"{row.title}{'  ' if narrow else chr(10)}{words.SYMBOLS[row.tone]} {row.advice}"
             assert told in named
 
 

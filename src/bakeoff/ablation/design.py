@@ -17,21 +17,27 @@ CORNERS = 3  # more pairs of all on and all off: they show the noise and the tot
 
 @dataclass(frozen=True)
 class Seeds:
-    """Training seeds, `count` of them: each has a pair of runs."""
+    """Training seeds, `count` of them or more: each has a pair of runs. The same as twice as many `Runs`."""
 
     count: int
 
 
 @dataclass(frozen=True)
 class Runs:
-    """Runs, `count` of them."""
+    """Runs, `count` of them or the next number above that a factorial comes in.
+
+    Counted are those that tell what techniques do; CORNERS pairs of baseline and recipe come on top, in every study.
+    """
 
     count: int
 
 
 @dataclass(frozen=True)
 class Budget:
-    """As many runs as fit into a time: seconds, or words such as "30m" or "1.5h"."""
+    """As many runs as fit into a time, all of them: seconds, or words such as "30m" or "1.5h".
+
+    Whole blocks of the smallest factorial, so that a larger budget goes on from a smaller one; at first the least size.
+    """
 
     time: float | str
 
@@ -68,12 +74,11 @@ class Factorial:
                 runs = 2 * reader.whole(count, "--seeds", 1, MOST_RUNS // 2)
             case _:
                 runs = 2 * len(designs.factorial(k))
-        drawn = designs.factorial(k, runs, corners=CORNERS, seed=_seed(self.seed))
-        if runs < (least := least_runs(k)):
+        if designs.at_least(k, runs) < (least := least_runs(k)):
             raise RequestError(
                 f"{runs} runs of {k} techniques leave too little to show how much runs scatter; {least} or more do"
             )
-        return drawn
+        return designs.factorial(k, designs.at_least(k, runs), corners=CORNERS, seed=_seed(self.seed))
 
 
 def _seed(seed: int) -> int:

@@ -26,7 +26,7 @@ def derive(
     max_time: Annotated[str | None, typer.Option(help="Longest that one training may take, such as 5m.")] = None,
     strengths: Annotated[bool, typer.Option(help="Try other strengths too, where the budget allows.")] = True,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the search.")] = 0,
-    delta: Annotated[float, typer.Option(min=0.0, help="Gains within +-delta points aren't worth having.")] = 0.1,
+    delta: options.Delta = None,
     jobs: Annotated[str, typer.Option(help="Processes; auto takes as many as a short timing finds fastest.")] = "auto",
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of each process.")] = None,
     device: options.Device = "auto",

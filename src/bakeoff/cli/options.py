@@ -40,6 +40,14 @@ ModelFile = Annotated[
 Px = Annotated[
     int | None, typer.Option(min=1, help="Side at which images are read, trained on and evaluated [the task's].")
 ]
+Delta = Annotated[
+    float | None,
+    typer.Option(
+        "--delta",
+        min=0.0,
+        help="Gains within +-delta points aren't worth having [2 % of the errors, one image or more].",
+    ),
+]
 Length = Annotated[float, typer.Option("--length", help="Multiple of the training length.")]
 
 

@@ -20,12 +20,16 @@ def ablate(
     px: options.Px = None,
     length: options.Length = 1.0,
     design: Annotated[str, typer.Option(help="factorial, leave-one-out, add-one or ladder.")] = "factorial",
-    seeds: Annotated[int | None, typer.Option(min=1, help="Fold pairs, replicates or repeats of the design.")] = None,
-    runs: Annotated[int | None, typer.Option(min=1, help="Runs of a factorial, instead of --seeds.")] = None,
+    seeds: Annotated[
+        int | None, typer.Option(min=1, help="Pairs of runs, replicates or repeats of the design.")
+    ] = None,
+    runs: Annotated[
+        int | None, typer.Option(min=1, help="Runs of a factorial, at least; 6 of its two ends come on top.")
+    ] = None,
     budget: Annotated[str | None, typer.Option(help="Time, such as 30m: the largest factorial that fits.")] = None,
     half_width: Annotated[float | None, typer.Option(help="Points: as many runs as intervals of +- this take.")] = None,
     design_seed: Annotated[int, typer.Option(min=0, help="Seed of the design.")] = 0,
-    delta: Annotated[float, typer.Option(min=0.0, help="Gains within +-delta points aren't worth having.")] = 0.1,
+    delta: options.Delta = None,
     jobs: Annotated[str, typer.Option(help="Processes; auto takes as many as a short timing finds fastest.")] = "auto",
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of each process.")] = None,
     device: options.Device = "auto",
@@ -73,7 +77,7 @@ def report(
     format_: Annotated[str, typer.Option("--format", help="html, md or ipynb.")] = "html",
     output: Annotated[Path | None, typer.Option(help="File to write [beside the study].")] = None,
     with_: options.WithFile = None,
-    delta: Annotated[float, typer.Option(min=0.0, help="Gains within +-delta points aren't worth having.")] = 0.1,
+    delta: options.Delta = None,
     store: options.StoreDir = None,
     as_json: options.Json = False,
     quiet: options.Quiet = False,

@@ -57,7 +57,8 @@ def effects_chart(results: Results, *, narrow: bool = False) -> Figure:
         limits = _limits(table)
         for place, row in enumerate(table):
             if row.effect is not None and row.measured:
-                e, decided = row.effect, row.tone in ("helps", "hurts")
+                e = row.effect
+                decided = row.judged and (e.sim_low > 0 or e.sim_high < 0)
                 axes.barh(place - 0.17, e.gain_pp, 0.36, color=YOURS if decided else PAPER, edgecolor=YOURS, lw=1.2)
                 axes.plot([e.sim_low, e.sim_high], [place - 0.17] * 2, color=INK, lw=0.8, marker="|", ms=5, zorder=3)
                 axes.plot([e.low, e.high], [place - 0.17] * 2, color=INK, lw=2.2, solid_capstyle="butt", zorder=4)
@@ -70,15 +71,15 @@ def effects_chart(results: Results, *, narrow: bool = False) -> Figure:
         if narrow:
             _above(axes, table, words.digits(results.main))
         else:
-            _name(axes, [f"{row.title}\n{words.SYMBOLS[row.tone]} {row.verdict}" for row in table])
+            _name(axes, [f"{row.title}\n{words.SYMBOLS[row.tone]} {row.advice}" for row in table])
             _numbers(axes, table, words.digits(results.main))
         _finish(axes, "gain in Acc@1, points", narrow)
         level = results.total.level
         _legend(
             figure,
             [
-                Patch(facecolor=YOURS, edgecolor=YOURS, label="yours: helps or hurts"),
-                Patch(facecolor=PAPER, edgecolor=YOURS, label="yours: undecided or no effect"),
+                Patch(facecolor=YOURS, edgecolor=YOURS, label="yours, its interval for all rows leaves out 0"),
+                Patch(facecolor=PAPER, edgecolor=YOURS, label="yours, its interval holds 0"),
                 Patch(facecolor=POST, label="the post (ImageNet, stacked)"),
                 Line2D([], [], color=INK, lw=2.2, label=f"{words.percent(level)} interval"),
                 Line2D([], [], color=INK, lw=0.8, marker="|", ms=5, label="interval for all rows at once"),
@@ -195,13 +196,13 @@ def _name(axes: Axes, labels: Sequence[str]) -> None:
 
 
 def _above(axes: Axes, table: Sequence[EffectRow], digits: int) -> None:
-    """Name the bars above them, where beside them there's no room: technique, verdict and gain."""
+    """Name the bars above them, where beside them there's no room: technique, advice and gain."""
     axes.set_yticks([])
     axes.set_ylim(len(table) - 0.5, -0.75)
     for y, row in enumerate(table):
         style: Any = {"transform": axes.get_yaxis_transform(), "va": "center", "fontsize": 8.5}
         style["bbox"] = {"facecolor": PAPER, "edgecolor": "none", "pad": 1}  # so that no line runs through the words
-        axes.text(0, y - 0.53, f"{row.title}  {words.SYMBOLS[row.tone]} {row.verdict}", **style)
+        axes.text(0, y - 0.53, f"{row.title}  {words.SYMBOLS[row.tone]} {row.advice}", **style)
         if row.effect is not None and row.measured:
             axes.text(1, y - 0.53, words.signed(row.effect.gain_pp, digits), ha="right", **style)
 

@@ -1,4 +1,4 @@
-"""The table of key improvements, computed once: yours, the post's, the papers', time and verdict."""
+"""The table of key improvements, computed once: yours, the post's, the papers', time and what to do."""
 
 import math
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from functools import cached_property
 from bakeoff import techniques
 from bakeoff.report import words
 from bakeoff.report.page import Tone
+from bakeoff.stats.decision import Action, Decision
 from bakeoff.stats.table import Effect
 from bakeoff.study.analyse import Results
 from bakeoff.technique import Claim
@@ -14,6 +15,7 @@ from bakeoff.techniques.published import Increment, claims, increment
 
 _DATASETS = {"mnist": "MNIST", "mnist-5k": "MNIST", "fashion-mnist": "Fashion-MNIST", "cifar10": "CIFAR-10"}
 _HOME = "ImageNet-1k"  # the post's data
+_TONES: dict[Action, Tone] = {"keep": "helps", "leave_out": "hurts", "either": "no_effect"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,33 +50,55 @@ class EffectRow:
         return self.effect is not None and math.isfinite(self.effect.gain_pp)
 
     @property
-    def tone(self) -> Tone:
-        """The verdict's kind; "none" where there is none."""
-        return self.effect.verdict if self.effect is not None and self.measured and self.judged else "none"
-
-    @property
     def flagged(self) -> bool:
-        """Whether the interval that holds for the whole table at once leaves out 0."""
-        return self.effect is not None and self.judged and (self.effect.sim_low > 0 or self.effect.sim_high < 0)
+        """Whether the interval that is shown, of all rows at once, leaves out 0; not of what a model believes."""
+        if self.effect is None or not self.judged or self.effect.method == "model":
+            return False
+        shown = self.effect.errors
+        low, high = (shown.low, shown.high) if shown else (self.effect.sim_low, self.effect.sim_high)
+        return low > 0 or high < 0
 
     @property
-    def verdict(self) -> str:
-        """In words."""
+    def decision(self) -> Decision | None:
+        """What to do, where the runs can tell."""
+        return self.effect.decision if self.effect is not None and self.measured and self.judged else None
+
+    @property
+    def tone(self) -> Tone:
+        """The decision's kind; "none" where there can be none."""
+        if not (self.measured and self.judged):
+            return "none"
+        return "undecided" if self.decision is None else _TONES[self.decision.action]
+
+    @property
+    def established(self) -> bool:
+        """Whether the interval that holds for the whole table at once says the same."""
+        return self.decision is not None and self.decision.established
+
+    @property
+    def advice(self) -> str:
+        """What to do, in words."""
         if self.effect is None:
             return "not applicable"
-        if not self.measured:
-            return "not measured"
-        return words.VERDICTS[self.effect.verdict] if self.judged else "no verdict"
+        if not (self.measured and self.judged):
+            return "no advice" if self.measured else "not measured"
+        if self.decision is None:
+            return "can't be told"
+        if self.dropped and self.decision.action == "keep":
+            return "add"
+        return words.ADVICE[self.decision.action]
 
     @property
     def why(self) -> str:
-        """What a reader needs beside the verdict."""
+        """What a reader needs beside the advice: how sure it is, or why there's none."""
         if self.effect is None:
             return self.reason
         if not self.measured and self.waiting:
             return "its runs have not finished"
-        undecided = words.undecided(self.effect) if self.tone == "undecided" else ""
-        return "; ".join(part for part in (undecided, self.effect.note) if part)
+        parts = [words.sure(self.decision)] if self.decision else []
+        if self.decision and self.decision.action != "either":
+            parts += [words.settled(self.decision)]
+        return "; ".join(part for part in (*parts, self.effect.note) if part)
 
     @property
     def time(self) -> str:

@@ -6,7 +6,7 @@ from functools import lru_cache
 import numpy as np
 
 from bakeoff.stats import effects
-from bakeoff.stats.noise import measure
+from bakeoff.stats.log_error import LogError
 from bakeoff.study.analyse import Results
 
 
@@ -35,7 +35,8 @@ def steps(results: Results) -> tuple[Step, ...]:
     elif spec.design in ("factorial", "proof") and len(runs):
         names, k = list(spec.names), len(spec.training)
         on = np.zeros(len(names), bool)
-        gains, fitted, noise = [], None, results.noise
+        scale = LogError.near_the_best((runs.acc * runs.view_at(spec.recipe_levels[k:])).sum(axis=1))
+        gains, fitted = [], None
         for name in spec.order:
             index = names.index(name)
             if not spec.recipe_levels[index]:
@@ -43,12 +44,11 @@ def steps(results: Results) -> tuple[Step, ...]:
             on[index] = True
             if index >= k or fitted is None:
                 views = runs.view_at(on[k:])
-                noise = measure(runs, views)
-                fitted = effects.surface(runs, noise, views)
+                fitted = effects.surface(runs, views, scale)
             gains.append(effects.modelled(runs, names, on, fitted, "stacked")[index])
         off = np.zeros(len(names), bool)
         views = runs.view_at(off[k:])
-        start = float(effects.surface(runs, measure(runs, views), views).accuracy(off[None, :k]).mean[0])
+        start = float(effects.surface(runs, views, scale).accuracy(off[None, :k]).mean[0])
     else:
         return ()
     heights = start + np.cumsum([0.0, *(gain.gain_pp for gain in gains)])

@@ -31,13 +31,15 @@ class Decision:
     action: `either` where both choices lose at most the tolerance in expectation. p_sign: probability that the gain has
     the sign that it seems to have. loss_pp: what following the action loses in expectation, in points: the gain that
     was left out, or the harm that was kept, times how probable that is; of `either` the larger one. established:
-    whether the interval that holds for all rows at once says the same.
+    whether the interval that holds for all rows at once says the same. runs_to_establish: runs in all after which it
+    would, if the effect stays what it is; None where it does already, or never would.
     """
 
     action: Action
     p_sign: float
     loss_pp: float
     established: bool
+    runs_to_establish: int | None = None
 
 
 @dataclass(frozen=True)

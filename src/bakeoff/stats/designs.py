@@ -4,6 +4,8 @@ A design covers the training techniques only; what an evaluation technique does 
 The rows stand in the order in which to run them, which is random, and everything is a function of the seed.
 """
 
+import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -79,6 +81,13 @@ def smallest(k: int, df: int) -> int:
     """Runs of the smallest factorial with at least `df` degrees of freedom for its noise, corners not counted."""
     least = hadamard.smallest(max(k, LEAST_SEEDS))
     return next(2 * half for half in range(least, 2 * least + df + 1, 4) if half - k >= df and _orders(half, least))
+
+
+def at_least(k: int, runs: int) -> int:
+    """The smallest number of runs from `runs` on that a factorial of k techniques comes in, corners not counted."""
+    least = hadamard.smallest(max(k, LEAST_SEEDS))
+    half = max(least, 4 * math.ceil(runs / 8))
+    return 2 * next(size for size in itertools.count(half, 4) if _orders(size, least))
 
 
 def toggles(reference: Bools, replicates: int = 1, *, kind: Kind = "toggles", seed: int = 0) -> Design:

@@ -15,7 +15,7 @@ from bakeoff.stats import surrogate as model
 from bakeoff.stats.estimates import difference, difference_within, from_fit, paired_mean
 from bakeoff.stats.linear import Combination, fit
 from bakeoff.stats.log_error import LogError
-from bakeoff.stats.noise import ENOUGH_DF, Noise, Variance, measure, odd_space, with_churn
+from bakeoff.stats.noise import ENOUGH_DF, Variance, measure, odd_space, with_churn
 from bakeoff.stats.outcomes import Bools, Floats, Ints, Runs
 from bakeoff.stats.table import DEFAULT, AnalysisOptions, Effect, Estimand, Estimate, OnErrors, table
 
@@ -70,8 +70,7 @@ def _averages(runs: Runs, first_stage: Runs | None) -> list[Estimate]:
         else:
             rows = 2 * np.eye(len(model.terms(k)))[1 : k + 1]
             why = f"{len(runs.lost)} runs lost" if len(runs.lost) else "not a factorial"
-            noise = measure(runs, views)
-            estimates = _believed(runs, surface(runs, noise, views), rows) if len(runs) else [Estimate()] * k
+            estimates = _believed(runs, surface(runs, views), rows) if len(runs) else [Estimate()] * k
             estimates = [replace(estimate, note=f"{why}: from the model") for estimate in estimates]
     estimates += [_within_pairs(runs, first, second, technique) for technique in range(runs.evaluations)]
     return estimates
@@ -172,9 +171,10 @@ def modelled(
 ) -> list[Effect]:
     """The same as `switched` from all runs, factorial included, by one Gaussian process (STATISTICS 4.3).
 
-    fitted: `surface` at the reference's evaluation. It needs a factorial block: with leave-one-out runs alone it covers
-    too little. direct: the table of `switched`; what differs from it by more than 3 combined standard errors is noted
-    as lack of fit. Evaluation techniques: a surface of their own, of the differences within the runs.
+    fitted: `surface` at the reference's evaluation; of one on the scale of the error the gains are at the error that it
+    believes of the reference. It needs a factorial block: with leave-one-out runs alone it covers too little. direct:
+    the table of `switched`; what differs from it by more than 3 combined standard errors is noted as lack of fit.
+    Evaluation techniques: a surface of their own, of the differences within the runs.
     """
     k = runs.levels.shape[1]
     training, at = reference[:k], reference[k:]
@@ -185,10 +185,18 @@ def modelled(
         replace(estimate, direct_runs=here + len(runs.rows(levels)))
         for estimate, levels in zip(_believed(runs, fitted, rows), toggled, strict=True)
     ]
+    scale = fitted.scale
+    on_scale = runs if scale is None else scale.runs(runs)
     for technique in range(runs.evaluations):
-        difference = _difference_surface(runs, runs.view_effect(technique, at))
+        difference = _difference_surface(on_scale, runs.view_effect(technique, at))
         (estimate,) = _believed(runs, difference, model.features(training[None]))
         estimates.append(replace(estimate, direct_runs=here))
+    if scale is not None:
+        error = 100 - float(fitted.accuracy(training[None]).mean[0])
+        estimates = [
+            _at_error(estimate, scale, error, without=bool(on))
+            for estimate, on in zip(estimates, reference, strict=True)
+        ]
     found = table(estimates, names, estimand, options)
     for index, (ours, theirs) in enumerate(zip(found, direct, strict=False)):
         if abs(ours.gain_pp - theirs.gain_pp) > 3 * math.hypot(ours.se, theirs.se):
@@ -196,9 +204,25 @@ def modelled(
     return found
 
 
-def surface(runs: Runs, noise: Noise, views: Floats, short: Bools | None = None) -> model.Surface:
-    """The model of all runs, for the accuracies that `views` (V,) picks. short: (N,) runs of another length."""
-    y = (runs.acc * views).sum(axis=1)
+def _at_error(estimate: Estimate, scale: LogError, error: float, *, without: bool) -> Estimate:
+    """A gain on the scale of the error in points of accuracy, beside a configuration of that error, in percent.
+
+    without: the configuration has the technique, and its error grows without it; else it shrinks with it.
+    """
+    sign = 1 if without else -1
+    times = sign * estimate.gain / scale.reference
+    slope = error / scale.reference * math.exp(times)
+    return replace(estimate, gain=sign * error * math.expm1(times), se=slope * estimate.se)
+
+
+def surface(runs: Runs, views: Floats, scale: LogError | None = None) -> model.Surface:
+    """The model of all runs, for the accuracies that `views` (V,) picks.
+
+    scale: of the error; there techniques nearly add up, and the same runs tell more of single configurations
+    (docs/decisions.md).
+    """
+    on_scale = runs if scale is None else scale.runs(runs)
+    noise, y = measure(on_scale, views), (on_scale.acc * views).sum(axis=1)
     sigma, df = noise.sigma, 0.0  # what the design's residual says of the noise, the model sees for itself
     if noise.replicate.df:
         known = with_churn(noise.replicate, noise.churn**2)
@@ -206,7 +230,8 @@ def surface(runs: Runs, noise: Noise, views: Floats, short: Bools | None = None)
     if not sigma > 0:
         sigma = max(float(np.std(y)) / 4, 1e-3)
     priors = model.PRIORS.scaled(model.unit(runs.levels, y))
-    return model.fit(runs.levels, y, runs.block, sigma=sigma, df=df, priors=priors, short=short)
+    fitted = model.fit(runs.levels, y, runs.block, sigma=sigma, df=df, priors=priors)
+    return replace(fitted, scale=scale)
 
 
 def _difference_surface(runs: Runs, views: Floats) -> model.Surface:

@@ -18,7 +18,9 @@ SURE = 0.95  # probability of the sign from which on a pair is named
 class Interaction:
     """How much more one technique buys where the other is on than where it's off, averaged over the rest, in points.
 
+    Of a model on the scale of the error: beyond what shares of the error multiply to, in points at its reference.
     probability: that the sign is right. Exploratory: of the pairs named about one in twenty may have the wrong sign.
+    established: of all pairs that were looked at, as good as none has.
     """
 
     first: str
@@ -28,6 +30,7 @@ class Interaction:
     high: float
     level: float
     probability: float
+    established: bool = False
 
     @property
     def relation(self) -> Literal["works with", "fights with"]:
@@ -55,6 +58,8 @@ def interactions(
             sign = float(max(positive, 1 - positive))
             found.append(_named(names[a], names[b], float(gain), float(half), level, sign))
     bare = replace(runs, hits=None)  # what single images say isn't asked
+    if fitted.scale is not None:
+        bare = fitted.scale.runs(runs)
     for technique in range(runs.evaluations):
         odd = odd_space(bare, runs.view_effect(technique))
         if odd is None or not odd.df:
@@ -64,7 +69,9 @@ def interactions(
             sign = 1 - distributions.t_sf(abs(gain) / error, odd.df) if error else 1.0 if gain else 0.5
             half = distributions.t_ppf(0.5 + level / 2, odd.df) * float(error)
             found.append(_named(names[j], names[k + technique], float(gain), half, level, sign))
-    return sorted((pair for pair in found if pair.probability >= sure), key=lambda pair: -abs(pair.gain_pp))
+    beyond = 1 - (1 - level) / 2 / max(1, len(found))  # Bonferroni
+    named = (replace(pair, established=pair.probability >= beyond) for pair in found if pair.probability >= sure)
+    return sorted(named, key=lambda pair: -abs(pair.gain_pp))
 
 
 def _named(first: str, second: str, gain: float, half: float, level: float, probability: float) -> Interaction:

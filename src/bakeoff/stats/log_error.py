@@ -1,6 +1,7 @@
 """Accuracies on the scale of their error: what techniques do to an error multiplies, and so does its noise."""
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
@@ -15,6 +16,11 @@ class LogError:
     """
 
     reference: float
+
+    @classmethod
+    def near_the_best(cls, accuracy: Floats) -> Self:
+        """At the error of the better half of the runs, given their accuracies in percent."""
+        return cls(max(100 - float(np.median(accuracy[accuracy >= np.median(accuracy)])), 0.1))
 
     def of(self, accuracy: Floats) -> Floats:
         """Percent to points; an accuracy of 100 counts as half the smallest error."""

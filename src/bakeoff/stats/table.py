@@ -122,19 +122,38 @@ class Estimate:
 class AnalysisOptions:
     """How a table is read.
 
-    level: of the intervals. delta: effects inside +-delta, in points, aren't worth having. unplanned: the runs were
-    looked at whenever, so the intervals must hold at any time.
+    level: of the intervals. delta: effects inside +-delta, in points, aren't worth having; None for what a study's
+    errors and images make of that (`worth_having`). unplanned: the runs were looked at whenever, so the intervals must
+    hold at any time.
     """
 
     level: float = 0.95
-    delta: float = 0.1
+    delta: float | None = None
     unplanned: bool = False
 
     def __post_init__(self) -> None:
         if not 0 < self.level < 1:
             raise RequestError(f"the level of intervals is between 0 and 1, not {self.level!r}")
-        if not 0 <= self.delta < math.inf:
+        if self.delta is not None and not 0 <= self.delta < math.inf:
             raise RequestError(f"--delta is a number of points from 0 on, not {self.delta!r}")
+
+    @property
+    def tolerance(self) -> float:
+        """delta; 0.1 points where nothing is known of a study."""
+        return 0.1 if self.delta is None else self.delta
+
+
+_SHARE = 0.02  # of the errors
+
+
+def worth_having(error: float, images: int | None) -> float:
+    """The points that a technique should be worth: 2 % of the recipe's errors, and at least one image.
+
+    error: of the recipe, in percent; NaN where it isn't known. images: in the evaluation set.
+    """
+    known = [_SHARE * error] if error > 0 else []
+    known += [100 / images] if images else []
+    return float(f"{max(known):.2g}") if known else AnalysisOptions().tolerance
 
 
 DEFAULT = AnalysisOptions()
@@ -188,7 +207,12 @@ def _decisions(estimates: Sequence[Estimate], family: Family, options: AnalysisO
         together = math.nan if believed else _half_widths(estimate, family)[1]
         known.append(Known(estimate.gain, estimate.se, estimate.df, believed))
         intervals.append((estimate.gain - together, estimate.gain + together))
-    return decide(known, intervals, options.delta)
+    return [
+        replace(found, runs_to_establish=_runs_to_decide(estimate, family, options.tolerance))
+        if found and not found.established and estimate.method != "model"
+        else found
+        for found, estimate in zip(decide(known, intervals, options.tolerance), estimates, strict=True)
+    ]
 
 
 def _effect(
@@ -204,7 +228,7 @@ def _effect(
     elif se == 0:
         p = adjusted = 0.0 if gain else 1.0
     wide = t_quantile(options.level, estimate.population_df) * estimate.population_se
-    verdict = _verdict(gain, single, together, options.delta)
+    verdict = _verdict(gain, together, options.tolerance)
     return Effect(
         technique=name,
         estimand=estimand,
@@ -219,7 +243,7 @@ def _effect(
         p=p,
         p_adjusted=adjusted,
         verdict=verdict,
-        runs_to_decide=_runs_to_decide(estimate, family, options.delta) if verdict == "undecided" else None,
+        runs_to_decide=_runs_to_decide(estimate, family, options.tolerance) if verdict == "undecided" else None,
         se=se,
         df=estimate.df,
         population_low=gain - wide,
@@ -234,9 +258,9 @@ def _effect(
     )
 
 
-def _verdict(gain: float, single: float, together: float, delta: float) -> Verdict:
-    """Inside +-delta nothing is worth having, even what is certainly not zero; beyond, the whole table must hold."""
-    if abs(gain) + single <= delta:
+def _verdict(gain: float, together: float, delta: float) -> Verdict:
+    """By the interval of the whole table. Inside +-delta nothing is worth having, even what is certainly not zero."""
+    if abs(gain) + together <= delta:
         return "no_effect"
     if abs(gain) > together:
         return "helps" if gain > 0 else "hurts"
@@ -252,11 +276,11 @@ def _half_widths(estimate: Estimate, family: Family) -> tuple[float, float]:
 
 
 def _runs_to_decide(estimate: Estimate, family: Family, delta: float) -> int | None:
-    """The fewest runs for a simultaneous interval off zero, or an interval inside +-delta, at the gain as it is."""
+    """The fewest runs for a simultaneous interval off zero, or inside +-delta, at the gain as it is."""
     if not (estimate.se > 0 and estimate.study_runs):
         return None
     answers = []
-    for target, which in ((abs(estimate.gain), 1), (delta - abs(estimate.gain), 0)):
+    for target in (abs(estimate.gain), delta - abs(estimate.gain)):
         runs = float(estimate.study_runs)
         if target <= 0:
             continue
@@ -264,7 +288,7 @@ def _runs_to_decide(estimate: Estimate, family: Family, delta: float) -> int | N
             df = _coarse(estimate.df + max(0.0, runs - estimate.study_runs) * estimate.df_per_run)
             shrink = math.sqrt(estimate.study_runs / runs)
             n_e = (estimate.sigma / (estimate.se * shrink)) ** 2
-            half = family.quantiles(df, n_e, estimate.sigma, own=estimate.own)[which] * estimate.se
+            half = family.quantiles(df, n_e, estimate.sigma, own=estimate.own)[1] * estimate.se
             runs = min(estimate.study_runs * (half / target) ** 2, 10.0 * _MOST_RUNS)
         answers.append(runs)
     least = max(min(answers, default=math.inf), estimate.study_runs + 1)

@@ -61,7 +61,7 @@ def fit_surrogate(runs: Runs, views: Floats, short: Bools | None = None) -> Surf
     """
     y = (runs.acc * views).sum(axis=1)
     usual = y if short is None else y[~short]
-    scale = LogError(max(100 - float(np.median(usual[usual >= np.median(usual)])), 0.1))
+    scale = LogError.near_the_best(usual)
     points = scale.of(y)
     on_scale = Runs(runs.levels, points[:, None], runs.block, None, runs.lost)
     noise = measure(on_scale if short is None else on_scale[np.flatnonzero(~short)])

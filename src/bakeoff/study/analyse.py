@@ -10,9 +10,10 @@ import numpy as np
 from bakeoff.runs.record import RunRecord
 from bakeoff.stats import effects
 from bakeoff.stats.interactions import Interaction, interactions
+from bakeoff.stats.log_error import LogError
 from bakeoff.stats.noise import Noise, measure
 from bakeoff.stats.outcomes import Bools, Hits, Runs
-from bakeoff.stats.table import DEFAULT, AnalysisOptions, Effect
+from bakeoff.stats.table import DEFAULT, AnalysisOptions, Effect, worth_having
 from bakeoff.study.found import Found, found_by
 from bakeoff.study.gather import Gathered, Records, outcomes
 from bakeoff.study.health import Finding, MissingRuns, NothingLearned, health
@@ -35,18 +36,19 @@ class Corner:
 class Results:
     """What a study found.
 
-    spec: the study. options: how it was read. records: what stands for each of its runs; left: how many haven't ended.
-    noise: from run to run. interactions: pairs of techniques that work with or against each other. runs: what effects
-    are stated from. known: what the model is fitted to; of a derived recipe also the runs that led to it. main: the
-    table that the design is for (averaged, leave-one-out, add-one or stacked effects). in_recipe: beside the recipe,
-    from the model; not of all designs. total, total_k: gain of the recipe over the baseline in Acc@1 and Acc@K.
-    over_published: over the recipe as published, where that was run. found: how a derived recipe was. cost: technique
-    -> training time with / without. health: what is wrong with the runs. left: how many haven't ended. grown_from:
-    earlier studies that it goes on from, whose results may have been seen.
+    spec: the study. options: how it was read; tolerance: the delta that was meant. records: what stands for each of its
+    runs; left: how many haven't ended. noise: from run to run. interactions: pairs of techniques that work with or
+    against each other. runs: what effects are stated from. known: what the model is fitted to; of a derived recipe also
+    the runs that led to it. main: the table that the design is for (averaged, leave-one-out, add-one or stacked
+    effects). in_recipe: beside the recipe, from the model; not of all designs. total, total_k: gain of the recipe over
+    the baseline in Acc@1 and Acc@K. over_published: over the recipe as published, where that was run. found: how a
+    derived recipe was. cost: technique -> training time with / without. health: what is wrong with the runs.
+    grown_from: earlier studies that it goes on from, whose results may have been seen.
     """
 
     spec: StudySpec
     options: AnalysisOptions
+    tolerance: float
     runs: Runs
     known: Runs
     records: list[RunRecord | None]
@@ -91,6 +93,7 @@ class Results:
             "grown_from": list(self.grown_from),
             "lost": self.lost,
             "health": [finding_as_json(finding) for finding in self.health],
+            "tolerance_pp": self.tolerance,
             "noise": _finite(asdict(self.noise)),
             "baseline": _finite(asdict(self.baseline)),
             "recipe": _finite(asdict(self.recipe)),
@@ -131,6 +134,11 @@ def analyse(gathered: Gathered, options: AnalysisOptions = DEFAULT) -> Results:
         known = outcomes(spec, spec.search, gathered.searched) if tuned else outcomes(spec, all_rows, all_records)
     k, recipe = len(spec.training), spec.recipe_levels
     nothing = np.zeros(len(spec.names), bool)
+    corners = _corner(spec, nothing, runs, runs_k), _corner(spec, recipe, runs, runs_k)
+    asked = options
+    if options.delta is None:
+        error = next((100 - corner.acc["acc1"] for corner in reversed(corners) if corner.runs), math.nan)
+        options = replace(options, delta=worth_having(error, spec.splits.get("report")))
     at_recipe = runs.view_at(recipe[k:])
     noise = _noise(spec, runs)
     stage = gathered.first_stage
@@ -140,7 +148,7 @@ def analyse(gathered: Gathered, options: AnalysisOptions = DEFAULT) -> Results:
     pairs: list[Interaction] = []
     main = _main(spec, runs, options, first_stage)
     if spec.design in ("factorial", "proof") and len(known):
-        fitted = effects.surface(known, measure(known, at_recipe), at_recipe)
+        fitted = effects.surface(known, at_recipe, LogError.near_the_best((known.acc * at_recipe).sum(axis=1)))
         direct = main if spec.design == "proof" else ()
         if not spec.tuned:
             in_recipe = effects.modelled(known, names, recipe, fitted, options=options, direct=direct)
@@ -151,7 +159,8 @@ def analyse(gathered: Gathered, options: AnalysisOptions = DEFAULT) -> Results:
     once = replace(options, level=1 - (1 - options.level) / (1 + spec.report_split_reuse))
     return Results(
         spec=spec,
-        options=options,
+        options=asked,
+        tolerance=options.tolerance,
         runs=runs,
         known=known,
         records=records,
@@ -163,8 +172,8 @@ def analyse(gathered: Gathered, options: AnalysisOptions = DEFAULT) -> Results:
         total_k=effects.total(runs_k, recipe, nothing, once),
         over_published=_over_published(gathered, once),
         found=found_by(spec, gathered.derived) if gathered.derived else None,
-        baseline=_corner(spec, nothing, runs, runs_k),
-        recipe=_corner(spec, recipe, runs, runs_k),
+        baseline=corners[0],
+        recipe=corners[1],
         cost=_costs(spec, all_rows, all_records),
         health=health(gathered, main),
         left=left,

@@ -22,7 +22,7 @@ from bakeoff.study.seeds import SHORTER
 
 LEAST = 4  # runs of each recipe that a proof takes
 MOST_PROOF = 32  # runs of each recipe, beyond which a proof needs no more
-MOST_TRIED = 120  # configurations after the opening
+MOST_TRIED = 120  # runs after the opening
 WANTED = 0.15  # points: half-width of the interval of the total gain
 OPTIMISM = 2.5  # the realised regret is up to so many times the expected one (STATISTICS 6.2)
 ROOM = 4  # batches of search that there must be room for before a proof takes techniques one by one
@@ -108,7 +108,7 @@ def enough(asked: SearchSpec, now: SearchState) -> str | None:
         return f"no other recipe is expected to be better by more than {now.eps:g} points"
     tried = now.ours - len(asked.initial.rows)
     if tried >= MOST_TRIED:
-        return f"{tried} configurations were tried"
+        return f"{tried} runs were made after the opening, the most that a search makes"
     batch = thompson.BATCH * cost(asked, now, now.incumbent.best[None]).sum()
     if now.spent + batch + kept_for_proof(asked, now) + strengths_cost(asked, now) > asked.budget:
         return f"the rest of the budget is for {'the strengths and ' if asked.strengths else ''}the proof"

@@ -199,13 +199,17 @@ def measured(technique: str, results: Results | None) -> str:
     effect, model = row.effect, Plan.model_validate(spec.base_plan).model.name
     level, digits = words.percent(effect.level), words.digits(results.main)
     more = f" ({row.why})" if row.why else ""
+    errors = ""
+    if effect.errors:
+        errors = f" On the errors that is {words.errors(effect.errors.removed)} ({words.errors_span(effect.errors)})."
     both = " Each run was read with and without it." if row.evaluation else ""
     left = waiting(results)
     unfinished = f" {left} of {words.counted(len(results.records), 'run')} have not finished." if left else ""
     return (
         f"bakeoff measured {words.signed(effect.gain_pp, digits)} points of Acc@1 on {on}, {level} interval "
         f"{words.span(effect.low, effect.high, digits)}; the interval that holds for all {len(results.main)} "
-        f"techniques at once is {words.span(effect.sim_low, effect.sim_high, digits)}. Verdict: {row.verdict}{more}. "
+        f"techniques at once is {words.span(effect.sim_low, effect.sim_high, digits)}.{errors} What to do: "
+        f"{row.advice}{more}. "
         f"That is {words.ESTIMANDS[spec.design]}, from {words.counted(effect.runs, 'run')} with "
         f"{words.counted(effect.seeds, 'seed')} of the model {model}, each judged at its last step on "
         f"{spec.splits['report']:,} images that took no part in training (study {spec.name}).{both}{unfinished}"

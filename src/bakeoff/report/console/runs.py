@@ -43,7 +43,7 @@ def show_views(console: Console, views: Sequence[View], plan: Plan) -> None:
         *(Column(f"Acc@{name[3:]} %", right=True) for name in accs),
         *([Column("balanced %", right=True, rank=0)] if uneven else []),
         Column("cross entropy", right=True, rank=1),
-        Column("ECE", right=True, rank=2),
+        Column("ECE %", right=True, rank=2),
         Column("images", right=True, rank=3),
     ]
     rows = []
@@ -59,7 +59,7 @@ def show_views(console: Console, views: Sequence[View], plan: Plan) -> None:
             *(f"{view.acc[name]:.2f}" if name in view.acc else "" for name in accs),
             *([f"{view.balanced_accuracy:.2f}"] if uneven else []),
             f"{view.cross_entropy:.4f}",
-            f"{view.ece:.4f}",
+            f"{100 * view.ece:.2f}",
             f"{view.n:,}",
         )
         rows.append([plain(cell, style="bold" if own else "") for cell in cells])

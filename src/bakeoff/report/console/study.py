@@ -13,7 +13,6 @@ from bakeoff.report.sections.summary import headline
 from bakeoff.study.analyse import Results
 
 _ROOM = 110  # columns from which the papers' claims and the training time are shown too
-_PAIRS = 4  # that work together or against each other, the strongest ones
 _STYLES = {"helps": "bold green", "hurts": "bold red"}
 _PLAIN = str.maketrans({words.MINUS: "-", words.DASH: "-", "\u00a0": " "})  # what every terminal can print
 
@@ -29,50 +28,61 @@ def show(console: Console, results: Results) -> None:
     _show_effects(console, table, results)
     console.print()
     level = words.percent(results.total.level)
+    on_errors = any(effect.errors for effect in results.main)
+    believed = results.main is results.in_recipe
+    of = "the errors" if on_errors else "the points, by a model" if believed else "the points"
     _say(
         console,
-        f"yours: {words.ESTIMANDS[results.spec.design]}, in points of Acc@1, with its {level} interval; * the interval "
-        "for all rows at once leaves out 0 too. (n runs): so many in all would decide. post: ImageNet, ResNet50, "
-        "stacked, best of 3 runs.",
+        f"{'errors (what it does to them) and points' if on_errors else 'points'} of Acc@1: "
+        f"{words.ESTIMANDS[results.spec.design]}. interval: {level}, of {of}, for all rows at once; * leaves out 0. "
+        "what to do: with the probability that the sign is right. post: ImageNet, ResNet50, stacked, best of 3 runs.",
     )
-    for pair in results.interactions[:_PAIRS]:
+    known = [pair for pair in results.interactions if pair.established]
+    for pair in known:
         first, second = words.title(pair.first), words.title(pair.second)
         _say(console, f"{first} {pair.relation} {second}: {words.signed(pair.gain_pp)} points where both are on.")
-    if (more := len(results.interactions) - _PAIRS) > 0:
-        _say(console, f"{words.counted(more, 'more pair')} in the report.")
+    if more := len(results.interactions) - len(known):
+        _say(console, f"{words.counted(more, 'pair')} that may work with or against each other in the report.")
     if math.isfinite(results.noise.sigma):
         _say(console, words.noise(results.noise))
 
 
 def _show_effects(console: Console, table: list[EffectRow], results: Results) -> None:
     room = console.width >= _ROOM
+    on_errors = any(effect.errors for effect in results.main)
     columns = [
-        *(Column("technique"), Column("yours", right=True), Column("interval", right=True)),
+        Column("technique"),
+        Column("points", right=True, rank=2 if on_errors else 0),
+        *([Column("errors", right=True)] if on_errors else []),
+        Column("interval", right=True),
         Column("post", right=True, rank=1),
         *((Column("paper"), Column("time", right=True)) if room else ()),
-        Column("verdict"),
+        Column("what to do"),
     ]
     digits = words.digits(results.main)
     rows = []
     for row in table:
-        gain, interval = "-", ""
-        if row.effect is not None and row.measured:
-            gain = words.signed(row.effect.gain_pp, digits) + ("*" if row.flagged else " ")
-            interval = words.span(row.effect.low, row.effect.high, digits)
-        cells = [row.technique, gain, interval, words.signed(row.post.acc1) if row.post else "-"]
+        gain, errors, interval, effect = "-", "-", "", row.effect
+        star = "*" if row.flagged else " "
+        if effect is not None and row.measured:
+            gain = words.signed(effect.gain_pp, digits) + ("" if on_errors else star)
+            interval = words.span(effect.sim_low, effect.sim_high, digits)
+            if effect.errors:
+                errors, interval = words.errors(effect.errors.removed) + star, words.errors_span(effect.errors)
+        cells = [row.technique, gain, *([errors] if on_errors else []), interval]
+        cells.append(words.signed(row.post.acc1) if row.post else "-")
         if room:
             cells += [_claim(row), row.time or "-"]
-        rows.append([*map(_text, cells), _text(_verdict(row), _STYLES.get(row.tone, ""))])
+        rows.append([*map(_text, cells), _text(_advice(row), _STYLES.get(row.tone, "") if row.established else "")])
     show_table(console, columns, rows, rule=True)
 
 
-def _verdict(row: EffectRow) -> str:
-    if row.tone == "undecided" and row.effect is not None:
-        runs = row.effect.runs_to_decide
-        if runs is None or runs > words.MANY_RUNS:
-            return "undecided"
-        return f"undecided ({runs:,} runs)"
-    return f"{row.verdict}: {row.why}" if row.why else row.verdict
+def _advice(row: EffectRow) -> str:
+    if row.decision is None:
+        return f"{row.advice}: {row.why}" if row.why else row.advice
+    if row.established or row.decision.action == "either":
+        return row.advice
+    return f"{row.advice}, {words.sureness(row.decision.p_sign).replace('over ', '>')}"
 
 
 def _claim(row: EffectRow) -> str:

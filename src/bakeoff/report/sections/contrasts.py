@@ -25,28 +25,31 @@ def in_recipe(results: Results, table: list[EffectRow]) -> Section | None:
                     Cell(row.title, inside.note),
                     _gain(row.effect, digits),
                     _gain(inside, digits),
+                    _advice(inside) if row.judged else Cell(words.DASH),
                     Cell(f"{inside.direct_runs:,}"),
                 )
             )
     proof = results.spec.design == "proof"
     intro = Text.of(
         "Beside what the fresh runs say stands what a ", term("model"), " of all runs says, those of the search "
-        "included: accuracy as a sum of effects of one, two and three techniques, most of them small. Its intervals "
+        "included: the logarithm of the error as a sum of effects of one, two and three techniques, most of them "
+        "small. Its intervals "
         "are ", term("credible intervals"), ": narrower, and as good as that assumption. ", term("Direct runs"),
         " are those of the recipe, and of the recipe with this technique switched over.",
     ) if proof else Text.of(
         "The averaged effect is what a technique buys in a typical mix of the others. The ", term("in-recipe effect"),
         " is what you lose by dropping it from the whole recipe, where others may do its work already. Neither is "
-        "wrong; they answer different questions. The in-recipe effects come from a model of all runs (accuracy as a "
-        "sum of effects of one, two and three techniques, most of them small), since few runs are the recipe without "
-        "one technique; their intervals are ", term("credible intervals"), ", as good as that assumption, and no "
-        "verdict follows from them. ", term("Direct runs"), " are those that are the recipe, or the recipe without "
-        "this technique."
+        "wrong; they answer different questions. The in-recipe effects come from a model of all runs (the logarithm of "
+        "the error as a sum of effects of one, two and three techniques, most of them small), since few runs are the "
+        "recipe without one technique; their intervals are ", term("credible intervals"), ", as good as that "
+        "assumption, and nothing is beyond doubt by them. ", words.tried("inside"), term("Direct runs"),
+        " are those that are the recipe, or the recipe without this technique."
     )  # fmt: skip
     columns = (
         Column("Technique"),
         Column("Fresh runs, points" if proof else "Averaged, points", True),
         Column("All runs, points" if proof else "In the recipe, points", True),
+        Column("What to do in this recipe"),
         Column("Direct runs", True),
     )
     title = "Inside the recipe, from fresh runs and from all" if proof else "Averaged, and inside the recipe"
@@ -59,9 +62,10 @@ def pairs(results: Results) -> Section | None:
         return None
     intro = Text.of(
         "Two techniques ", term("work with each other"), " if one buys more where the other is on than where it is "
-        "off, and ", term("fight"), " if it buys less. Named are the pairs whose direction has a probability above "
+        "off, and ", term("fight"), " if it buys less, beyond what shares of the error multiply to; in points at the "
+        "error of the better half of the runs. Named are the pairs whose direction has a probability above "
         "95\u00a0%. Of many pairs looked at, about one in twenty of those named may have the wrong direction: take "
-        "them as hints.",
+        "them as hints. * marks those that are sure enough to hold for all pairs that were looked at.",
     )  # fmt: skip
     if not results.interactions:
         return Section("pairs", "Works with, fights with", (intro, Text.of("No pair is that clear in these runs.")))
@@ -69,7 +73,7 @@ def pairs(results: Results) -> Section | None:
         (
             Cell(words.title(pair.first)),
             Cell(f"{pair.relation} {words.title(pair.second)}"),
-            Cell(words.signed(pair.gain_pp), words.span(pair.low, pair.high)),
+            Cell(f"{words.signed(pair.gain_pp)}{'*' * pair.established}", words.span(pair.low, pair.high)),
             Cell(_sure(pair.probability)),
         )
         for pair in results.interactions
@@ -109,6 +113,12 @@ def _gain(effect: Effect, digits: int) -> Cell:
     if not math.isfinite(effect.gain_pp):
         return Cell(words.DASH, effect.note)
     return Cell(words.signed(effect.gain_pp, digits), words.span(effect.low, effect.high, digits))
+
+
+def _advice(effect: Effect) -> Cell:
+    if effect.decision is None:
+        return Cell(words.DASH)
+    return Cell(words.ADVICE[effect.decision.action], words.sure(effect.decision))
 
 
 def _sure(probability: float) -> str:

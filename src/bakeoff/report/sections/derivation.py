@@ -8,6 +8,7 @@ from bakeoff.report.page import Cell, Column, Section, Table, Text, strong
 from bakeoff.stats.outcomes import Floats
 from bakeoff.study.analyse import Results
 from bakeoff.study.spec import DesignPoint
+from bakeoff.techniques.published import blog_rows
 
 
 def beside(results: Results) -> list[Text]:
@@ -17,11 +18,16 @@ def beside(results: Results) -> list[Text]:
         return []
     verb, points = words.change(gain.gain_pp)
     interval = f"{words.percent(gain.level)} interval {words.span(gain.low, gain.high)}"
+    spec = results.spec
+    known = {*spec.names, *spec.not_applicable}
+    barred = [step.technique for step in blog_rows() if step.technique and step.technique not in known]
+    names = words.listed([words.title(name) for name in barred])
+    without = f" Not among the candidates here: {names}." if barred else ""
     return [
         Text.of(
             f"Over the recipe as published, all twelve techniques at the post's strengths, it {verb}s ",
             strong(points),
-            f" ({interval}).",
+            f" ({interval}).{without}",
         )
     ]
 

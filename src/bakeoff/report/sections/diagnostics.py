@@ -131,43 +131,54 @@ def noise(results: Results) -> Section | None:
     if not math.isfinite(n.sigma):
         return None
     images = f" on {n.images:,} images" if n.images else ""
-    intro = Text.of(
-        "Two runs of the same configuration with different seeds don't reach the same accuracy. Their ", term("noise"),
-        " is the standard deviation of one run's Acc@1: ", strong(f"{words.number(n.sigma, 3)} points"), f"{images}, "
-        f"known from {_SOURCES.get(n.source, 'nothing')}. It is what makes the intervals as wide as they are.",
-    )  # fmt: skip
+    sigma = strong(f"{words.number(n.sigma, 3)} points")
+    residual = n.source == "design residual"
+    if residual:
+        intro = Text.of(
+            "The intervals of the averaged effects are as wide as the ", term("residual"), " of the design makes them: "
+            "what the single techniques don't explain of the differences between fold pairs, told as the standard "
+            "deviation of one run's Acc@1, ", sigma, f"{images}. It holds what other seeds change, the ", term("noise"),
+            ", and what three or more techniques do together."
+        )  # fmt: skip
+    else:
+        intro = Text.of(
+            "Two runs of the same configuration with different seeds don't reach the same accuracy. Their ",
+            term("noise"), " is the standard deviation of one run's Acc@1: ", sigma, f"{images}, known from "
+            f"{_SOURCES.get(n.source, 'nothing')}. It is what makes the intervals as wide as they are.",
+        )  # fmt: skip
+    common = "some runs are better on all images; only more runs help"
+    if residual:
+        common = "some runs, and some combinations of techniques, are better on all images; only more runs help"
     body = [
         (
             Cell("Images on the edge"),
             Cell(words.number(n.churn, 3)),
             Cell("each run gets other borderline images wrong; shrinks with more evaluation images"),
         ),
-        (
-            Cell("Better and worse runs"),
-            Cell(words.number(n.distribution, 3)),
-            Cell("some runs are better altogether; only more runs help"),
-        ),
+        (Cell("Common to all images"), Cell(words.number(n.distribution, 3)), Cell(common)),
     ]
-    table = Table((Column("Part of the noise"), Column("Points", True), Column("What it is")), tuple(body))
+    table = Table((Column("Part of it"), Column("Points", True), Column("What it is")), tuple(body))
     blocks: list[Block] = [intro, table]
-    if n.rho is not None:
-        blocks.append(
-            Text.of(
-                f"Accuracies of runs that share a seed have a correlation of {words.signed(n.rho)}: "
-                + ("comparing them removes part of the noise." if n.rho > 0.1 else "sharing seeds brings little here.")
-            )
-        )
-    if n.source == "design residual" and n.replicate.df and n.replicate.value < n.residual.value:
+    if residual and n.replicate.df:
         alone = words.number(math.sqrt(n.replicate.value), 3)
         blocks.append(
             Text.of(
-                f"Runs of the baseline alone and of the recipe alone scatter by {alone} points only. The rest is what "
-                "three or more techniques do together, and that other configurations may scatter more; the intervals "
-                "count both as noise."
+                f"Runs that differ in their seed only, those of the baseline and of the recipe, scatter by {alone} "
+                "points. Other configurations may scatter more."
             )
         )
+    if n.rho is not None:
+        blocks.append(Text.of(_shared(n.rho, folded=results.spec.design == "factorial")))
     blocks.append(Text.of(words.noise(n)))
     return Section("noise", "Noise, and what would shrink the intervals", tuple(blocks))
+
+
+def _shared(rho: float, *, folded: bool) -> str:
+    """What it brings that runs share their seed."""
+    which = "of a fold pair, which differ in every technique," if folded else "with the same seed"
+    helps = "so comparing them removes a part of the noise." if rho > 0.1 else "so their seed removes no noise."
+    closer = " Runs that differ in less may agree more." if folded else ""
+    return f"Accuracies of runs {which} have a correlation of {words.signed(rho)}, {helps}{closer}"
 
 
 def made(results: Results) -> Section:

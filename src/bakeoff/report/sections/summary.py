@@ -10,7 +10,7 @@ from bakeoff.study.analyse import Results
 
 
 def headline(results: Results, table: list[EffectRow]) -> tuple[Text, ...]:
-    """The answer: the total gain, then what helps, hurts, does nothing worth having, and what is undecided."""
+    """The answer: the total gain, then what to keep, what to leave out, what doesn't matter, and how sure that is."""
     total, digits = results.total, words.digits([results.total])
     names = [name for name, on in zip(results.spec.names, results.spec.recipe_levels, strict=True) if on]
     if math.isfinite(total.gain_pp):
@@ -28,7 +28,8 @@ def headline(results: Results, table: list[EffectRow]) -> tuple[Text, ...]:
         first = Text.of(
             what if names else "The recipe is the baseline: it gains ",
             strong(points),
-            f" of accuracy ({interval}): from {before} to {after} of the images classified correctly.",
+            f" of accuracy ({interval}): from {before} to {after} of the images classified correctly, ",
+            f"{_means(results)}.",
         )
     elif results.spec.design in ("leave-one-out", "add-one"):
         other = "the baseline" if results.spec.design == "leave-one-out" else "the whole recipe"
@@ -38,22 +39,57 @@ def headline(results: Results, table: list[EffectRow]) -> tuple[Text, ...]:
     if not len(results.runs):
         return ()
     groups = []
-    for name, tone in (
-        ("Helps", "helps"),
-        ("Hurts", "hurts"),
-        ("No effect worth having", "no_effect"),
-        ("Undecided", "undecided"),
-        ("Not measured", "none"),
-    ):
-        chosen = [row for row in table if row.tone == tone and row.effect is not None]
-        chosen.sort(key=lambda row: -abs(row.effect.gain_pp) if row.effect and row.measured else 0)
-        if chosen and results.judged:
-            groups.append(Text.of(strong(f"{name}:"), f" {words.listed([_short(row, tone) for row in chosen])}."))
-    return (first, *derivation.beside(results), *groups)
+    for name, chosen in _groups(table) if results.judged else ():
+        chosen.sort(key=_order)
+        groups.append(Text.of(strong(f"{name}:"), f" {words.listed([_short(row) for row in chosen])}."))
+    return (first, *derivation.beside(results), *groups, *_trust(results, table))
 
 
-def _short(row: EffectRow, tone: str) -> str:
+def _groups(table: list[EffectRow]) -> list[tuple[str, list[EffectRow]]]:
+    """The rows by what to do, in the order in which that is told."""
+    named = ("keep", "add", "leave out", "doesn't matter", "can't be told", "not measured")
+    groups = {name: [row for row in table if row.advice == name] for name in named}
+    return [(name.capitalize(), rows) for name, rows in groups.items() if rows]
+
+
+def _means(results: Results) -> str:
+    """How many runs the two accuracies are the means of."""
+    before, after = results.baseline.runs, results.recipe.runs
+    if before == after:
+        return f"the means of {words.counted(before, 'run')} each" if before > 1 else "by one run each"
+    return f"the means of {words.counted(before, 'run')} and of {words.counted(after, 'run')}"
+
+
+def _order(row: EffectRow) -> tuple[bool, float]:
+    """What is beyond doubt first, then what is surest."""
+    return not row.established, -row.decision.p_sign if row.decision else 0.0
+
+
+def _short(row: EffectRow) -> str:
     assert row.effect is not None
-    gain = words.signed(row.effect.gain_pp) if tone in ("helps", "hurts") else ""
-    about = "; ".join(part for part in ("left out" if row.dropped else "", gain) if part)
-    return f"{row.title} ({about})" if about else row.title
+    about = ["left out"] if row.dropped and row.tone in ("no_effect", "none") else []
+    if row.decision and row.decision.action != "either":
+        errors = row.effect.errors
+        about += [f"{words.errors(errors.removed)} errors" if errors else words.signed(row.effect.gain_pp)]
+        about += [] if row.established else [f"{words.sureness(row.decision.p_sign)} sure"]
+    star = "*" if row.established else ""
+    return f"{row.title}{star} ({'; '.join(about)})" if about else f"{row.title}{star}"
+
+
+def _trust(results: Results, table: list[EffectRow]) -> list[Text]:
+    """What the mark means, and what it may cost to follow what isn't beyond doubt."""
+    told = [row.decision for row in table if row.decision]
+    open_ = [decision.loss_pp for decision in told if decision.action != "either" and not decision.established]
+    parts = []
+    if any(decision.established for decision in told):
+        parts.append("* is beyond doubt: the interval that holds for all rows at once says the same.")
+    if open_:
+        rest = "the others" if parts else "that"
+        parts.append(f"To follow {rest} is expected to lose {words.points(sum(open_))} points in all.")
+    if any(decision.action == "either" for decision in told):
+        parts.append(f"What doesn't matter is expected to lose less than {results.tolerance:g} points either way.")
+    if results.spec.design == "factorial" and parts:
+        parts.append(
+            "That is what holds in general, averaged over the other techniques; inside this recipe it may differ."
+        )
+    return [Text.of(" ".join(parts))] if parts else []
