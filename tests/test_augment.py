@@ -68,7 +68,7 @@ def test_pad_crop_is_a_shifted_central_window(side: int, px: int) -> None:
     px=st.integers(2, 48),
     seed=st.integers(0, 2**31),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_resample_equals_torch_and_pillow(channels: int, height: int, width: int, px: int, seed: int) -> None:
     random = np.random.default_rng(seed)
     images = pictures(4, channels, height, width, seed)
@@ -98,7 +98,7 @@ def test_resample_equals_torch_and_pillow(channels: int, height: int, width: int
     crop_px=st.integers(1, 56),
     interpolation=st.sampled_from(["bilinear", "bicubic", "nearest"]),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_eval_view_is_torchvisions_resize_and_centre_crop(
     height: int, width: int, resize_px: int, crop_px: int, interpolation: str
 ) -> None:
@@ -127,7 +127,7 @@ def test_resized_crop_boxes_follow_torchvisions_distribution() -> None:
 
 
 @given(heights=st.integers(1, 200), widths=st.integers(1, 200))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_resized_crop_boxes_lie_in_the_image(heights: int, widths: int) -> None:
     n = 50
     boxes = geometry.resized_crop_boxes(

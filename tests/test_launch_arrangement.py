@@ -3,7 +3,6 @@
 import math
 import os
 from concurrent.futures import wait
-from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from bakeoff.ablation import size as sizing
 from bakeoff.ablation.design import Factorial, Runs
 from bakeoff.api import plan_job
 from bakeoff.data.dataset import Dataset
-from bakeoff.launch.parallel import ParallelLayout, arrange, speeds
+from bakeoff.launch.parallel import ParallelLayout, arrange, fastest, speeds
 from bakeoff.recipes.request import Job
 from bakeoff.runs.store import open_store
 from bakeoff.runs.workspace import Workspace
@@ -75,6 +74,7 @@ def softmax() -> Job:
 def test_real_processes_are_timed_and_one_that_fails_or_hangs_has_no_speed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("bakeoff.launch.parallel._LONGEST", 600.0)  # however busy this machine is
     job, where = softmax(), Workspace.open(store=tmp_path, data=Path(), device="cpu")
     with speeds(job.task, [job.plan], where, most=2, seconds=0.2) as speed:
         assert 100 < speed(2, 1) < 1e8
@@ -83,6 +83,27 @@ def test_real_processes_are_timed_and_one_that_fails_or_hangs_has_no_speed(
     unknown = job.plan.model_copy(update={"model": job.plan.model.model_copy(update={"name": "no such network"})})
     with speeds(job.task, [unknown], where, most=1) as speed:
         assert speed(1, 1) == 0.0
+
+
+@pytest.mark.slow
+def test_a_layout_is_timed_once_for_plans_of_any_length_and_within_seconds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BAKEOFF_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    monkeypatch.setattr("bakeoff.launch.parallel._LONGEST", 600.0)
+    job, where = softmax(), Workspace.open(store=tmp_path, data=Path(), device="cpu")
+    first = fastest(job.task, [job.plan], where, most=2)
+    assert first.jobs * first.threads == 2
+    (tmp_path / "cache" / "layouts.json").write_text(
+        (tmp_path / "cache" / "layouts.json").read_text().replace(first.why, "as it was")
+    )
+    longer = job.plan.model_copy(update={"examples_seen": 3 * job.plan.examples_seen})
+    assert fastest(job.task, [longer], where, most=2) == replace(first, why="as it was")
+    (tmp_path / "cache" / "layouts.json").write_text("no JSON")
+    monkeypatch.setattr("bakeoff.launch.parallel._LONGEST", 0.5)  # no process is ready in that time
+    assert fastest(job.task, [job.plan], where, most=2) == ParallelLayout(2, 1, "nothing could be timed within 0.5 s")
+    assert (tmp_path / "cache" / "layouts.json").read_text() == "no JSON"
 
 
 def test_a_timing_leaves_the_threads_of_this_process_as_they_were() -> None:
@@ -107,13 +128,11 @@ def test_a_study_is_timed_once_and_only_where_it_pays(tmp_path: Path, monkeypatc
     monkeypatch.setattr(os, "cpu_count", lambda: 4)
     timed = []
 
-    def choose(cores: int, runs: int, speed: object, *, fewest_first: bool) -> ParallelLayout:
-        assert not fewest_first
-        timed.append((cores, runs))
+    def choose(task: object, plans: object, where: object, *, most: int) -> ParallelLayout:
+        timed.append(most)
         return ParallelLayout(2, 2, "timed here")
 
-    monkeypatch.setattr(sizing, "speeds", lambda *args, **options: nullcontext())
-    monkeypatch.setattr(sizing, "arrange", choose)
+    monkeypatch.setattr(sizing, "fastest", choose)
 
     monkeypatch.setattr(sizing, "_WORTH_TIMING", math.inf)
     short = arranged(tmp_path, dataset)
@@ -126,7 +145,7 @@ def test_a_study_is_timed_once_and_only_where_it_pays(tmp_path: Path, monkeypatc
     monkeypatch.setattr(sizing, "_WORTH_TIMING", 0.0)
     spec = arranged(tmp_path, dataset)
     assert (spec.jobs, spec.threads, spec.arrangement) == (2, 2, "timed here")
-    assert timed == [(4, 4)]
+    assert timed == [4]
     spec.save(open_store(tmp_path))
     assert arranged(tmp_path, dataset) == replace(spec, created=arranged(tmp_path, dataset).created)
     assert len(timed) == 1  # it goes on as it began

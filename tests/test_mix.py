@@ -48,7 +48,7 @@ def test_mixup_is_torchvisions(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @given(seed=st.integers(0, 2**31), height=st.integers(1, 40), width=st.integers(1, 40))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_cutmix_is_torchvisions(seed: int, height: int, width: int) -> None:
     images, targets = batch(6, height=height, width=width)
     theirs = tv.CutMix(num_classes=5)
@@ -71,7 +71,7 @@ def test_cutmix_is_torchvisions(seed: int, height: int, width: int) -> None:
     mixers=st.sampled_from([(MIXUP,), (CUTMIX,), (MIXUP, CUTMIX)]),
     step=st.integers(0, 10**6),
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_images_and_targets_move_together(
     n: int, channels: int, mixers: tuple[plan.Mixup | plan.Cutmix, ...], step: int
 ) -> None:

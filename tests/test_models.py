@@ -70,7 +70,7 @@ def test_knobs() -> None:
 
 @pytest.mark.parametrize("channels", [1, 3])
 @given(data=st.data())
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 def test_cnn_takes_any_side_and_batch(data: st.DataObject, channels: int) -> None:
     built, shown, n = (data.draw(st.integers(*between)) for between in ((4, 40), (4, 40), (1, 3)))
     net = models.build(Model(name="cnn", classes=10, channels=channels, px=built), shown)

@@ -142,7 +142,7 @@ def test_the_readme_s_commands_run(clone: Path, subtests: pytest.Subtests) -> No
         for number in range(8):
             path = clone / "photos" / name / f"{number}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
-            Image.new("L", (8, 8), 30 * number + int(name)).save(path)
+            Image.effect_noise((72, 72), 64).save(path)
     shutil.copy(path, clone / "image.png")
     derived = clone / "runs" / "studies" / "STUDY" / "recipe.yaml"
     derived.parent.mkdir(parents=True)

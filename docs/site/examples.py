@@ -140,15 +140,20 @@ def quick(command: str) -> str:
 
 def shell(command: str, folder: Path) -> str:
     """What a command prints on standard output: `bakeoff` in this process, which saves its start; others in a shell."""
+    command, both, _ = command.partition(" 2>&1")  # with what it says beside its results
     words = shlex.split(command)
     variables = {"COLUMNS": COLUMNS, "NO_COLOR": "1", **data()}
     if words[0] != "bakeoff":
-        return subprocess.check_output(command, shell=True, cwd=folder, env={**os.environ, **variables}, text=True)
-    out, err = io.StringIO(), io.StringIO()
+        return subprocess.check_output(
+            command + both, shell=True, cwd=folder, env={**os.environ, **variables}, text=True
+        )
+    out = io.StringIO()
+    err = out if both else io.StringIO()
     with (
         mock.patch.dict(techniques.REGISTRY._named, clear=True),  # as in a process of its own
         mock.patch.dict(tasks.REGISTRY._named, clear=True),
         mock.patch.dict(models.REGISTRY._named, clear=True),
+        mock.patch("bakeoff.runs.forecast.others", return_value=[]),  # pages don't tell of what else runs here
         contextlib.chdir(folder),
         mock.patch.dict(os.environ, variables),
         contextlib.redirect_stdout(out),

@@ -67,8 +67,8 @@ class Own:
 class Task:
     """A classification problem and the baseline that the post's baseline becomes on it.
 
-    On `imagenet` every value is the post's own. Elsewhere lengths, sizes and strengths are the task's, and techniques
-    state the post's values relative to them.
+    On `imagenet` lengths, sizes and strengths are the post's own (docs/site/pages/concepts.md has what differs).
+    Elsewhere they are the task's, and techniques state the post's values relative to them.
 
     name, about: what it's called, and a line about it. classes, channels: how many. px: side of the square that is
     cropped at evaluation, for which the model is built; resize_px: to which the shorter side is resized before that.

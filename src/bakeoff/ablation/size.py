@@ -25,7 +25,7 @@ from bakeoff.engine import timing
 from bakeoff.errors import RequestError
 from bakeoff.events import Doing, tell
 from bakeoff.launch.base import stays_here
-from bakeoff.launch.parallel import arrange, speeds
+from bakeoff.launch.parallel import fastest
 from bakeoff.plan import Plan
 from bakeoff.recipes.request import Job
 from bakeoff.runs.runner import SPLITS, num_workers
@@ -209,8 +209,7 @@ def arranged(spec: StudySpec, job: Job, where: Workspace, dataset: Dataset, like
         return replace(spec, arrangement="too short a study to time others")
     most = min(cores, len(spec.rows))
     tell(Doing("timing processes and threads"))
-    with speeds(job.task, (job.compiled.base, job.plan), where, most=most) as speed:
-        best = arrange(cores, most, speed, fewest_first=device.type != "cpu")
+    best = fastest(job.task, (job.compiled.base, job.plan), where, most=most)
     return replace(spec, jobs=best.jobs, threads=best.threads, arrangement=best.why)
 
 

@@ -6,7 +6,7 @@ import os
 import platform
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -42,7 +42,7 @@ def speed(device: torch.device) -> Speed:
     It is rounded to steps of the square root of 2, so that machines of one kind agree, and that of a CPU is measured on
     one thread, in its own time, so that it depends neither on the number of threads nor much on what else is running.
     """
-    kept, name = cache_folder() / "speed.json", _name(device)
+    kept, name = cache_folder() / "speed.json", machine(device)
     known = _read(kept)
     if name not in known:
         known = {**known, name: 2 ** (round(2 * math.log2(_measured(device))) / 2)}
@@ -68,7 +68,8 @@ def _write(path: Path, known: dict[str, float]) -> None:
         write_json(path, known)
 
 
-def _name(device: torch.device) -> str:
+def machine(device: torch.device) -> str:
+    """What a device is called, by which its timings are kept."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     with suppress(OSError):
@@ -114,17 +115,18 @@ def timed(plan: Plan, dataset: Dataset, device: torch.device, threads: int, work
     """Training time per image of a plan in one process, in seconds: from a moment of it, or as it was timed before.
 
     It is kept in the user's cache folder, whatever the length of the training: what depends on it, such as how many
-    runs fit into a time, is the same for the same request.
+    runs fit into a time, is the same for the same request. What one thread does alone is timed by its own time, so that
+    it doesn't depend on what else is running.
     """
     kept = cache_folder() / "timings.json"
-    short = plan.model_copy(update={"examples_seen": plan.batch_size})
-    name = f"{_name(device)}, {threads}, {short.digest}"
+    name = f"{machine(device)}, {threads}, {one_step(plan).digest}"
     known = _read(kept)
     if name not in known:
         before = torch.get_num_threads()
         torch.set_num_threads(threads)
         try:
-            took = seconds_per_image(plan, dataset, device, seconds=0.2, workers=workers)
+            clock = time.process_time if (device.type, threads, workers) == ("cpu", 1, 0) else time.perf_counter
+            took = seconds_per_image(plan, dataset, device, seconds=0.2, workers=workers, clock=clock)
         finally:
             torch.set_num_threads(before)
         known = {**_read(kept), name: took}
@@ -132,17 +134,28 @@ def timed(plan: Plan, dataset: Dataset, device: torch.device, threads: int, work
     return known[name]
 
 
+def one_step(plan: Plan) -> Plan:
+    """A plan whatever its length: of one step."""
+    return plan.model_copy(update={"examples_seen": plan.batch_size})
+
+
 class _Enough(Exception):
     pass
 
 
 def seconds_per_image(
-    plan: Plan, dataset: Dataset, device: torch.device, *, seconds: float = 0.5, workers: int = 0
+    plan: Plan,
+    dataset: Dataset,
+    device: torch.device,
+    *,
+    seconds: float = 0.5,
+    workers: int = 0,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> float:
     """Training time per image of a plan, from at least `seconds` of its steps after the first few.
 
-    workers: as for `train`. Nothing is kept. Of a network of which a step takes long, smaller batches are timed: their
-    images take about as long.
+    workers: as for `train`. clock: what tells the time. Nothing is kept. Of a network of which a step takes long,
+    smaller batches are timed: their images take about as long.
     """
     still = Schedule(per_256=1e-12)  # the time doesn't depend on it, and nothing can diverge
     fitting = _STEP * speed(device).rate / multiplications(plan.model, plan.train_px)
@@ -151,7 +164,7 @@ def seconds_per_image(
     marks: list[tuple[float, int]] = []
 
     def look(progress: TrainingProgress) -> None:
-        marks.append((time.perf_counter(), progress.step))
+        marks.append((clock(), progress.step))
         if len(marks) > 1 and marks[-1][0] - marks[0][0] >= seconds:
             raise _Enough
 

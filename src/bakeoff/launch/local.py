@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from threading import Lock
 
 from bakeoff.launch.base import Launcher, Trial, setup, stays_here
 from bakeoff.launch.messages import Answer, Setup, TimePlans, TrainRun
@@ -20,13 +21,15 @@ class Worker:
     def __init__(self, setup: Setup, threads: int) -> None:
         self.setup, self.threads = setup, threads
         self._process: subprocess.Popen[str] | None = None
+        self._lock = Lock()  # a process is stopped by another thread than the one that starts it and asks
 
     def ask(self, work: TrainRun | TimePlans) -> Answer:
         """Send a message and wait for its answer; a process that dies on it is a crash with a reason."""
-        if self._process is None or self._process.poll() is not None:
-            self.stop()
-            self._process = self._start()
-        process = self._process
+        with self._lock:
+            if self._process is None or self._process.poll() is not None:
+                self._end()
+                self._process = self._start()
+            process = self._process
         assert process.stdin is not None
         assert process.stdout is not None
         try:
@@ -43,6 +46,10 @@ class Worker:
 
     def stop(self) -> None:
         """End the process, in the middle of a run if need be: the run's last checkpoint is there to go on from."""
+        with self._lock:
+            self._end()
+
+    def _end(self) -> None:
         if self._process is not None:
             self._process.kill()
             self._process.communicate()

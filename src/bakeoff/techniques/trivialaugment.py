@@ -37,6 +37,7 @@ class TrivialAugment(Technique):
 
     strength: Annotated[Fraction, Field(description="scales every range; 0 leaves images as they are")] = 1.0
     bins: Annotated[Levels, Field(description="number of strengths that a range is cut into")] = 31
+    shift: Annotated[Fraction, Field(description="largest shift, as a share of the side")] = 32 / 224
 
     def edit(self, base: Plan, task: Task) -> Mapping[str, Any]:
         if not self.strength:
@@ -45,6 +46,7 @@ class TrivialAugment(Technique):
         return {
             "image_ops": plan.TrivialAugment(
                 bins=self.bins,
+                shift=self.shift,
                 strength=self.strength,
                 max_rotation=limits.max_rotation,
                 max_shear=limits.max_shear,

@@ -92,8 +92,10 @@ class Progress:
             case ImagesRead():
                 self._counted(event.what, event.done, event.total, "image")
             case StudyEstimated():
-                what = f"{event.runs} runs, about {words.duration(event.seconds)} by the speed of this machine"
-                self.display.bar(Bar(what))
+                took = words.duration(event.seconds)
+                self.display.say(
+                    f"{event.runs} runs: about {took} by the speed of this machine; timed next, if need be"
+                )
             case StudyShortened():
                 self.display.say(
                     f"every run is trained for {event.length:g} of its length, so that the smallest study fits into "

@@ -37,7 +37,7 @@ def show_record(console: Console, record: RunRecord, folder: Path) -> None:
 def show_views(console: Console, views: Sequence[View], plan: Plan) -> None:
     """Evaluations as a table; the plan's own are bold. Weights are the last step's or their moving average."""
     accs = sorted({name for view in views for name in view.acc}, key=lambda name: int(name[3:]))
-    uneven = any(abs(view.balanced_accuracy - view.acc["acc1"]) >= 0.005 for view in views if "acc1" in view.acc)
+    uneven = any(abs(view.balanced_accuracy - view.acc["acc1"]) >= 0.5 for view in views if "acc1" in view.acc)
     columns = [
         *(Column(name) for name in ("split", "weights", "size")),
         *(Column(f"Acc@{name[3:]} %", right=True) for name in accs),
