@@ -11,20 +11,20 @@ studies a share is known to 0.7 points, so the rarest of twelve is .939 in the m
 import argparse
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import Protocol
 
 import numpy as np
 
-from bakeoff.ablation.design import LEAST_DF, AddOne, Design, Factorial, Ladder, LeaveOneOut, Runs
+from bakeoff.ablation.design import LEAST_DF, AddOne, Design, Factorial, Ladder, LeaveOneOut, Runs, Settled
 from bakeoff.files import write_text
-from bakeoff.stats import designs, effects, outcomes
+from bakeoff.stats import designs, effects, outcomes, sequential
 from bakeoff.stats.intervals import t_quantile
 from bakeoff.stats.outcomes import Bools, Floats
 from bakeoff.stats.power import stein
 from bakeoff.stats.surrogate import features, terms
-from bakeoff.stats.table import Effect
+from bakeoff.stats.table import AnalysisOptions, Effect
 from bench import ground_truth
 from bench.compare import ROOT
 
@@ -34,6 +34,7 @@ BASE = 90.0  # percent
 MAIN, PAIR, TRIPLE = 0.18, 0.03, 0.006  # sds of the coefficients in points, +-1 coding (STATISTICS 3)
 SIGMA = 0.2  # points, from run to run
 WITHIN = (0.2, 0.1, 0.05)  # what an evaluation technique does: mean, sds of how single techniques and pairs change it
+TOLERANCE = 0.02  # points of expected loss at which a technique is settled: a tenth of the noise, so that looks differ
 SIGMA_WITHIN = 0.05  # points, from run to run, of what it does within one
 
 
@@ -191,7 +192,11 @@ class Study:
     seed: int
 
     def make(self, design: designs.Design) -> outcomes.Runs:
-        """Its runs of a design, without and with an evaluation technique."""
+        """Its runs of a design."""
+        return outcomes.Runs.collect(design.levels, self.accuracies(design), design.block)
+
+    def accuracies(self, design: designs.Design) -> Floats:
+        """(N, 2) percent of each run of a design, without and with an evaluation technique; NaN where it is lost."""
         own, shared, inside, gone = np.random.default_rng([self.seed, *self.world.name.encode()]).spawn(4)
         n, rho = len(design), self.world.rho
         off, within = self.truth.of(design.levels)
@@ -202,7 +207,7 @@ class Study:
         off = off + self.truth.sd(design.levels) * noise
         acc = np.stack([off, off + within + SIGMA_WITHIN * inside.standard_normal(n)], axis=1)
         acc[self.world.lost(gone, design.levels)] = np.nan
-        return outcomes.Runs.collect(design.levels, acc, design.block)
+        return acc
 
 
 @dataclass(frozen=True)
@@ -244,6 +249,53 @@ def _beside(on: bool, design: designs.Design, study: Study) -> list[Effect]:
     runs = study.make(design)
     k = runs.levels.shape[1]
     return effects.switched(runs, _names(k), np.full(k + 1, on))
+
+
+def _until_settled(design: designs.Design, study: Study) -> list[Effect]:
+    """As it ends by itself; an interval holds if it did at every look."""
+    acc, reference = study.accuracies(design), np.ones(design.levels.shape[1], bool)
+    after = sequential.looks(int(design.block.max()) + 1)
+    seen: list[list[Effect]] = []
+
+    def read(rows: outcomes.Ints, look: int) -> Bools:
+        runs = outcomes.Runs.collect(design.levels[rows], acc[rows], design.block[rows])
+        options = AnalysisOptions(delta=TOLERANCE, share=sequential.share(look, len(after)))
+        k = len(reference)
+        seen.append(effects.switched(runs, _names(k), np.ones(k + 1, bool), options=options))
+        return sequential.unsettled(seen[-1], TOLERANCE)
+
+    sequential.due(design.levels, design.block, reference, after, read)
+    return _at_every_look(seen)
+
+
+def _stopped_at_will(design: designs.Design, study: Study) -> list[Effect]:
+    """Looked at whenever, which nobody planned; an interval holds if it did each time."""
+    acc, k, seen = study.accuracies(design), design.levels.shape[1], []
+    for seeds in (2, 3, 4, 6, 9, 13, 18, 24):
+        rows = design.block < seeds
+        runs = outcomes.Runs.collect(design.levels[rows], acc[rows], design.block[rows])
+        options = AnalysisOptions(unplanned=True)
+        seen.append(effects.switched(runs, _names(k), np.ones(k + 1, bool), options=options))
+    return _at_every_look(seen)
+
+
+def _at_every_look(seen: Sequence[list[Effect]]) -> list[Effect]:
+    """The last table, with what its intervals have in common with those of the looks before."""
+
+    def common(end: str, tightest: Callable[[Sequence[float]], float], technique: int) -> float:
+        values = [getattr(table[technique], end) for table in seen]
+        return tightest([value for value in values if math.isfinite(value)] or [math.nan])
+
+    return [
+        replace(
+            effect,
+            low=common("low", max, technique),
+            high=common("high", min, technique),
+            sim_low=common("sim_low", max, technique),
+            sim_high=common("sim_high", min, technique),
+        )
+        for technique, effect in enumerate(seen[-1])
+    ]
 
 
 def _stacked(design: designs.Design, study: Study) -> list[Effect]:
@@ -291,6 +343,9 @@ def cases(ks: Sequence[int]) -> Iterator[Case]:
         for on, kind in ((True, LeaveOneOut), (False, AddOne)):
             rows = drawn(partial(_seeded, kind), k)
             yield Case(kind.kind, k, rows, partial(_beside, on), partial(_true_beside, on))
+        most = drawn(lambda seed: LeaveOneOut(Settled(), seed), k)
+        for name, read in (("until settled", _until_settled), ("stopped at will", _stopped_at_will)):
+            yield Case(f"leave-one-out, {name}", k, most, read, partial(_true_beside, True))
         yield Case("ladder", k, drawn(lambda seed: Ladder(seed=seed), k), _stacked, _true_steps)
 
 
@@ -368,6 +423,10 @@ freedom. Third order: what three techniques do together is as large as what two 
 seed correlate by 0.5. Lost at random: 5 % of the runs have no result. Diverged: without the first technique and with
 the second, half of them. Digits, measured: the means and the noise of the kept ground truth, nine techniques on
 handwritten digits, all 512 combinations with six seeds.
+
+Until settled: at most 24 seeds, looked at after 6, 10, 15 and 24, and ended once every technique is settled. Stopped at
+will: looked at after 2, 3, 4, 6, 9, 13, 18 and 24 seeds by somebody who might have stopped at any of them. An interval
+of these two holds if it did at every look; runs are those that there are at most.
 """
 
 

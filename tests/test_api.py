@@ -105,7 +105,7 @@ def test_a_size_in_python_is_the_option_s(tmp_path: Path, capsys: pytest.Capture
         (bo.Factorial(size=bo.Runs(32)), ["--runs", "32"]),
         (bo.Factorial(size=bo.Seeds(16), seed=3), ["--seeds", "16", "--design-seed", "3"]),
         (bo.Factorial(), []),
-        (bo.LeaveOneOut(2), ["--design", "leave-one-out", "--seeds", "2"]),
+        (bo.LeaveOneOut(bo.Seeds(2)), ["--design", "leave-one-out", "--seeds", "2"]),
         (bo.AddOne(), ["--design", "add-one"]),
         (bo.Ladder(repeats=2), ["--design", "ladder", "--seeds", "2"]),
     ):

@@ -46,7 +46,7 @@ def test_the_page_has_every_design_in_every_world() -> None:
     for case in coverage.cases([9]):
         assert f"## {case.name}\n" in text
     for world in (*WORLDS, REAL):
-        assert text.count(f"| {world.name} |") == 6
+        assert text.count(f"| {world.name} |") == 8
     assert (
         coverage.page({"factorial": {"even noise": [cover(WORLDS[0], next(coverage.cases([2])), 3)]}}, 3).count(
             "| 38 |"

@@ -7,7 +7,7 @@ import importlib as _importlib
 import typing as _typing
 
 if _typing.TYPE_CHECKING:
-    from bakeoff.ablation.design import AddOne, Budget, Factorial, HalfWidth, Ladder, LeaveOneOut, Runs, Seeds
+    from bakeoff.ablation.design import AddOne, Budget, Factorial, HalfWidth, Ladder, LeaveOneOut, Runs, Seeds, Settled
     from bakeoff.api import (
         ablate,
         check_data,
@@ -51,7 +51,9 @@ if _typing.TYPE_CHECKING:
     __version__: str
 
 _HOMES = {
-    "ablation.design": ("AddOne", "Budget", "Factorial", "HalfWidth", "Ladder", "LeaveOneOut", "Runs", "Seeds"),
+    "ablation.design": (
+        "AddOne", "Budget", "Factorial", "HalfWidth", "Ladder", "LeaveOneOut", "Runs", "Seeds", "Settled",
+    ),
     "api": (
         "ablate", "check_data", "derive", "evaluate", "forecast", "hand_in", "load_data", "load_model", "open_study",
         "plan_ablation", "plan_derivation", "plan_job", "predict", "prepare_data", "train", "write_report",
@@ -110,6 +112,7 @@ __all__ = [
     "RunRecord",
     "Runs",
     "Seeds",
+    "Settled",
     "Store",
     "Task",
     "Technique",

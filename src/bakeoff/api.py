@@ -216,8 +216,9 @@ def ablate(
 ) -> Results:
     """Measure what each technique of a recipe buys; runs that the store has are not made again.
 
-    design: `Factorial`, `LeaveOneOut`, `AddOne` or `Ladder`, each with its size, or its name. seeds: with a name, fold
-    pairs of a factorial, replicates of a toggle, repeats of a ladder. options: level of the intervals, and how small a
+    design: `Factorial`, `LeaveOneOut`, `AddOne` or `Ladder`, each with its size, or its name;
+    `LeaveOneOut(Settled())` asks whether each technique should be in this recipe. seeds: with a name, fold pairs of a
+    factorial, replicates of a toggle, repeats of a ladder. options: level of the intervals, and how small a
     gain isn't worth having. The report is in the store: `studies/NAME/report.html`, NAME being `results.spec.name`.
     """
     from bakeoff.ablation import run

@@ -48,6 +48,7 @@ class Overrides(TypedDict, total=False):
     weight_decay: float
     precision: Precision
     noise_pp: float | None
+    noise_in_recipe_pp: float | None
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,8 @@ class Task:
     train_examples: images to learn from. epochs, batch_size, weight_decay, precision: of the baseline. model: its
     network, by name. crop: its random crop. limits: which augmentations leave an image in its class. load: data folder
     -> the Dataset. large_batch: times the batch size, which is what lr_optimizations goes to. noise_pp: run-to-run sd
-    of Acc@1 in points, where it was measured. own: where the data are somebody's own: what is known of them.
+    of Acc@1 in points over all configurations, where it was measured; noise_in_recipe_pp: of the recipe and of what
+    differs from it in one technique, with seeds shared. own: where the data are somebody's own: what is known of them.
     """
 
     name: str
@@ -97,6 +99,7 @@ class Task:
     weight_decay: float = 1e-4
     precision: Precision = Precision()
     noise_pp: float | None = None
+    noise_in_recipe_pp: float | None = None
     own: "Own | None" = field(default=None, repr=False)
 
     def base_plan(self, model: str | None = None) -> Plan:

@@ -5,11 +5,12 @@ from typing import ClassVar
 
 from bakeoff import reader
 from bakeoff.errors import RequestError
-from bakeoff.stats import designs
+from bakeoff.stats import designs, sequential
 from bakeoff.stats.designs import LEAST_SEEDS
 from bakeoff.stats.power import Kind
 from bakeoff.study.preview import seconds
 
+FEWEST_SEEDS, MOST_SEEDS = 3, 24  # of a leave-one-out that ends when it is settled: at least, at most if not asked for
 LEAST_DF = 4  # of a factorial's own measure of its noise, below which its intervals are too wide to be of use
 MOST_RUNS = 10_000  # of a study
 CORNERS = 3  # more pairs of all on and all off: they show the noise and the total gain directly
@@ -95,16 +96,52 @@ def least_runs(k: int) -> int:
 
 
 @dataclass(frozen=True)
+class Settled:
+    """As many runs as it takes until it is known what to do about each technique, and no more than `within`.
+
+    tolerance: a technique is settled when following the decision about it loses no more than so many points in
+    expectation; None for 2 % of the recipe's errors, and one image at least.
+    """
+
+    within: Seeds | Runs | Budget = Seeds(MOST_SEEDS)
+    tolerance: float | None = None
+
+
+@dataclass(frozen=True)
 class LeaveOneOut:
-    """The whole recipe, and the recipe without each technique, `replicates` times each. seed: of the design."""
+    """The whole recipe, and the recipe without each technique, in blocks that share their seed: one for each seed.
+
+    size: so many seeds, or `Settled`: block by block, without the techniques that are settled. seed: of the design.
+    """
 
     kind: ClassVar[Kind] = "leave-one-out"
-    replicates: int = LEAST_SEEDS
+    size: Seeds | Settled = Seeds(LEAST_SEEDS)
     seed: int = 0
 
     def draw(self, k: int) -> designs.Design:
-        """The runs for k techniques."""
-        return designs.leave_one_out(k, _times(self.replicates, k), seed=_seed(self.seed))
+        """The runs for k techniques, at most; where time decides, of MOST_SEEDS. Raises RequestError for too few."""
+        return designs.leave_one_out(k, _times(self._seeds(k), k), seed=_seed(self.seed))
+
+    def looks(self, k: int) -> tuple[int, ...]:
+        """After how many seeds it may end early; none where their number was asked for."""
+        return sequential.looks(self._seeds(k)) if isinstance(self.size, Settled) else ()
+
+    def _seeds(self, k: int) -> int:
+        match self.size:
+            case Seeds(count):
+                return count
+            case Settled(Seeds(count)):
+                seeds = count
+            case Settled(Runs(count)):
+                seeds = count // (k + 1)
+            case _:
+                return MOST_SEEDS
+        if seeds < FEWEST_SEEDS:
+            raise RequestError(
+                f"a recipe and {k} techniques left out of it in turn take {FEWEST_SEEDS} seeds at least, "
+                f"{FEWEST_SEEDS * (k + 1)} runs, to show how much they scatter"
+            )
+        return seeds
 
 
 @dataclass(frozen=True)
@@ -149,7 +186,7 @@ def design(kind: Kind, seeds: int | None = None, seed: int = 0) -> Design:
         case "factorial":
             return Factorial(None if seeds is None else Seeds(seeds), seed)
         case "leave-one-out":
-            return LeaveOneOut(seed=seed) if seeds is None else LeaveOneOut(seeds, seed)
+            return LeaveOneOut(seed=seed) if seeds is None else LeaveOneOut(Seeds(seeds), seed)
         case "add-one":
             return AddOne(seed=seed) if seeds is None else AddOne(seeds, seed)
         case "ladder":

@@ -13,7 +13,7 @@ from itertools import compress
 from pathlib import Path
 from typing import Any
 
-from bakeoff.ablation.design import Design
+from bakeoff.ablation.design import Design, LeaveOneOut, Settled
 from bakeoff.data.dataset import Dataset
 from bakeoff.errors import RequestError
 from bakeoff.files import printable
@@ -110,6 +110,11 @@ def plan_study(job: Job, design: Design, where: Workspace, dataset: Dataset) -> 
         "rows": [row.runs for row in rows],
         "levels": [level.view for level in levels],
     }
+    looks: tuple[int, ...] = ()
+    tolerance: float | None = None
+    if isinstance(design, LeaveOneOut) and isinstance(design.size, Settled):
+        looks, tolerance = design.looks(len(found.training)), design.size.tolerance
+        everything |= {"looks": looks, "tolerance": tolerance}
     return StudySpec(
         name=study_name(job.task.name, design.kind, everything),
         task=job.task.name,
@@ -133,6 +138,8 @@ def plan_study(job: Job, design: Design, where: Workspace, dataset: Dataset) -> 
         command=shlex.join(["bakeoff", *job.request.command]) if job.request.command else "",
         versions={name: version(name) for name in ("bakeoff", "torch", "torchvision", "numpy")},
         created=datetime.now(UTC).isoformat(timespec="seconds"),
+        looks=looks,
+        tolerance=tolerance,
     )
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from bakeoff.ablation.design import Design, Factorial, HalfWidth
 from bakeoff.ablation.plan import factors
-from bakeoff.ablation.size import enlarged, preview, shortened, sized
+from bakeoff.ablation.size import enlarged, noise_pp, preview, shortened, sized
 from bakeoff.data.dataset import Dataset
 from bakeoff.errors import BakeoffError, DataChanged
 from bakeoff.events import Observer, RunEnded
@@ -17,8 +17,9 @@ from bakeoff.runs.store import Store
 from bakeoff.runs.workspace import Workspace
 from bakeoff.stats.table import AnalysisOptions
 from bakeoff.study.analyse import Results, analyse
-from bakeoff.study.events import StudyEnlarged, StudyPlanned
-from bakeoff.study.gather import gather
+from bakeoff.study.events import StudyEnlarged, StudyGoesOn, StudyPlanned
+from bakeoff.study.gather import gather, read
+from bakeoff.study.sequential import reached
 from bakeoff.study.spec import DesignPoint, StudySpec
 
 
@@ -31,7 +32,7 @@ def plan(job: Job, design: Design, where: Workspace) -> StudyPlanned:
 
 def _planned(job: Job, design: Design, where: Workspace, dataset: Dataset) -> StudyPlanned:
     spec = sized(job, design, where, dataset)
-    return StudyPlanned(spec, preview(spec, job, design, where, dataset), job.task.noise_pp, where.store)
+    return StudyPlanned(spec, preview(spec, job, design, where, dataset), noise_pp(job, design), where.store)
 
 
 def ablate(job: Job, design: Design, where: Workspace, options: AnalysisOptions, observer: Observer) -> Results:
@@ -52,11 +53,19 @@ def ablate(job: Job, design: Design, where: Workspace, options: AnalysisOptions,
 
 
 def run_study(spec: StudySpec, job: Job, where: Workspace, observer: Observer) -> StudySpec:
-    """Keep a study, and make the runs that it lacks, in parallel: see `run_rows`. Returns what is kept of it."""
+    """Keep a study, and make the runs that it lacks, in parallel: see `run_rows`. Returns what is kept of it.
+
+    One that ends when it is settled is made from look to look.
+    """
     where.store.prepare()
     kept = spec.save(where.store)
     with launcher(job.task, where, device=spec.device, jobs=spec.jobs, threads=spec.threads) as workers:
-        run_rows(workers, [(row, job) for row in spec.rows], spec.data_fingerprint, where, observer)
+        made: tuple[int, ...] = ()
+        while (due := reached(kept, read(where.store, kept, kept.rows) if kept.looks else [])).rows != made:
+            if due.open and 0 < due.look < len(kept.looks):
+                observer(StudyGoesOn(kept.looks[due.look - 1], kept.looks[due.look], due.open))
+            made = due.rows
+            run_rows(workers, [(kept.rows[row], job) for row in made], spec.data_fingerprint, where, observer)
     return kept
 
 

@@ -9,6 +9,7 @@ import torch
 
 from bakeoff.ablation.design import (
     CORNERS,
+    FEWEST_SEEDS,
     AddOne,
     Budget,
     Design,
@@ -17,6 +18,8 @@ from bakeoff.ablation.design import (
     Ladder,
     LeaveOneOut,
     Runs,
+    Seeds,
+    Settled,
     least_runs,
 )
 from bakeoff.ablation.plan import factors, plan_study
@@ -34,11 +37,13 @@ from bakeoff.stats import designs
 from bakeoff.stats.designs import LEAST_SEEDS
 from bakeoff.stats.intervals import t_quantile
 from bakeoff.stats.power import runs_for, stein
+from bakeoff.stats.sequential import share
 from bakeoff.study.analyse import Results
 from bakeoff.study.events import StudyEstimated, StudyShortened
 from bakeoff.study.preview import SizeOption, size_options
 from bakeoff.study.spec import StudySpec
 
+_MOST_SEEDS = 200  # of a leave-one-out that fills a time
 _MOST_BLOCKS = 40  # beyond, the evaluation images are what limits the intervals
 _SHORTEST = 0.05  # share of its length that a training is cut to, so that a study fits into a time
 LEAST_STEPS = 100  # of a baseline: those of digits and mnist-5k get over 80 % right in 38 to 78, 44 % in 20
@@ -53,24 +58,45 @@ def sized(job: Job, design: Design, where: Workspace, dataset: Dataset) -> Study
     size = design.size if isinstance(design, Factorial) else None
     if isinstance(size, HalfWidth) and not 0 < size.points < math.inf:
         raise RequestError(f"--half-width takes points above 0, not {size.points:g}")
-    limit = size.seconds if isinstance(size, Budget) else None  # read before the machine is timed
+    limit = _limit(design)  # read before the machine is timed
     spec = plan_study(job, design, where, dataset)
     tell(StudyEstimated(len(spec.rows), _estimated(spec, job, where, dataset)))
     spec = arranged(spec, job, where, dataset)
     if limit is None:
         return spec
     whole = preview(spec, job, design, where, dataset)[0]
-    per_run, block, least = whole.seconds / whole.runs, _block(spec), least_runs(len(spec.training))
-    room = limit / per_run - 2 * CORNERS
-    if room < least:
-        took = per_run * (least + 2 * CORNERS)
+    per_run = whole.seconds / whole.runs
+    if (took := per_run * _least(design, len(spec.training))) > limit:
         raise RequestError(
-            f"the smallest factorial takes about {took / 60:.1f} minutes; give it that, leave techniques out "
+            f"the smallest {design.kind} takes about {took / 60:.1f} minutes; give it that, leave techniques out "
             f"(--without), {for_less(job, limit / took)}"
         )
-    blocks = min(_MOST_BLOCKS, int(room // block))
-    fitting = Factorial(Runs(max(blocks * block, least)), design.seed)
+    fitting = _fitting(design, spec, int(limit / per_run))
     return arranged(plan_study(job, fitting, where, dataset), job, where, dataset, like=spec)
+
+
+def _limit(design: Design) -> float | None:
+    """The seconds that a study may take, if that is what was asked for."""
+    match design:
+        case Factorial(Budget() as time) | LeaveOneOut(Settled(Budget() as time)):
+            return time.seconds
+    return None
+
+
+def _least(design: Design, k: int) -> int:
+    """The fewest runs that a design fills a time with."""
+    return FEWEST_SEEDS * (k + 1) if isinstance(design, LeaveOneOut) else least_runs(k) + 2 * CORNERS
+
+
+def _fitting(design: Design, spec: StudySpec, runs: int) -> Design:
+    """The largest design of as many runs."""
+    k = len(spec.training)
+    match design:
+        case LeaveOneOut(Settled() as size):
+            return replace(design, size=replace(size, within=Seeds(min(_MOST_SEEDS, runs // (k + 1)))))
+        case _:
+            blocks = min(_MOST_BLOCKS, (runs - 2 * CORNERS) // _block(spec))
+            return Factorial(Runs(max(blocks * _block(spec), least_runs(k))), design.seed)
 
 
 def for_less(job: Job, share: float) -> str:
@@ -94,18 +120,18 @@ def shortened(job: Job, design: Design, where: Workspace, dataset: Dataset) -> J
 
     Only for somebody's own data whose plan was chosen here: there, no length is more right than another.
     """
-    size = design.size if isinstance(design, Factorial) else None
-    if not isinstance(size, Budget) or job.chosen is None or job.request.length != 1.0:
+    limit = _limit(design)
+    if limit is None or job.chosen is None or job.request.length != 1.0:
         return job
     spec = plan_study(job, design, where, dataset)
     whole = preview(spec, job, design, where, dataset)[0]
-    least = whole.seconds / whole.runs * (least_runs(len(spec.training)) + 2 * CORNERS)
-    if least <= size.seconds:
+    least = whole.seconds / whole.runs * _least(design, len(spec.training))
+    if least <= limit:
         return job
-    length = math.floor(100 * size.seconds / least) / 100
+    length = math.floor(100 * limit / least) / 100
     if length < _SHORTEST or length * job.compiled.base.steps < LEAST_STEPS:
         return job
-    tell(StudyShortened(length, size.seconds))
+    tell(StudyShortened(length, limit))
     base = job.compiled.base
     shorter = base.model_copy(update={"examples_seen": max(1, round(length * base.examples_seen))})
     return replace(job.of(job.recipe, shorter), request=replace(job.request, length=length))
@@ -151,13 +177,20 @@ def preview(spec: StudySpec, job: Job, design: Design, where: Workspace, dataset
     found = factors(job)
     shown = sum(found.plans(level)[0].examples_seen for level in levels)
     whole = per_image * (shown + _looked_at(spec, dataset)) / spec.jobs
-    noise, sizes = job.task.noise_pp, {len(spec.rows), *_other_sizes(design, k)}
+    noise, sizes = noise_pp(job, design), {len(spec.rows), *_other_sizes(design, spec)}
     if isinstance(design, Factorial) and isinstance(design.size, HalfWidth) and noise is not None:
         block = _block(spec)
         blocks = math.ceil(runs_for("factorial", design.size.points, noise, k) / block)
         sizes.add(min(max(2, blocks), _MOST_BLOCKS) * block + 2 * CORNERS)
     corners = 2 * CORNERS if isinstance(design, Factorial) else 0
-    return size_options(design.kind, {runs: whole * runs / len(spec.rows) for runs in sorted(sizes)}, k, noise, corners)
+    times = {runs: whole * runs / len(spec.rows) for runs in sorted(sizes)}
+    shares = {seeds * (k + 1): share(look, len(spec.looks)) for look, seeds in enumerate(spec.looks, start=1)}
+    return size_options(design.kind, times, k, noise, corners, shares)
+
+
+def noise_pp(job: Job, design: Design) -> float | None:
+    """The run-to-run sd in points that was measured on a job's task, of the configurations of such a design."""
+    return job.task.noise_in_recipe_pp if isinstance(design, LeaveOneOut) else job.task.noise_pp
 
 
 def _looked_at(spec: StudySpec, dataset: Dataset) -> float:
@@ -165,11 +198,14 @@ def _looked_at(spec: StudySpec, dataset: Dataset) -> float:
     return len(spec.rows) * len(spec.eval_settings) * sum(len(dataset.splits[split]) for split in SPLITS) / 3
 
 
-def _other_sizes(design: Design, k: int) -> list[int]:
-    """A few sizes, in runs, that a design comes in."""
+def _other_sizes(design: Design, spec: StudySpec) -> list[int]:
+    """A few sizes, in runs, that a design comes in, or that a study may end with."""
+    k = len(spec.training)
     match design:
         case Factorial():
             return [runs + 2 * CORNERS for runs in (least_runs(k), *(len(designs.factorial(k)) * n for n in (2, 4)))]
+        case LeaveOneOut(Settled()):
+            return [seeds * (k + 1) for seeds in spec.looks]
         case LeaveOneOut() | AddOne() | Ladder():
             return [count * (k + 1) for count in (LEAST_SEEDS, 2 * LEAST_SEEDS, 4 * LEAST_SEEDS)]
 

@@ -75,20 +75,52 @@ def one_of(value: str, option: str, known: Sequence[T]) -> T:
     raise unknown(f"value of {option}", value, known)
 
 
+QUESTIONS = ("general", "recipe")
+
+
 def design(
-    kind: str, seeds: int | None, runs: int | None, budget: str | None, half_width: float | None, seed: int
+    question: str,
+    kind: str | None,
+    seeds: int | None,
+    runs: int | None,
+    budget: str | None,
+    half_width: float | None,
+    delta: float | None,
+    seed: int,
 ) -> "Design":
     """A design with its size. Raises RequestError for a kind that isn't one, and for sizes that contradict."""
-    from bakeoff.ablation.design import KINDS, Budget, Factorial, HalfWidth, Runs, design
+    from bakeoff.ablation.design import (
+        KINDS,
+        MOST_SEEDS,
+        Budget,
+        Factorial,
+        HalfWidth,
+        LeaveOneOut,
+        Runs,
+        Seeds,
+        Settled,
+        design,
+    )
 
-    name = one_of(kind, "--design", KINDS)
+    name = one_of(kind or "factorial", "--design", KINDS)
+    if one_of(question, "--question", QUESTIONS) == "recipe":
+        if kind not in (None, "leave-one-out") or half_width is not None:
+            raise RequestError(
+                "--question recipe leaves one technique out at a time; leave --design and --half-width out"
+            )
+        if sum(given is not None for given in (seeds, runs, budget)) > 1:
+            raise RequestError("--seeds, --runs and --budget all limit --question recipe; leave all but one out")
+        within = (
+            Runs(runs) if runs is not None else Budget(budget) if budget is not None else Seeds(seeds or MOST_SEEDS)
+        )
+        return LeaveOneOut(Settled(within, delta), seed)
     for option, given in (("--half-width", half_width), ("--budget", budget)):
         taken = runs or seeds or (half_width is not None and budget)
         if given is not None and (name != "factorial" or taken):
             others = "--runs and --seeds" if half_width is None else "--budget, --runs and --seeds"
             raise RequestError(f"{option} picks the size of a factorial; leave {others} out")
     if runs is not None and name != "factorial":
-        raise RequestError(f"--runs sets the size of a factorial; for {name} use --seeds")
+        raise RequestError(f"--runs sets the size of a factorial or limits --question recipe; for {name} use --seeds")
     if runs is not None and seeds is not None:
         raise RequestError("--runs and --seeds both set the size of a factorial; leave one out")
     if half_width is not None:

@@ -19,7 +19,12 @@ def ablate(
     model: options.ModelName = None,
     px: options.Px = None,
     length: options.Length = 1.0,
-    design: Annotated[str, typer.Option(help="factorial, leave-one-out, add-one or ladder.")] = "factorial",
+    question: Annotated[
+        str, typer.Option(help="general: what each technique buys; recipe: whether it should be in this one.")
+    ] = "general",
+    design: Annotated[
+        str | None, typer.Option(help="factorial, leave-one-out, add-one or ladder [as the question asks].")
+    ] = None,
     seeds: Annotated[
         int | None, typer.Option(min=1, help="Pairs of runs, replicates or repeats of the design.")
     ] = None,
@@ -57,7 +62,7 @@ def ablate(
         model=model, length=length, px=px, skip_bad=skip_bad, command=context.obj,
     )  # fmt: skip
     where = Workspace.open(store=store, data=data, device=device, jobs=options.jobs(jobs), threads=threads)
-    chosen = options.design(design, seeds, runs, budget, half_width, design_seed)
+    chosen = options.design(question, design, seeds, runs, budget, half_width, delta, design_seed)
     if plan_only:
         with observer(quiet) as shown:
             planned = api.plan_ablation(request, design=chosen, where=where, observer=shown)

@@ -124,12 +124,14 @@ class AnalysisOptions:
 
     level: of the intervals. delta: effects inside +-delta, in points, aren't worth having; None for what a study's
     errors and images make of that (`worth_having`). unplanned: the runs were looked at whenever, so the intervals must
-    hold at any time.
+    hold at any time. share: of the error, 1 - level, that this look at the runs may spend, where others were planned as
+    well.
     """
 
     level: float = 0.95
     delta: float | None = None
     unplanned: bool = False
+    share: float = 1.0
 
     def __post_init__(self) -> None:
         if not 0 < self.level < 1:
@@ -179,7 +181,8 @@ def table(
     on_errors: what decisions go by, instead of the gains in points.
     """
     own = sum(estimate.own for estimate in estimates)
-    family = Family(options.level, len(estimates) - own, own, options.unplanned)
+    level = 1 - (1 - options.level) * options.share
+    family = Family(level, len(estimates) - own, own, options.unplanned)
     shrunk = _shrunk(estimates)
     errors: list[ErrorChange | None] = [None] * len(estimates)
     if on_errors is not None:
@@ -222,8 +225,10 @@ def _effect(
     single, together = _half_widths(estimate, family)
     p, adjusted = math.nan, math.nan
     if se > 0:
-        p, adjusted = family.p_values(
-            gain / se, estimate.df, (estimate.sigma / se) ** 2, estimate.sigma, own=estimate.own
+        t, n_e = gain / se, (estimate.sigma / se) ** 2
+        p, adjusted = (
+            min(1.0, value / options.share)
+            for value in family.p_values(t, estimate.df, n_e, estimate.sigma, own=estimate.own)
         )
     elif se == 0:
         p = adjusted = 0.0 if gain else 1.0

@@ -19,6 +19,7 @@ from bakeoff.study.gather import Gathered, Records, outcomes
 from bakeoff.study.health import Finding, MissingRuns, NothingLearned, health
 from bakeoff.study.health import as_json as finding_as_json
 from bakeoff.study.preview import training_time
+from bakeoff.study.sequential import as_far_as_it_went
 from bakeoff.study.spec import DesignPoint, StudySpec
 from bakeoff.techniques.published import claims, increment
 
@@ -122,10 +123,11 @@ def analyse(gathered: Gathered, options: AnalysisOptions = DEFAULT) -> Results:
 
     Where it is looked at before its end, or goes on from a smaller one, all intervals hold however often one looks.
     """
+    gathered, options = as_far_as_it_went(gathered, options)
     spec, records, grown_from = gathered.spec, gathered.records, gathered.grown_from
     left = sum(record is None or not record.ended for record in records)
     if left or grown_from:
-        options = replace(options, unplanned=True)
+        options = replace(options, unplanned=True, share=1.0)
     runs, runs_k = (outcomes(spec, spec.rows, records, k) for k in (1, spec.top_k))
     all_rows, all_records = (*spec.rows, *spec.search), [*records, *gathered.searched]
     known = runs

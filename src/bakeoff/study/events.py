@@ -58,6 +58,18 @@ class StudyPlanned(Event):
 
 
 @dataclass(frozen=True)
+class StudyGoesOn(Event):
+    """A study that ends when it is settled was looked at after `seeds` seeds and goes on, up to `until` of them.
+
+    open: the techniques that aren't settled.
+    """
+
+    seeds: int
+    until: int
+    open: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class StudyEnlarged(Event):
     """A study goes on in a larger one, since its intervals aren't as narrow as asked for.
 

@@ -1,8 +1,9 @@
 """Before a study runs: how long it takes and what it can tell, for more and for fewer runs."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 
@@ -29,20 +30,25 @@ class SizeOption:
 
 
 def size_options(
-    kind: Kind, sizes: dict[int, float], k: int, sigma: float | None, corners: int = 0
+    kind: Kind,
+    sizes: Mapping[int, float],
+    k: int,
+    sigma: float | None,
+    corners: int = 0,
+    shares: Mapping[int, float] = MappingProxyType({}),
 ) -> list[SizeOption]:
     """What each size gives.
 
     sizes: runs -> seconds. k: training techniques. sigma: run-to-run sd, if known. corners: so many of the runs are
-    further corners of a factorial, which say nothing of single techniques.
+    further corners of a factorial, which say nothing of single techniques. shares: runs -> share of the error that a
+    look after them may spend, where not all of it.
     """
-    scale = 1.0 if sigma is None else sigma
-    return [
-        SizeOption(
-            runs, took, half_width(kind, runs - corners, scale, k), least_detectable(kind, runs - corners, scale, k)
-        )
-        for runs, took in sorted(sizes.items())
-    ]
+    scale, found = 1.0 if sigma is None else sigma, []
+    for runs, took in sorted(sizes.items()):
+        level, counted = 1 - 0.05 * shares.get(runs, 1.0), runs - corners
+        wide = half_width(kind, counted, scale, k, level=level)
+        found.append(SizeOption(runs, took, wide, least_detectable(kind, counted, scale, k, level=level)))
+    return found
 
 
 def seconds(text: str) -> float:

@@ -79,6 +79,9 @@ class StudySpec:
     run. not_applicable: techniques that the task rules out, and why. order: of the ladder. eval_settings: the 2^E of
     the evaluation techniques, off before on, the last one running fastest. command: what to type to get it again.
     arrangement: why so many jobs and threads. first_stage: the study whose noise said how large this one is to be.
+    looks: of a study that ends as soon as it is settled, after how many seeds it may, the last one in any case; its
+    rows are then those that there are at most (`study.sequential`). tolerance: the expected loss, in points, at which a
+    technique is settled; None for what the recipe's errors make of that (`worth_having`).
 
     Of a recipe that was derived: reference, its levels, (k + E,); search, the runs that led to it, which say nothing
     of it but through the model; published_baseline, runs of the recipe as published, if that is another one, and
@@ -120,6 +123,8 @@ class StudySpec:
     sweep_points: Annotated[tuple[SweepPoint, ...], Field(alias="doses")] = ()
     arrangement: str = ""
     first_stage: str = ""
+    looks: tuple[int, ...] = ()
+    tolerance: float | None = None
 
     @property
     def tuned(self) -> bool:

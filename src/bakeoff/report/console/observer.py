@@ -31,6 +31,7 @@ from bakeoff.study.events import (
     SearchStage,
     StudyEnlarged,
     StudyEstimated,
+    StudyGoesOn,
     StudyPlanned,
     StudyShortened,
 )
@@ -104,6 +105,11 @@ class Progress:
             case StudyPlanned():
                 self.display.table(lambda console: show_preview(console, event))
                 self._begin("runs", _Interim(event.spec, event.store))
+            case StudyGoesOn():
+                self.display.say(
+                    f"after {event.seeds} seeds {words.listed(event.open)} {'is' if len(event.open) == 1 else 'are'} "
+                    f"not settled: on to {event.until} seeds"
+                )
             case StudyEnlarged():
                 self.display.table(lambda console: show_enlargement(console, event))
                 self._begin("runs", _Interim(event.larger, event.store))

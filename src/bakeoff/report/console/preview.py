@@ -13,6 +13,13 @@ def show_preview(console: Console, planned: StudyPlanned) -> None:
     seeds = len({row.block for row in spec.rows})
     say(console, plain(spec.name, style="bold"), f": {len(spec.rows)} runs with {seeds} seeds, {spec.design} design")
     say(console, f"techniques that are trained with and without: {', '.join(spec.training)}")
+    if spec.looks:
+        loss = "2 % of the errors" if spec.tolerance is None else f"{spec.tolerance:g} points"
+        say(
+            console,
+            f"at most, that is: looked at after {words.listed([str(seeds) for seeds in spec.looks])} seeds, and a "
+            f"technique is left alone once following the advice on it is expected to lose no more than {loss}",
+        )
     if spec.evaluation:
         say(console, f"read from every run at both levels: {', '.join(spec.evaluation)}")
     for name, reason in spec.not_applicable.items():
@@ -23,7 +30,8 @@ def show_preview(console: Console, planned: StudyPlanned) -> None:
     for choice in planned.sizes:
         here = choice.runs == len(spec.rows)
         amounts = (f"{choice.half_width:.2f}", f"{choice.detectable:.2f}")
-        cells = (str(choice.runs), words.duration(choice.seconds), *amounts, "this study" if here else "")
+        this = "this study, at most" if spec.looks else "this study"
+        cells = (str(choice.runs), words.duration(choice.seconds), *amounts, this if here else "")
         rows.append([plain(cell, style="bold" if here else "") for cell in cells])
     show_table(console, [*(Column(heading, right=True) for heading in headings), Column("")], rows)
     known = (
