@@ -146,3 +146,14 @@ def test_a_file_gets_plain_lines(monkeypatch: pytest.MonkeyPatch) -> None:
         f"step {step} of 20"
         for percent, step in ((25, 5), (50, 10))
     ]
+
+
+def test_where_nobody_knows_how_far_it_is_a_terminal_says_how_long_it_has_been() -> None:
+    display = TerminalDisplay(Console(file=io.StringIO(), force_terminal=True))
+    display.bar(Bar("timing processes"))
+    display._since -= 60.0
+    shown = display.shown()
+    assert shown
+    assert shown.words().startswith("timing processes: for 6")
+    display.bar(Bar("timing processes", share=0.5))
+    assert display.shown() == Bar("timing processes", share=0.5)

@@ -60,7 +60,8 @@ def sized(job: Job, design: Design, where: Workspace, dataset: Dataset) -> Study
         raise RequestError(f"--half-width takes points above 0, not {size.points:g}")
     limit = _limit(design)  # read before the machine is timed
     spec = plan_study(job, design, where, dataset)
-    tell(StudyEstimated(len(spec.rows), _estimated(spec, job, where, dataset)))
+    if limit is None:
+        tell(StudyEstimated(len(spec.rows), _estimated(spec, job, where, dataset)))
     spec = arranged(spec, job, where, dataset)
     if limit is None:
         return spec

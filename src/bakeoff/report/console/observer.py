@@ -94,9 +94,7 @@ class Progress:
                 self._counted(event.what, event.done, event.total, "image")
             case StudyEstimated():
                 took = words.duration(event.seconds)
-                self.display.say(
-                    f"{event.runs} runs: about {took} by the speed of this machine; timed next, if need be"
-                )
+                self.display.say(f"{event.runs} runs, about {took} by the speed of this machine; more exactly soon")
             case StudyShortened():
                 self.display.say(
                     f"every run is trained for {event.length:g} of its length, so that the smallest study fits into "
@@ -125,7 +123,7 @@ class Progress:
 
     def _begin(self, stage: str, interim: "_Interim | None") -> None:
         self._began, self._done, self._stage, self._interim = time.monotonic(), 0, stage, interim
-        self.display.bar(Bar(stage, facts=("starting",), known=self._known()))
+        self.display.bar(Bar(stage, facts=("training the first ones",), known=self._known()))
 
     def _counted(self, what: str, done: int, total: int, noun: str) -> None:
         self.display.bar(Bar(what, done / max(total, 1), facts=(f"{done:,} of {words.counted(total, noun)}",)))

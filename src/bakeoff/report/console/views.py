@@ -5,6 +5,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Protocol
 
 from rich.console import Console
@@ -68,13 +69,23 @@ class TerminalDisplay:
     def __init__(self, console: Console) -> None:
         self.console = console
         self._bar: Bar | None = None
+        self._since = 0.0  # when what it does began
         self._pace = Pace()
         self._soon = threading.Timer(0, lambda: None)  # says what is being done, where that takes a while
         live = console.is_terminal and not console.quiet
         self._live = Live(get_renderable=self._now, console=console, transient=True) if live else None
 
     def _now(self) -> Bar | Text:
-        return self._bar or Text()
+        return self.shown() or Text()
+
+    def shown(self) -> Bar | None:
+        """The bar, and where nobody knows how far it is, how long it has been."""
+        if self._bar is None:
+            return None
+        took = time.monotonic() - self._since
+        if self._bar.share is not None or took < _SILENT_SECONDS:
+            return self._bar
+        return replace(self._bar, facts=(*self._bar.facts, f"for {took:.0f} s"))
 
     def open(self) -> None:
         """Begin."""
@@ -101,6 +112,8 @@ class TerminalDisplay:
 
     def bar(self, bar: Bar) -> None:
         """Show how far it is."""
+        if self._bar is None or self._bar.what != bar.what:
+            self._since = time.monotonic()
         self._bar = bar
         self._soon.cancel()
         if self._live:
