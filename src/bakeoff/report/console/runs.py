@@ -39,7 +39,7 @@ def show_views(console: Console, views: Sequence[View], plan: Plan) -> None:
     accs = sorted({name for view in views for name in view.acc}, key=lambda name: int(name[3:]))
     uneven = any(abs(view.balanced_accuracy - view.acc["acc1"]) >= 0.5 for view in views if "acc1" in view.acc)
     columns = [
-        *(Column(name) for name in ("split", "weights", "size")),
+        *(Column(name, whole=True) for name in ("split", "weights", "size")),
         *(Column(f"Acc@{name[3:]} %", right=True) for name in accs),
         *([Column("balanced %", right=True, rank=0)] if uneven else []),
         Column("cross entropy", right=True, rank=1),
