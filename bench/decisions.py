@@ -35,13 +35,21 @@ SURE = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.01)
 class Answers:
     """What is true of each technique, in points: averaged; so on the scale of the error; inside the recipe.
 
-    tolerance: what isn't worth having.
+    error: of the recipe, in percent. tolerance: what isn't worth having.
     """
 
     averaged: Floats
     on_errors: Floats
     inside: Floats
+    error: float
     tolerance: float
+
+    def held(self, effect: Effect, question: str, index: int) -> bool:
+        """Whether the interval that is shown for a technique holds what is true of it."""
+        true: float = getattr(self, question)[index]
+        if question == "on_errors":
+            return effect.errors is None or effect.errors.low <= -np.expm1(-true / self.error) <= effect.errors.high
+        return not effect.sim_low > true and not effect.sim_high < true
 
 
 def answers(accuracy: Floats, levels: Bools) -> Answers:
@@ -55,14 +63,15 @@ def answers(accuracy: Floats, levels: Bools) -> Answers:
 
     without = [accuracy[(levels == (np.arange(K) != j)).all(axis=1)][0, -1] for j in range(K)]
     inside = np.array([*(whole[-1] - np.array(without)), *np.diff(whole)])
-    return Answers(mean(accuracy), -error * mean(np.log(100 - accuracy)), inside, worth_having(error, None))
+    return Answers(mean(accuracy), -error * mean(np.log(100 - accuracy)), inside, error, worth_having(error, None))
 
 
 @dataclass(frozen=True)
 class Followed:
     """Advice that was followed. settled: its loss was expected not to matter. sure, claimed: as told.
 
-    lost, averaged, inside: points, by the question that was answered, and by the other two.
+    lost, averaged, inside: points, by the question that was answered, and by the other two. held: whether all intervals
+    of its table hold the truth.
     """
 
     settled: bool
@@ -71,21 +80,24 @@ class Followed:
     lost: float
     averaged: float
     inside: float
+    held: bool
 
 
 def follow(found: Sequence[Effect], question: str, true: Answers) -> list[Followed]:
     """Keep and leave out as the effects say. question: the field of `Answers` that they are about."""
     followed = []
+    held = all(true.held(effect, question, index) for index, effect in enumerate(found))
     for index, effect in enumerate(found):
         if effect.decision is None:
             continue
         keep = effect.decision.action != "leave_out"
-        lost = (
+        lost, outside, within = (
             float(max(0.0, -gain[index] if keep else gain[index]))
             for gain in (getattr(true, question), true.averaged, true.inside)
         )
         settled = effect.decision.loss_pp <= true.tolerance
-        followed.append(Followed(settled, effect.decision.p_sign, effect.decision.loss_pp, *lost))
+        sure, claimed = effect.decision.p_sign, effect.decision.loss_pp
+        followed.append(Followed(settled, sure, claimed, lost, outside, within, held))
     return followed
 
 
@@ -290,10 +302,12 @@ WORLD = """
 ## In worlds
 
 As in [coverage](coverage.md), where they are described, with nine training techniques and an evaluation technique;
-and one in which techniques, pairs and noise each take a share of the error. Expected loss and what was lost:
+and one in which techniques, pairs and noise each take a share of the error. Expected loss and what was lost; and the
+share of studies in which all intervals of the errors hold, which mark what is beyond doubt (on the ground truth
+{held:.3f}):
 
-| world | averaged: expected, lost | inside: expected, lost |
-|---|---|---|
+| world | averaged: expected, lost | intervals hold | inside: expected, lost |
+|---|---|---|---|
 """
 FOOT = """
 ## Why on the scale of the error
@@ -325,13 +339,11 @@ def page(times: int) -> str:
     for low, high in pairwise(SURE):
         cells_ = [_sign_right(found[judged.name], low, high) for judged in (AVERAGED, INSIDE)]
         parts.append(f"| {low:.2f} to {min(high, 1):.2f} | {' | '.join(cells_)} |\n")
-    parts.append(WORLD)
+    parts.append(WORLD.format(held=mean(found[AVERAGED.name], "held")))
     for world in WORLDS:
-        pairs = [
-            f"{mean(each, 'claimed'):.4f}, {mean(each, 'lost'):.4f}"
-            for each in (in_world(world, judged, times) for judged in (AVERAGED, INSIDE))
-        ]
-        parts.append(f"| {world.name} | {' | '.join(pairs)} |\n")
+        first, second = (in_world(world, judged, times) for judged in (AVERAGED, INSIDE))
+        one, other = (f"{mean(each, 'claimed'):.4f}, {mean(each, 'lost'):.4f}" for each in (first, second))
+        parts.append(f"| {world.name} | {one} | {mean(first, 'held'):.3f} | {other} |\n")
     return "".join([*parts, FOOT])
 
 

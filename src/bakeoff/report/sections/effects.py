@@ -153,7 +153,7 @@ def _reach(results: Results) -> str:
     halves = []
     for effect in results.main:
         low, high = effect.sim_low, effect.sim_high
-        if effect.errors:
+        if effect.errors and effect.errors.high < 1:
             low, high = (-effect.errors.at * np.log1p(-share) for share in (effect.errors.low, effect.errors.high))
         if math.isfinite(high - low) and effect.method != "model":
             halves.append(float(high - low) / 2)
