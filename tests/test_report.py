@@ -441,6 +441,15 @@ def test_charts_show_bars_of_the_gains(results: Results) -> None:
             assert told in named
 
 
+@pytest.mark.parametrize("narrow", [False, True])
+def test_a_charts_legend_is_all_there(results: Results, narrow: bool) -> None:
+    figure = chart.effects_chart(results, narrow=narrow)
+    figure.canvas.draw()
+    (legend,) = figure.legends
+    inside, whole = legend.get_window_extent(), figure.bbox
+    assert whole.x0 <= inside.x0 < inside.x1 <= whole.x1
+
+
 def luminance(colour: str) -> float:
     channels = np.array([int(colour[at : at + 2], 16) for at in (1, 3, 5)]) / 255
     linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)

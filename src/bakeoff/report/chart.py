@@ -78,8 +78,8 @@ def effects_chart(results: Results, *, narrow: bool = False) -> Figure:
         _legend(
             figure,
             [
-                Patch(facecolor=YOURS, edgecolor=YOURS, label="yours, its interval for all rows leaves out 0"),
-                Patch(facecolor=PAPER, edgecolor=YOURS, label="yours, its interval holds 0"),
+                Patch(facecolor=YOURS, edgecolor=YOURS, label="yours, thin line leaves out 0"),
+                Patch(facecolor=PAPER, edgecolor=YOURS, label="yours, thin line holds 0"),
                 Patch(facecolor=POST, label="the post (ImageNet, stacked)"),
                 Line2D([], [], color=INK, lw=2.2, label=f"{words.percent(level)} interval"),
                 Line2D([], [], color=INK, lw=0.8, marker="|", ms=5, label="interval for all rows at once"),

@@ -181,7 +181,7 @@ def _post(name: str) -> str:
 
 
 def measured(technique: str, results: Results | None) -> str:
-    """What a study found for a technique, with interval, runs and verdict; or why it has nothing to state."""
+    """What a study found for a technique, with interval, runs and what to do; or why it has nothing to state."""
     if results is None:
         return "bakeoff: no study was given, so there is no measurement to state."
     spec, row = results.spec, _row(technique, results)

@@ -264,8 +264,8 @@ def limits(results: Results) -> Section:
             "of all intervals allow for those too, as long as the new images are of the same kind.",
         ),
         Text.of(
-            strong("Undecided is not zero."), " It means that these runs can't tell. And no effect worth having "
-            "is about accuracy: a technique may still pay in training time or calibration.",
+            strong("Advice is about accuracy."), " It follows what is likelier, and what isn't beyond doubt may be "
+            "wrong. It doesn't count training time, and what doesn't matter for accuracy may pay in calibration.",
         ),
         Text.of(
             strong("The post's column is no yardstick."), " It is ImageNet and ResNet50, stacked in one order, the "

@@ -164,10 +164,10 @@ def _reach(results: Results) -> str:
         return ""
     runs = max(len(results.runs), 1) * times
     if runs > words.MANY_RUNS:
-        return f"To show that beyond doubt is out of reach: it takes over {words.MANY_RUNS:,} runs."
-    return (
-        f"To show that beyond doubt takes about {float(f'{runs:.2g}'):,.0f} runs{', out of reach here' * (times > 10)}."
-    )
+        return f"To show beyond doubt that a technique doesn't matter is out of reach: over {words.MANY_RUNS:,} runs."
+    reach = "is out of reach here: it " if times > 10 else ""
+    about = f"about {float(f'{runs:.2g}'):,.0f} runs"
+    return f"To show beyond doubt that a technique doesn't matter {reach}takes {about}."
 
 
 def _row(row: EffectRow, digits: int, *, on_errors: bool) -> tuple[Cell, ...]:
@@ -201,8 +201,12 @@ def _row(row: EffectRow, digits: int, *, on_errors: bool) -> tuple[Cell, ...]:
 def yours_beside_the_post(results: Results) -> Section:
     """The same as a chart."""
     caption = Text.of(
-        "Filled bars: the simultaneous interval leaves out 0. The post's gains are of another data set, another model "
-        "and another kind (stacked, best of 3 runs): they say what to hope for, not what to find."
+        "Filled bars: the simultaneous interval leaves out 0. ",
+        "The bars are averaged points; what to do goes by the errors, of which the same runs know more. "
+        if any(effect.errors for effect in results.main)
+        else "",
+        "The post's gains are of another data set, another model "
+        "and another kind (stacked, best of 3 runs): they say what to hope for, not what to find.",
     )
     known = [row for row in rows(results) if row.effect is not None and row.measured]
     alt = "Horizontal bars of the gain of each technique, yours and the post's. " + "; ".join(
