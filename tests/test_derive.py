@@ -297,3 +297,11 @@ def test_a_budget_in_time_counts_training_and_evaluation(store: Path) -> None:
     spent = decide.update(asked, searched(results, asked, rows)).spent * asked.initial.jobs
     assert both["train"] < spent
     assert spent == pytest.approx(both["train"] + both["evaluate"], rel=0.3)  # report's time is taken from select's
+
+
+@pytest.mark.slow
+def test_a_derivation_needs_no_evaluation_technique_among_its_candidates(tmp_path: Path) -> None:
+    asked = [*QUICK[:-1], "mixup,label_smoothing", "--runs", "30", "--no-strengths"]
+    assert main(["derive", *asked, "--store", str(tmp_path), "--json", "--quiet"]) == 0
+    spec = proof_of(tmp_path)
+    assert (set(spec.training), spec.evaluation) == ({"mixup", "label_smoothing"}, ())

@@ -9,6 +9,7 @@ import pytest
 import torch
 import torchvision.transforms.v2 as tv
 import torchvision.transforms.v2.functional as tvf
+from pydantic import ValidationError
 from torch import Tensor
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2._auto_augment import _AutoAugmentBase
@@ -17,7 +18,6 @@ from bakeoff import plan
 from bakeoff.data import augment
 from bakeoff.data import policy as policies
 from bakeoff.data.policy import Kind, Space
-from bakeoff.errors import RequestError
 from tests.helpers import draws, greatest_difference, pictures
 
 NAMES = list(tv.TrivialAugmentWide._AUGMENTATION_SPACE)
@@ -221,5 +221,5 @@ def test_strength_scales_every_magnitude() -> None:
 
 
 def test_rand_augment_refuses_a_magnitude_without_a_bin() -> None:
-    with pytest.raises(RequestError, match="magnitude 31 must be below bins"):
-        augment.policy(pictures(1, 1, 8), plan.RandAugment(magnitude=31), draws(1), "bilinear")
+    with pytest.raises(ValidationError, match="more bins than its magnitude"):
+        plan.RandAugment(magnitude=31)

@@ -69,7 +69,8 @@ def test_what_is_no_value_is_refused(written: str, why: str) -> None:
             ["average=1", "average.half_life=2"],
             "--set average.half_life: average is 1 by then, which has no 'half_life'",
         ),
-        (["model.classes=3"], "'model.classes' is what the data have, and can't be set"),
+        (["model.classes=3"], "--set model.classes=3: the data of digits have 10"),
+        (["model={name: cnn, classes: 10, channels: 3, px: 8}"], "--set model.channels=3: the data of digits have 1"),
         (["batch_size=true"], "--set batch_size: input should be a number (got True)"),
         (["batch_size=1:30"], "--set batch_size: input should be a valid integer"),
         (["batch_size=" + "9" * 5000], "the value in 'batch_size=99"),
@@ -216,3 +217,10 @@ def test_an_error_is_a_line_that_can_be_read(capsys: pytest.CaptureFixture[str])
 def test_no_run_is_meant_by_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["runs", "rm", "", "--yes", "--store", str(tmp_path)]) == 2
     assert "no run is named" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("knob", ["pretrained=true", "checkpoint_path=weights.pth", "pretrained_cfg=x"])
+def test_networks_begin_with_no_weights_of_others(knob: str) -> None:
+    asked = ["model.name=timm:resnet18", f"model.knobs.{knob}"]
+    with pytest.raises(RequestError, match=r"loads weights, and networks are trained from scratch here"):
+        api.forecast(api.plan_job("digits", settings=asked))

@@ -140,7 +140,7 @@ def train(
     **asked: Unpack[Asked],
 ) -> RunRecord:
     """Train a classifier, or go on with it, or return it if the store has it."""
-    from bakeoff.recipes.request import fitted
+    from bakeoff.runs.idle import fitted
     from bakeoff.runs.runner import run_plan
 
     reader.whole(seed, "--seed", 0, reader.MOST_SEED)

@@ -67,4 +67,5 @@ def explain_validation(error: "ValidationError") -> str:
     """Pydantic's complaint about a knob in one line."""
     first = error.errors()[0]
     place = ".".join(str(part) for part in first["loc"])
-    return f"{place}: {first['msg'].lower()} (got {shown(first['input'])})"
+    got = "" if first["type"] == "part" else f" (got {shown(first['input'])})"  # a part says what it got
+    return f"{f'{place}: ' if place else ''}{first['msg'].lower()}{got}"

@@ -8,9 +8,9 @@ didn't have is absent at its default (bakeoff.encoding): a field may be added wi
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from bakeoff.encoding import Value
@@ -42,6 +42,7 @@ Count = Annotated[int, _Number, Field(ge=1, le=10**12)]  # of images, over all o
 Pixels = Annotated[int, _Number, Field(ge=1, le=MOST_PX)]
 Copies = Annotated[int, _Number, Field(ge=1, le=1000)]
 Levels = Annotated[int, _Number, Field(ge=2, le=10_000)]  # that a range is cut into
+_Beta = Annotated[float, _Number, Field(ge=0.0, lt=1.0)]
 _Share = Annotated[float, _Number, Field(ge=1e-6, le=1.0)]
 _Aspect = Annotated[float, _Number, Field(ge=1e-3, le=1e3)]
 Shares = Annotated[tuple[_Share, _Share], AfterValidator(_rising)]
@@ -136,6 +137,12 @@ class RandAugment(Policy):
     magnitude: Annotated[int, _Number, Field(ge=0, le=10_000)] = 9
     bins: Levels = 31
 
+    @model_validator(mode="after")
+    def _magnitude_is_a_bin(self) -> Self:
+        if self.magnitude >= self.bins:
+            raise PydanticCustomError("bins", "Input should have more bins than its magnitude")
+        return self
+
 
 class AutoAugment(Policy):
     """One of the 25 sub-policies that were searched on ImageNet per image."""
@@ -200,13 +207,19 @@ class SGD(Value):
     momentum: Fraction = 0.9
     nesterov: bool = False
 
+    @model_validator(mode="after")
+    def _looks_ahead_by_momentum(self) -> Self:
+        if self.nesterov and not self.momentum:
+            raise PydanticCustomError("momentum", "Nesterov takes a momentum above 0")
+        return self
+
 
 class Adam(Value):
     """Adam; with `decoupled`, weight decay acts on the weights and not through the gradient (AdamW)."""
 
     kind: Literal["adam"] = "adam"
     lr_ratio: Positive = 0.01
-    betas: tuple[Fraction, Fraction] = (0.9, 0.999)
+    betas: tuple[_Beta, _Beta] = (0.9, 0.999)
     eps: Positive = 1e-8
     decoupled: bool = False
 

@@ -12,7 +12,8 @@ from bakeoff.events import Observer, RunEnded
 from bakeoff.launch.base import Launcher, Trial
 from bakeoff.launch.local import launcher
 from bakeoff.launch.messages import TrainRun
-from bakeoff.recipes.request import Job, fitted
+from bakeoff.recipes.request import Job
+from bakeoff.runs.idle import fitted
 from bakeoff.runs.store import Store
 from bakeoff.runs.workspace import Workspace
 from bakeoff.stats.table import AnalysisOptions

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from bakeoff.errors import RequestError, unknown
+from bakeoff.errors import RequestError, shown, unknown
 
 if TYPE_CHECKING:
     from bakeoff.ablation.design import Design
@@ -134,6 +134,6 @@ def jobs(text: str) -> int | None:
     """A number of processes; None for auto."""
     if text == "auto":
         return None
-    if text.isdecimal() and int(text) > 0:
+    if text.isdecimal() and text.isascii() and len(text) < 10 and int(text) > 0:
         return int(text)
-    raise RequestError(f"--jobs takes a number of processes or auto, not '{text}'")
+    raise RequestError(f"--jobs takes a number of processes or auto, not {shown(text)}")

@@ -19,6 +19,7 @@ from bakeoff.plan import Plan
 # on a GPU is all the cost that there is.
 _CHUNK_VALUES = 3 * 32 * 32 * 512
 _GPU_CHUNK_VALUES = 2**26
+_CHUNK_IMAGES = 2**15  # beyond, nothing is left to spread, however small they are
 
 # Large images are augmented a few at a time on a CPU: what is passed from one operation to the next stays in its cache.
 _CACHED_VALUES = 3 * 176 * 176 * 32
@@ -45,7 +46,7 @@ def batches(
     if isinstance(split, Resident):
         pixels = split.images.to(device)
         values = _CHUNK_VALUES if on_cpu else _GPU_CHUNK_VALUES
-        chunk = max(1, values // (size * plan.model.channels * plan.train_px**2))
+        chunk = max(1, min(values // (plan.model.channels * plan.train_px**2), _CHUNK_IMAGES) // size)
         for first in range(start - start % chunk, steps, chunk):  # the same chunks wherever a run is taken up again
             rows = order.rows(first * size, min(first + chunk, steps) * size)
             index = rng.sent(rows[:, 1], device)

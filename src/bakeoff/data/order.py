@@ -24,11 +24,11 @@ class Order:
 
     def rows(self, start: int, stop: int) -> Tensor:
         """(stop - start, 3) int64: pass, image index and copy of the examples at these positions."""
-        position = torch.arange(start, stop)
-        passes, within = position // (self.size * self.copies), position % (self.size * self.copies)
+        position, whole = torch.arange(start, stop), self.size * self.copies
+        passes, within = position // whole, position % whole
         index = torch.empty_like(position)
-        for number in passes.unique().tolist():
-            here = passes == number
+        for number in range(start // whole, -(-stop // whole)):
+            here = slice(max(0, number * whole - start), (number + 1) * whole - start)
             index[here] = self._of_pass(number)[within[here] // self.copies]
         return torch.stack([passes, index, within % self.copies], dim=1)
 

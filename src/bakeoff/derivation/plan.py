@@ -13,7 +13,8 @@ from bakeoff.data.dataset import Dataset
 from bakeoff.errors import RequestError
 from bakeoff.plan import Plan
 from bakeoff.recipe import Recipe
-from bakeoff.recipes.request import Job, fitted
+from bakeoff.recipes.request import Job
+from bakeoff.runs.idle import fitted
 from bakeoff.runs.runner import SPLITS
 from bakeoff.runs.store import Store
 from bakeoff.runs.versions import ENGINE_VERSION, revisions

@@ -24,7 +24,7 @@ _OURS: dict[str, tuple[str, Callable[..., nn.Module], tuple[str, ...]]] = {  # n
     "resnet20": ("He et al.'s ResNet of 0.27 M weights, for 32 px", resnet32.resnet20, ()),
     "resnet18-32": ("torchvision's resnet18 with a stem for 32 px", resnet32.resnet18_32, ()),
 }
-_MOST = 10_000  # of a knob of ours
+_MOST, _MOST_LAYERS = 10_000, 100  # of a knob of ours
 NAMES = {name: about for name, (about, _, _) in _OURS.items()} | {
     "NAME": "any classification model of torchvision, such as resnet50",
     "timm:NAME": "any model of timm, such as timm:resnet50d; needs pip install 'bakeoff[timm]'",
@@ -107,10 +107,9 @@ def _check_knobs(spec: Model, known: tuple[str, ...]) -> None:
             raise RequestError(f"model '{spec.name}' has no knobs (got '{knob}')")
         if knob not in known:
             raise unknown(f"knob of model '{spec.name}'", knob, known)
-        if type(value) is not int or not 1 <= value <= _MOST:  # isinstance would take True for 1
-            raise RequestError(
-                f"model '{spec.name}': {knob} is a whole number from 1 to {_MOST:,} (got {shown(value)})"
-            )
+        most = _MOST_LAYERS if knob == "layers" else _MOST
+        if type(value) is not int or not 1 <= value <= most:  # isinstance would take True for 1
+            raise RequestError(f"model '{spec.name}': {knob} is a whole number from 1 to {most:,} (got {shown(value)})")
 
 
 def _check_size(spec: Model, builder: Callable[..., nn.Module]) -> None:

@@ -8,6 +8,7 @@ from bakeoff.errors import RequestError, unknown
 from bakeoff.plan import Model
 
 TIMM = "timm:"
+_LOADS = ("pretrained", "checkpoint")  # begin the names of timm's arguments that bring weights along
 
 
 def torchvision_names() -> list[str]:
@@ -35,7 +36,7 @@ def from_torchvision(spec: Model) -> nn.Module:
         knobs |= {"aux_logits": False, "init_weights": False}
     try:
         net: nn.Module = models.get_model(spec.name, weights=None, num_classes=spec.classes, **knobs)
-    except (TypeError, ValueError, RuntimeError, AssertionError) as error:
+    except Exception as error:  # what knobs make of other people's code may be anything
         raise _refused(spec, error) from error
     return _gray(net) if spec.channels == 1 else net
 
@@ -49,13 +50,15 @@ def from_timm(spec: Model) -> nn.Module:
         import timm
     except ImportError as error:
         raise RequestError(f"model '{spec.name}' needs timm: pip install 'bakeoff[timm]'") from error
+    if loads := next((knob for knob in spec.knobs if knob.startswith(_LOADS)), None):
+        raise RequestError(f"model '{spec.name}': {loads} loads weights, and networks are trained from scratch here")
     name = spec.name.removeprefix(TIMM)
     if not timm.is_model(name):
         raise unknown("timm model", name, timm.list_models())
     knobs: dict[str, Any] = {"num_classes": spec.classes, "in_chans": spec.channels, **spec.knobs}
     try:
         net: nn.Module = timm.create_model(name, **knobs)
-    except (TypeError, ValueError, RuntimeError, AssertionError) as error:
+    except Exception as error:  # what knobs make of other people's code may be anything
         raise _refused(spec, error) from error
     return net
 

@@ -34,7 +34,6 @@ _RECIPES: dict[str, tuple[str, ...]] = {
     ),
 }
 NAMES = tuple(_RECIPES)
-_OF_THE_DATA = ("model.classes", "model.channels")
 Chosen = str | type[Technique] | Technique  # a technique by name or file, or as an object
 
 REGISTRY: Registry[Recipe] = Registry(
@@ -153,8 +152,6 @@ def _parse(setting: str) -> tuple[str, Any]:
 
 def _check_path(path: str) -> None:
     """Raise RequestError unless a path such as "lr.per_256" leads to a slot of Plan or a field in one."""
-    if path in _OF_THE_DATA:
-        raise RequestError(f"'{path}' is what the data have, and can't be set")
     known: Mapping[str, Any] | None = {name: Plan.model_fields[name].annotation for name in SLOTS}
     parents: list[str] = []
     for name in path.split("."):

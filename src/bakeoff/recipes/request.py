@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import ValidationError
@@ -11,13 +10,12 @@ from pydantic import ValidationError
 from bakeoff import reader, recipes, tasks, techniques
 from bakeoff.errors import RequestError, explain_validation, shown
 from bakeoff.events import PlanChosen
-from bakeoff.plan import MOST_PX, Plan, diff
+from bakeoff.plan import MOST_PX, Plan
 from bakeoff.recipe import Compiled, Recipe, compile_plan
 from bakeoff.task import Task
 from bakeoff.tasks import fit
 
 if TYPE_CHECKING:
-    from bakeoff.data.dataset import Dataset
     from bakeoff.models import Builder
     from bakeoff.models.cost import Speed
 
@@ -95,32 +93,13 @@ def understand(request: Request, data: Path, speed: "Callable[[], Speed]") -> Jo
     model = None if request.model is None else models.name_of(request.model)
     task, found = fit.fit(task, speed, request.px, model)
     base = _override(task.base_plan(model), overrides)
+    for what in ("classes", "channels"):
+        if (asked := getattr(base.model, what)) != (have := getattr(task, what)):
+            raise RequestError(f"--set model.{what}={asked}: the data of {task.name} have {have}")
     base = base.model_copy(update={"examples_seen": max(1, round(base.examples_seen * length))})
     compiled = compile_plan(task, chosen, base)
     _refuse(request, task, compiled.skipped)
     return Job(request, task, chosen, compiled, found)
-
-
-def fitted(job: Job, dataset: "Dataset") -> Job:
-    """The job without the techniques that change no pixel of these images: they are skipped, with that reason.
-
-    Only what sets nothing but the interpolation can change no bit where plans differ; what acts late in training, such
-    as the average of the weights or a schedule, differs in the plan and is never taken for nothing. Raises RequestError
-    for such a technique that was asked for by name.
-    """
-    from bakeoff.data.probe import same_pixels
-
-    idle = {}
-    for technique in job.recipe.techniques:
-        without = job.without([technique.name, *job.compiled.skipped]).plan
-        changed = diff(job.plan, without).keys()
-        if changed == {"interpolation"} and same_pixels(job.plan, without, dataset):
-            idle[technique.name] = "no image is resized, sheared or turned: nothing would change"
-    _refuse(job.request, job.task, idle)
-    if not idle:
-        return job
-    skipped = {**job.compiled.skipped, **idle}
-    return replace(job, compiled=replace(job.without(list(skipped)).compiled, skipped=MappingProxyType(skipped)))
 
 
 def _refuse(request: Request, task: Task, skipped: Mapping[str, str]) -> None:
