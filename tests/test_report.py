@@ -112,7 +112,8 @@ def test_key_table_is_what_was_measured(html: str, results: Results) -> None:
             assert f"{words.sureness(e.decision.p_sign)} sure; expected loss" in advice
             assert "*" not in errors
         if not row.evaluation:
-            percent = float(time.replace("\u00a0%", "").replace(words.MINUS, "-"))
+            percent = float(time.split("\u00a0%")[0].replace(words.MINUS, "-"))
+            assert time.endswith(words.worth(row.worth))
             assert percent == pytest.approx(100 * (results.cost[row.technique] - 1), abs=0.51)
     assert {row.technique for row in table if row.claim} == {
         "long_training", "random_erasing", "label_smoothing", "mixup", "cutmix",

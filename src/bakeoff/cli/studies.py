@@ -31,7 +31,10 @@ def ablate(
     runs: Annotated[
         int | None, typer.Option(min=1, help="Runs of a factorial, at least; 6 of its two ends come on top.")
     ] = None,
-    budget: Annotated[str | None, typer.Option(help="Time, such as 30m: the largest factorial that fits.")] = None,
+    budget: Annotated[
+        str | None,
+        typer.Option(help="Time, such as 30m: the largest factorial that fits, or a limit of --question recipe."),
+    ] = None,
     half_width: Annotated[float | None, typer.Option(help="Points: as many runs as intervals of +- this take.")] = None,
     design_seed: Annotated[int, typer.Option(min=0, help="Seed of the design.")] = 0,
     delta: options.Delta = None,

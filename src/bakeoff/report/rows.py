@@ -23,8 +23,9 @@ class EffectRow:
     """One technique.
 
     effect: None if the task rules it out, for `reason`. claims: published gains, by its authors or read at a source.
-    cost: training time with / without. evaluation: read from every run at both levels. waiting: runs are still to come.
-    judged: whether a verdict follows from such runs. dropped: a derived recipe leaves it out.
+    cost: training time with / without. worth: times the training length that buy as much. evaluation: read from every
+    run at both levels. waiting: runs are still to come. judged: whether a verdict follows from such runs. dropped: a
+    derived recipe leaves it out.
     """
 
     technique: str
@@ -32,6 +33,7 @@ class EffectRow:
     post: Increment | None
     claims: tuple[Claim, ...]
     cost: float | None
+    worth: float | None
     evaluation: bool
     task: str
     waiting: bool
@@ -137,6 +139,7 @@ def rows(results: Results) -> list[EffectRow]:
             post=increment(name),
             claims=_claims(name),
             cost=results.cost.get(name),
+            worth=results.worth.get(name),
             evaluation=name in spec.evaluation,
             task=spec.task,
             waiting=waiting(results) > 0,

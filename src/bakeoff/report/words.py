@@ -124,6 +124,15 @@ def size(resize_px: int, crop_px: int) -> str:
     return f"{crop_px} px" if resize_px == crop_px else f"{crop_px} of {resize_px} px"
 
 
+def worth(length: float | None) -> str:
+    """What a gain is worth, in training time: "worth 14 % more epochs"."""
+    if length is None or f"{100 * (length - 1):.0f}" in ("0", "-0"):
+        return ""
+    if length < 1:
+        return f"costs what {100 * (1 - length):.0f}{PERCENT} fewer epochs would"
+    return f"worth {100 * (length - 1):.0f}{PERCENT} more epochs"
+
+
 def cost(ratio: float | None) -> str:
     """Extra training time."""
     if ratio is None or not math.isfinite(ratio):

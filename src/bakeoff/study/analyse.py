@@ -21,6 +21,7 @@ from bakeoff.study.health import as_json as finding_as_json
 from bakeoff.study.preview import training_time
 from bakeoff.study.sequential import as_far_as_it_went
 from bakeoff.study.spec import DesignPoint, StudySpec
+from bakeoff.study.training_time import worth
 from bakeoff.techniques.published import claims, increment
 
 
@@ -43,7 +44,8 @@ class Results:
     the runs that led to it. main: the table that the design is for (averaged, leave-one-out, add-one or stacked
     effects). in_recipe: beside the recipe, from the model; not of all designs. total, total_k: gain of the recipe over
     the baseline in Acc@1 and Acc@K. over_published: over the recipe as published, where that was run. found: how a
-    derived recipe was. cost: technique -> training time with / without. health: what is wrong with the runs.
+    derived recipe was. cost: technique -> training time with / without. worth: technique -> times the training
+    length that buy as much, where the study knows. health: what is wrong with the runs.
     grown_from: earlier studies that it goes on from, whose results may have been seen.
     """
 
@@ -64,6 +66,7 @@ class Results:
     baseline: Corner
     recipe: Corner
     cost: dict[str, float]
+    worth: dict[str, float]
     health: tuple[Finding, ...]
     left: int
     grown_from: tuple[str, ...]
@@ -114,6 +117,7 @@ class Results:
             **({} if self.judged else {"verdict": None, "decision": None}),
             "metric": "acc1",
             "cost_ratio": None if math.isnan(cost) else cost,
+            "worth_length": self.worth.get(effect.technique) if effect in self.main else None,
             **_published(effect.technique),
         }
 
@@ -177,6 +181,7 @@ def analyse(gathered: Gathered, options: AnalysisOptions = DEFAULT) -> Results:
         baseline=corners[0],
         recipe=corners[1],
         cost=_costs(spec, all_rows, all_records),
+        worth=worth(spec, main),
         health=health(gathered, main),
         left=left,
         grown_from=grown_from,

@@ -194,7 +194,7 @@ def _row(row: EffectRow, digits: int, *, on_errors: bool) -> tuple[Cell, ...]:
         Cell(f"{words.SYMBOLS[row.tone]} {row.advice}", row.why, row.tone if row.established else ""),
         post,
         paper,
-        Cell(row.time or words.DASH),
+        Cell(row.time or words.DASH, words.worth(row.worth)),
     )
 
 

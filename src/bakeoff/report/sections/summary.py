@@ -33,7 +33,7 @@ def headline(results: Results, table: list[EffectRow]) -> tuple[Text, ...]:
         )
     elif results.spec.design in ("leave-one-out", "add-one"):
         other = "the baseline" if results.spec.design == "leave-one-out" else "the whole recipe"
-        first = Text.of(f"This design doesn't train {other}, so it can't state the total gain.")
+        first = Text.of(*_own(results), f"This design doesn't train {other}, so it can't state the total gain.")
     else:
         first = Text.of("The total gain can't be stated: the runs of the baseline or of the recipe are missing.")
     if not len(results.runs):
@@ -41,8 +41,20 @@ def headline(results: Results, table: list[EffectRow]) -> tuple[Text, ...]:
     groups = []
     for name, chosen in _groups(table) if results.judged else ():
         chosen.sort(key=_order)
+        if name == "Doesn't matter" and results.spec.design == "leave-one-out":
+            name = "Neither helps nor hurts (barnacles)"
         groups.append(Text.of(strong(f"{name}:"), f" {words.listed([_short(row) for row in chosen])}."))
     return (first, *derivation.beside(results), *groups, *_trust(results, table))
+
+
+def _own(results: Results) -> tuple[str, ...]:
+    """How good the recipe that was asked about is."""
+    if results.spec.design != "leave-one-out" or not results.recipe.runs:
+        return ()
+    accuracy = words.number(results.recipe.acc["acc1"], 2, words.PERCENT)
+    return (
+        f"The recipe classifies {accuracy} of the images correctly, in {words.counted(results.recipe.runs, 'run')}. ",
+    )
 
 
 def _groups(table: list[EffectRow]) -> list[tuple[str, list[EffectRow]]]:
@@ -88,8 +100,26 @@ def _trust(results: Results, table: list[EffectRow]) -> list[Text]:
         parts.append(f"To follow {rest} is expected to lose {words.points(sum(open_))} points in all.")
     if any(decision.action == "either" for decision in told):
         parts.append(f"What doesn't matter is expected to lose less than {results.tolerance:g} points either way.")
+        if results.spec.design == "leave-one-out":
+            parts.append("That is of each with all the others on: leave out one, and ask again.")
     if results.spec.design == "factorial" and parts:
         parts.append(
             "That is what holds in general, averaged over the other techniques; inside this recipe it may differ."
         )
+    if results.spec.looks and results.judged and not results.left:
+        parts.append(_ended(results, [row.title for row in table if row.decision and _open(row, results)]))
     return [Text.of(" ".join(parts))] if parts else []
+
+
+def _open(row: EffectRow, results: Results) -> bool:
+    return row.decision is not None and row.decision.loss_pp > results.tolerance
+
+
+def _ended(results: Results, unsettled: list[str]) -> str:
+    """Why a study ended that does so by itself."""
+    spec = results.spec
+    most = spec.looks[-1] * (len(spec.training) + 1)
+    if not unsettled:
+        return f"All of this was settled with {len(spec.rows)} of at most {most} runs."
+    were = "was" if len(unsettled) == 1 else "were"
+    return f"{words.listed(unsettled)} {were} not settled with the {most} runs that were allowed."
