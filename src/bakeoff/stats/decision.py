@@ -22,6 +22,7 @@ from bakeoff.stats.outcomes import Floats
 Action = Literal["keep", "leave_out", "either"]
 
 _SIZES, _NOISE = 20, 8  # nodes: of how large effects are, of the noise
+_OTHERS = 0.1  # share of the effects that are of another size than most
 
 
 @dataclass(frozen=True)
@@ -107,17 +108,21 @@ def _beliefs(effects: Sequence[Known]) -> list[_Belief | None]:
 
 
 def _shrunk(gain: Floats, se: Floats, df: Floats) -> list[_Belief]:
-    """(k,) effects given each other: normal around 0, of an sd that all share and that nothing is known of before.
+    """(k,) effects given each other: most of them normal around 0, of an sd that nothing is known of before.
 
-    Averaged over that sd, and over what the noise may be given its degrees of freedom.
+    One in ten is of another size, as large as any: without that, a table of small effects and a large one that is known
+    less well would have it that the large one is noise. Averaged over the sd that the others share, and over what the
+    noise may be given its degrees of freedom.
     """
     typical = float(np.median(se))
     widest = 4 * max(float(np.abs(gain).max()), typical)
-    prior = np.square(np.geomspace(typical / 8, widest, _SIZES))[:, None, None]
+    usual = np.square(np.geomspace(typical / 8, widest, _SIZES))
+    prior = np.stack([usual, np.full(_SIZES, widest**2)])[:, :, None, None]  # (2, sizes, 1, 1)
+    share = np.log([1 - _OTHERS, _OTHERS])[:, None, None, None]
     noise = np.square([_noise(float(each)) * error for each, error in zip(df, se, strict=True)]).T  # (nodes, k)
     spread = prior + noise
-    log = -0.5 * (np.square(gain) / spread + np.log(spread))
-    evidence = special.logsumexp(log, axis=1)  # (sizes, k)
+    log = share - 0.5 * (np.square(gain) / spread + np.log(spread))
+    evidence = special.logsumexp(log, axis=(0, 2))  # (sizes, k)
     weight = special.softmax(evidence.sum(axis=1))[:, None, None] * np.exp(log - evidence[:, None])
     keep = prior / spread
     means, sds = keep * gain, np.sqrt(keep * noise)
