@@ -226,6 +226,8 @@ def prepare(folder: Path) -> None:
     """What a clone of the repository holds and the pages use."""
     for name in ("studies", "notebooks", "examples"):
         shutil.copytree(ROOT / name, folder / name)
+    (found,) = (ROOT / "studies" / "mnist-5k-derived").glob("studies/*/recipe.yaml")
+    shutil.copyfile(found, folder / "mine.yaml")
 
 
 def fill() -> None:
