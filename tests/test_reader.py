@@ -224,3 +224,11 @@ def test_networks_begin_with_no_weights_of_others(knob: str) -> None:
     asked = ["model.name=timm:resnet18", f"model.knobs.{knob}"]
     with pytest.raises(RequestError, match=r"loads weights, and networks are trained from scratch here"):
         api.forecast(api.plan_job("digits", settings=asked))
+
+
+def test_no_columns_are_no_reason_to_print_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "0")
+    assert cli.main(["runs", "list", "--store", str(tmp_path)]) == 0
+    assert "no runs in" in capsys.readouterr().out

@@ -18,7 +18,7 @@ from bakeoff.errors import RequestError, UnknownName, unknown
 from bakeoff.parts import ImageOp, ImageOps, LossTerm, LossTerms, Mixer, Mixers, Part, one_of_each
 from bakeoff.reader import LONGEST
 
-MOST_PX = 2**14  # of a side
+LEAST_PX, MOST_PX = 2, 2**14  # of a side; torch resizes no coloured image to 1 x 1
 
 
 def _no_truth(value: Any) -> Any:
@@ -39,7 +39,7 @@ Positive = Annotated[float, _Number, Field(gt=0.0, ge=1e-38, le=1e38)]  # what t
 NonNegative = Annotated[float, _Number, Field(ge=0.0, le=1e38)]
 Ratio = Annotated[float, _Number, Field(ge=1 / LONGEST, le=LONGEST)]  # to a length or a side
 Count = Annotated[int, _Number, Field(ge=1, le=10**12)]  # of images, over all of training
-Pixels = Annotated[int, _Number, Field(ge=1, le=MOST_PX)]
+Pixels = Annotated[int, _Number, Field(ge=LEAST_PX, le=MOST_PX)]
 Copies = Annotated[int, _Number, Field(ge=1, le=1000)]
 Levels = Annotated[int, _Number, Field(ge=2, le=10_000)]  # that a range is cut into
 _Beta = Annotated[float, _Number, Field(ge=0.0, lt=1.0)]

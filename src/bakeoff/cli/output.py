@@ -11,7 +11,15 @@ if TYPE_CHECKING:
 
 def consoles(as_json: bool) -> tuple[Console, Console]:
     """(for results, for everything else); with --json results go to standard output by other ways."""
-    return Console(stderr=as_json, highlight=False), Console(stderr=True, highlight=False)
+    return console(stderr=as_json), console(stderr=True)
+
+
+def console(**options: Any) -> Console:
+    """A console that shows something: of no width, as $COLUMNS may say, nothing is seen."""
+    made = Console(highlight=False, **options)
+    if not made.width:
+        made.width = 80
+    return made
 
 
 def print_json(data: Any) -> None:
@@ -24,4 +32,4 @@ def observer(quiet: bool) -> "Progress":
     from bakeoff.report.console.observer import Progress
     from bakeoff.report.console.views import TerminalDisplay
 
-    return Progress(TerminalDisplay(Console(stderr=True, quiet=quiet, highlight=False)))
+    return Progress(TerminalDisplay(console(stderr=True, quiet=quiet)))

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from bakeoff import models, reader, tasks
 from bakeoff.errors import RequestError, UnknownName
-from bakeoff.plan import MOST_PX, EvalView, Plan
+from bakeoff.plan import LEAST_PX, MOST_PX, EvalView, Plan
 from bakeoff.runs.record import RunRecord, View
 from bakeoff.runs.runner import evaluate_run
 from bakeoff.runs.store import Store
@@ -51,7 +51,7 @@ def evaluate(
         raise RequestError(f"{named.name} has no split '{split}'; there are: {', '.join(dataset.splits)}")
     for px, what in ((resize_px, "--resize"), (crop_px, "--crop")):
         if px is not None:
-            reader.whole(px, what, 1, MOST_PX)
+            reader.whole(px, what, LEAST_PX, MOST_PX)
     if any(k < 1 for k in topk):
         raise RequestError(f"Acc@{min(topk)} makes no sense; --topk takes numbers from 1, such as 1,5")
     crop = crop_px or plan.eval_view.crop_px

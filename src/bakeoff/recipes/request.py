@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from bakeoff import reader, recipes, tasks, techniques
 from bakeoff.errors import RequestError, explain_validation, shown
 from bakeoff.events import PlanChosen
-from bakeoff.plan import MOST_PX, Plan
+from bakeoff.plan import LEAST_PX, MOST_PX, Plan
 from bakeoff.recipe import Compiled, Recipe, compile_plan
 from bakeoff.task import Task
 from bakeoff.tasks import fit
@@ -87,7 +87,7 @@ def understand(request: Request, data: Path, speed: "Callable[[], Speed]") -> Jo
 
     length = reader.number(request.length, "the length, a multiple of the recipe's (--length),", reader.LONGEST)
     if request.px is not None:
-        reader.whole(request.px, "--px", 1, MOST_PX)
+        reader.whole(request.px, "--px", LEAST_PX, MOST_PX)
     task = tasks.get(request.task, data, skip_bad=request.skip_bad)
     chosen, overrides = recipes.build(request.recipe, request.with_, request.without, request.settings)
     model = None if request.model is None else models.name_of(request.model)
