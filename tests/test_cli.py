@@ -50,7 +50,7 @@ def test_train_evaluate_predict_and_look(store: Path, capsys: pytest.CaptureFixt
     record = json.loads(out)
     assert record["status"] == "done"
     assert set(record["metrics"]) == {"select", "report"}
-    assert set(record["metrics"]["report"]) == {"acc1", "acc5", "cross_entropy", "ece", "n"}
+    assert set(record["metrics"]["report"]) == {"acc1", "acc5", "balanced_accuracy", "cross_entropy", "ece", "n"}
     views = {(view["split"], view["ema"]) for view in record["views"]}
     assert views == {(split, ema) for split in ("select", "report") for ema in (True, False)}
     assert record["examples_seen"] == record["steps"] * record["plan"]["batch_size"]

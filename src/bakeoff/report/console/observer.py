@@ -22,6 +22,7 @@ from bakeoff.report import words
 from bakeoff.report.console import data, derivation, training
 from bakeoff.report.console.bar import Bar, Known
 from bakeoff.report.console.preview import show_enlargement, show_preview
+from bakeoff.report.console.text import say
 from bakeoff.report.console.views import Display
 from bakeoff.runs.store import Store
 from bakeoff.study.analyse import so_far
@@ -92,9 +93,10 @@ class Progress:
                 self._counted("copying", event.done, event.total, "image")
             case ImagesRead():
                 self._counted(event.what, event.done, event.total, "image")
-            case StudyEstimated():
+            case StudyEstimated():  # where there is room for it, since it depends on the machine
                 took = words.duration(event.seconds)
-                self.display.say(f"{event.runs} runs, about {took} by the speed of this machine; more exactly soon")
+                text = f"{event.runs} runs, about {took} by the speed of this machine; more exactly soon"
+                self.display.table(lambda console: say(console, text))
             case StudyShortened():
                 self.display.say(
                     f"every run is trained for {event.length:g} of its length, so that the smallest study fits into "
