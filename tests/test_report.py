@@ -235,7 +235,7 @@ def test_notebook_keeps_how_results_were_read(store: Store, tmp_path: Path) -> N
     wide = analyse(gather(store, StudySpec.load(store, "digits")), AnalysisOptions(delta=0.75))
     text = render.write(wide, "ipynb", tmp_path / "found.ipynb").read_text()
     source = json.loads(text)["cells"][1]["source"]
-    assert source.endswith(", options=bo.AnalysisOptions(level=0.95, delta=0.75, unplanned=False))")
+    assert source.endswith(", options=bo.AnalysisOptions(level=0.95, delta=0.75, unplanned=False, share=1.0))")
 
 
 def test_parts_of_a_report_in_a_notebook(results: Results) -> None:
