@@ -43,6 +43,7 @@ def derive(
     Under a budget; the proof is fresh runs on images that took no part.
     """
     from bakeoff import api
+    from bakeoff.api.studies import Sought
     from bakeoff.recipes.request import Request
     from bakeoff.report.console import derivation, study
     from bakeoff.runs.workspace import Workspace
@@ -57,7 +58,7 @@ def derive(
         task=task, recipe=recipe, with_=options.names(include), without=options.names(exclude),
         settings=settings or (), model=model, length=length, px=px, skip_bad=skip_bad, command=context.obj,
     )  # fmt: skip
-    asked: api.Sought = {
+    asked: Sought = {
         "budget": budget,
         "runs": runs,
         "objective": options.one_of(objective, "--objective", OBJECTIVES),

@@ -1,0 +1,42 @@
+"""What bakeoff does, as functions: the program. The command line and notebooks call these.
+
+Every function takes what is asked for, as keywords or as one `Request`, and where it happens, as keywords or as one
+`Workspace`:
+
+- what: `task` (a name or "folder:PATH"), `recipe` (a name or a file; None: baseline to train, torchvision-2021 to
+  measure and to search), `with_` and `without` (techniques to add and to leave out), `settings`
+  ("technique.knob=value" or "slot=value"), `model` (a network by name), `length` (multiple of the training length),
+  `px` (side of the images), `skip_bad` (go on without images that can't be read);
+- where: `store` (folder of results), `data` (folder of data sets), `device`, `workers` (processes that decode files),
+  `jobs` and `threads` (processes of a study, and threads of each).
+
+All raise RequestError for what can't be had, and BakeoffError when the work fails. What takes a while tells an
+`observer` what happens (`bakeoff.events`); where none is named it is silent, but in a notebook shows a bar that leaves
+a line or two.
+"""
+
+from bakeoff.api.data import check_data, load_data, prepare_data
+from bakeoff.api.results import hand_in, open_study, recipe_file, report_file, write_report
+from bakeoff.api.studies import ablate, derive, plan_ablation, plan_derivation
+from bakeoff.api.training import evaluate, forecast, load_model, plan_job, predict, train
+
+__all__ = [
+    "ablate",
+    "check_data",
+    "derive",
+    "evaluate",
+    "forecast",
+    "hand_in",
+    "load_data",
+    "load_model",
+    "open_study",
+    "plan_ablation",
+    "plan_derivation",
+    "plan_job",
+    "predict",
+    "prepare_data",
+    "recipe_file",
+    "report_file",
+    "train",
+    "write_report",
+]

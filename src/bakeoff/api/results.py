@@ -1,0 +1,88 @@
+"""Read what studies found, and write it down."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bakeoff import reader
+from bakeoff.report.render import Format, write
+from bakeoff.runs.store import Store, open_store
+from bakeoff.stats.table import DEFAULT, AnalysisOptions
+from bakeoff.study.analyse import Results, analyse
+from bakeoff.study.gather import gather
+from bakeoff.study.spec import StudySpec
+
+if TYPE_CHECKING:
+    from bakeoff.recipes.request import AnyTechnique
+    from bakeoff.teach.handin import HandIn
+
+
+def open_study(
+    name: str = "",
+    *,
+    with_: "Sequence[AnyTechnique]" = (),
+    options: AnalysisOptions = DEFAULT,
+    store: Store | Path | str | None = None,
+) -> Results:
+    """What a study of the store says, whether or not all of its runs are there. name: may be left out for the only one.
+
+    with_: techniques from outside whose cards are to be shown. options: level of the intervals, and how small a gain
+    isn't worth having.
+    """
+    from bakeoff import techniques
+
+    for technique in with_:
+        techniques.get(technique)
+    kept = open_store(store)
+    return analyse(gather(kept, StudySpec.load(kept, name)), options)
+
+
+def write_report(
+    study: str | Results = "",
+    format: Format = "html",
+    output: Path | str | None = None,
+    *,
+    options: AnalysisOptions = DEFAULT,
+    store: Store | Path | str | None = None,
+) -> Path:
+    """Write the report of a study, from the store alone; while runs are missing, of what is there.
+
+    study: by name, or as `open_study` or `ablate` gave it. format: html, md or ipynb. output: the file to write (None:
+    beside the study). Returns the file.
+    """
+    kept = open_store(store)
+    found = study if isinstance(study, Results) else open_study(study, options=options, store=kept)
+    return write(
+        found,
+        format,
+        reader.path(output, "--output", text=False) if output else report_file(kept, found.spec.name, format),
+    )
+
+
+def hand_in(
+    notebook: Path | str,
+    study: str = "",
+    output: Path | str = "handin",
+    technique: str | None = None,
+    *,
+    store: Store | Path | str | None = None,
+) -> "HandIn":
+    """Make the folder to hand in: notebook, narrative, analysis, report, and what is left for the student to write.
+
+    notebook: executed. study: by name; may be left out for the only one. output: the folder, which must not hold
+    anything. technique: what to write about (None: what the notebook drew).
+    """
+    from bakeoff.teach import handin
+
+    paths = (reader.path(notebook, "--notebook", text=False), reader.path(output, "--output", text=False))
+    return handin.hand_in(paths[0], open_study(study, store=store), paths[1], technique)
+
+
+def report_file(store: Store, study: str, format: Format = "html") -> Path:
+    """Where the report of a study is kept."""
+    return store.study_file(study, f"report.{format}")
+
+
+def recipe_file(store: Store, derivation: str) -> Path:
+    """Where the recipe of a derivation is kept, for `recipe=` and `--recipe`."""
+    return store.study_file(derivation, "recipe.yaml")

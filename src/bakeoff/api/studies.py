@@ -1,0 +1,146 @@
+"""Measure what each technique buys, and derive a recipe."""
+
+from collections.abc import Sequence
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, Unpack, cast
+
+from bakeoff.api.asked import PUBLISHED, Asked, shown, understood
+from bakeoff.api.results import report_file
+from bakeoff.errors import RequestError
+from bakeoff.events import Observer, observed, unobserved
+from bakeoff.report.render import write
+from bakeoff.stats.table import DEFAULT, AnalysisOptions
+from bakeoff.study.analyse import Results
+
+if TYPE_CHECKING:
+    from bakeoff.ablation.design import Design
+    from bakeoff.derivation.plan import SearchOptions
+    from bakeoff.recipe import Recipe
+    from bakeoff.recipes.request import AnyTask, Request
+    from bakeoff.stats.power import Kind
+    from bakeoff.study.events import SearchPlanned, StudyPlanned
+    from bakeoff.study.search import Objective
+
+
+class Sought(Asked, total=False):
+    """What `derive` takes beside: see there."""
+
+    budget: float | str | None
+    runs: int | None
+    objective: "Objective"
+    always: Sequence[str]
+    max_time: float | None
+    strengths: bool
+    seed: int
+
+
+@shown
+@observed
+def ablate(
+    task: "AnyTask | Request" = "digits",
+    recipe: "str | Recipe | None" = None,
+    *,
+    design: "Design | Kind" = "factorial",
+    seeds: int | None = None,
+    options: AnalysisOptions = DEFAULT,
+    observer: Observer = unobserved,
+    **asked: Unpack[Asked],
+) -> Results:
+    """Measure what each technique of a recipe buys; runs that the store has are not made again.
+
+    design: `Factorial`, `LeaveOneOut`, `AddOne` or `Ladder`, each with its size, or its name;
+    `LeaveOneOut(Settled())` asks whether each technique should be in this recipe. seeds: with a name, fold pairs of a
+    factorial, replicates of a toggle, repeats of a ladder. options: level of the intervals, and how small a
+    gain isn't worth having. The report is in the store: `studies/NAME/report.html`, NAME being `results.spec.name`.
+    """
+    from bakeoff.ablation import run
+
+    job, where = understood(task, recipe, asked, PUBLISHED)
+    found = run.ablate(job, _design(design, seeds), where, options, observer)
+    write(found, "html", report_file(where.store, found.spec.name))
+    return found
+
+
+@observed
+def plan_ablation(
+    task: "AnyTask | Request" = "digits",
+    recipe: "str | Recipe | None" = None,
+    *,
+    design: "Design | Kind" = "factorial",
+    seeds: int | None = None,
+    observer: Observer = unobserved,
+    **asked: Unpack[Asked],
+) -> "StudyPlanned":
+    """What `ablate` would run, how long that takes and what it can tell; arguments as there. Nothing is run."""
+    from bakeoff.ablation import run
+
+    job, where = understood(task, recipe, asked, PUBLISHED)
+    return run.plan(job, _design(design, seeds), where)
+
+
+@shown
+@observed
+def derive(
+    task: "AnyTask | Request" = "digits",
+    recipe: "str | Recipe | None" = None,
+    *,
+    options: AnalysisOptions = DEFAULT,
+    observer: Observer = unobserved,
+    **asked: Unpack[Sought],
+) -> Results:
+    """Find the best recipe for a task, and prove it; runs that the store has are not made again.
+
+    The candidates are the techniques of `recipe`, with `with_` and without `without`. budget: time for everything, in
+    seconds or words such as "1h"; runs: instead. objective: acc1 or acc5. always: candidates that stay on. max_time:
+    seconds that one training may take. strengths: try other strengths too, where the budget allows. seed: of the
+    search. The recipe's file is `studies/NAME/recipe.yaml` in the store, NAME being `results.spec.name`.
+    """
+    from bakeoff.derivation import run
+
+    search, rest = _search(asked)
+    job, where = understood(task, recipe, rest, PUBLISHED)
+    found = run.derive(job, search, where, options, observer)
+    write(found, "html", report_file(where.store, found.spec.name))
+    return found
+
+
+@observed
+def plan_derivation(
+    task: "AnyTask | Request" = "digits",
+    recipe: "str | Recipe | None" = None,
+    *,
+    observer: Observer = unobserved,
+    **asked: Unpack[Sought],
+) -> "SearchPlanned":
+    """What `derive` would begin with; arguments as there. Nothing is run."""
+    from bakeoff.derivation.plan import plan_search
+    from bakeoff.study.events import SearchPlanned
+
+    search, rest = _search(asked)
+    job, where = understood(task, recipe, rest, PUBLISHED)
+    return SearchPlanned(plan_search(job, search, where, job.task.load(where.data)))
+
+
+def _design(design: "Design | Kind", seeds: int | None) -> "Design":
+    from bakeoff.ablation import design as designs
+
+    if isinstance(design, str):
+        return designs.design(design, seeds)
+    if seeds is not None:
+        raise RequestError(f"{design!r} has its size already; seeds goes with the name of a design")
+    return design
+
+
+def _search(asked: Sought) -> "tuple[SearchOptions, Asked]":
+    """How to search, and what else is asked for."""
+    from bakeoff.ablation.design import Budget, Runs
+    from bakeoff.derivation.plan import SearchOptions
+
+    budget, runs = asked.get("budget"), asked.get("runs")
+    if (budget is None) == (runs is None):
+        raise RequestError("a derivation needs a budget: time (budget='1h'), or runs (runs=80)")
+    names = {field.name for field in fields(SearchOptions)}
+    options = {name: value for name, value in asked.items() if name in names}
+    rest = {name: value for name, value in asked.items() if name not in {*names, "budget", "runs"}}
+    size = Runs(runs) if runs is not None else Budget(budget or "")
+    return SearchOptions(size=size, **cast(Any, options)), cast(Asked, rest)
