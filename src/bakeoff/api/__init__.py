@@ -16,6 +16,7 @@ a line or two.
 """
 
 from bakeoff.api.data import check_data, load_data, prepare_data
+from bakeoff.api.machine import doctor
 from bakeoff.api.results import hand_in, open_study, recipe_file, report_file, write_report
 from bakeoff.api.studies import ablate, derive, plan_ablation, plan_derivation
 from bakeoff.api.training import evaluate, forecast, load_model, plan_job, predict, train
@@ -24,6 +25,7 @@ __all__ = [
     "ablate",
     "check_data",
     "derive",
+    "doctor",
     "evaluate",
     "forecast",
     "hand_in",

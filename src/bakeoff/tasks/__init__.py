@@ -1,6 +1,7 @@
 """Tasks by name: a data set with its splits, a model and a training length."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from bakeoff import reader
@@ -15,6 +16,7 @@ from bakeoff.tasks.cifar10 import CIFAR10
 from bakeoff.tasks.digits import DIGITS
 from bakeoff.tasks.imagenet import IMAGENET, imagenet_folder
 from bakeoff.tasks.mnist import FASHION_MNIST, MNIST, MNIST_5K
+from bakeoff.tasks.official import kept_in as kept_in_official
 
 __all__ = ["NAMES", "REGISTRY", "Builder", "Limits", "Task", "get", "image_folder"]
 
@@ -77,6 +79,15 @@ def _own(name: str, data: Path, skip_bad: bool) -> Task:
         below = _below(reader.path(source, "data set"), data)
         return Task.of(huggingface_source(str(below) if below.exists() else source, **asked, skip_bad=skip_bad))
     return Task.of(folder_source(image_folder(name, data), skip_bad))
+
+
+def kept_in(data: Path) -> dict[str, Path | None]:
+    """Built-in tasks whose images aren't part of a package -> the folder that holds them, None where none does."""
+    official = {"mnist": "MNIST", "mnist-5k": "MNIST", "fashion-mnist": "FashionMNIST", "cifar10": "CIFAR10"}
+    found = {name: kept_in_official(source, data) for name, source in official.items()}
+    with suppress(RequestError):
+        found["imagenet"] = imagenet_folder(data)
+    return {**dict.fromkeys((*official, IMAGENET.name)), **found}
 
 
 def image_folder(name: str, data: Path) -> Path:

@@ -23,6 +23,12 @@ _FOLDERS = {
 _TIMEOUT = 10.0  # seconds for a server to say something
 
 
+def kept_in(source: str, data: Path) -> Path | None:
+    """The folder below the data folder that holds MNIST, FashionMNIST or CIFAR10 as torchvision wants them; or None."""
+    inner, own = _FOLDERS[source]
+    return next((root for root in (data, data / own) if any((root / inner).glob("*"))), None)
+
+
 def load_official(source: str, data: Path, split: Callable[[Indices], list[Indices]]) -> Dataset:
     """Read MNIST, FashionMNIST or CIFAR10 in torchvision's form; download it into `data` if it isn't there.
 
@@ -31,8 +37,7 @@ def load_official(source: str, data: Path, split: Callable[[Indices], list[Indic
 
     Raises RequestError when the data are neither there nor to be had, or damaged.
     """
-    inner, own = _FOLDERS[source]
-    root = next((root for root in (data, data / own) if any((root / inner).glob("*"))), None)
+    inner, root = _FOLDERS[source][0], kept_in(source, data)
     train, test = (_read(source, root or data, inner, train=part) for part in (True, False))
     rows = split(train[1].numpy())
     splits = {
