@@ -181,6 +181,7 @@ def test_plan_only_runs_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert not list(tmp_path.glob("*/run.json"))
     assert main(["ablate", *QUICK, "--store", str(tmp_path), "--plan-only", "--json", "--budget", "1m"]) == 0
     planned = json.loads(capsys.readouterr().out)
+    assert planned["looks"] == []
     chosen = next(choice for choice in planned["choices"] if choice["runs"] == planned["runs"])
     assert 0 < chosen["seconds"] < 120
 

@@ -1,12 +1,15 @@
 """What a gain is worth in training time."""
 
+import io
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from bakeoff.report import words
 from bakeoff.report.compose import page
+from bakeoff.report.console import study
 from bakeoff.report.page import Table
 from bakeoff.report.rows import rows
 from bakeoff.report.sections.summary import headline
@@ -39,6 +42,21 @@ def test_a_gain_is_worth_the_epochs_that_buy_as_much(audit: Results) -> None:
     table = page(audit).sections[0].blocks[2]
     assert isinstance(table, Table)
     assert words.worth(audit.worth["mixup"]) in [row[-1].detail for row in table.rows]
+
+
+def test_the_terminal_says_it_of_what_is_beyond_doubt(audit: Results) -> None:
+    told = []
+    for gain in (1.0, -1.0):
+        mixup = next(effect for effect in audit.main if effect.technique == "mixup")
+        sure = replace(mixup, gain_pp=gain, sim_low=gain - 0.1, sim_high=gain + 0.1, errors=None)
+        main = [sure if effect is mixup else effect for effect in audit.main]
+        screen = Console(record=True, file=io.StringIO(), width=200)
+        study.show(screen, replace(audit, main=main, worth={"mixup": 1.14 if gain > 0 else 0.88, "ema": 1.5}))
+        told += [line for line in screen.export_text().splitlines() if line.startswith("By what longer")]
+    assert told == [
+        "By what longer training buys here: Mixup worth 14 % more epochs.",
+        "By what longer training buys here: Mixup costs what 12 % fewer epochs would.",
+    ]
 
 
 def test_nothing_is_told_where_the_study_does_not_know(audit: Results) -> None:

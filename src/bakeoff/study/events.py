@@ -53,6 +53,7 @@ class StudyPlanned(Event):
             "training": self.spec.training,
             "evaluation": self.spec.evaluation,
             "not_applicable": self.spec.not_applicable,
+            "looks": self.spec.looks,
             "choices": [vars(size) for size in self.sizes],
         }
 

@@ -37,6 +37,9 @@ def show(console: Console, results: Results) -> None:
         f"{words.ESTIMANDS[results.spec.design]}. interval: {level}, of {of}, for all rows at once; * leaves out 0. "
         "what to do: with the probability that the sign is right. post: ImageNet, ResNet50, stacked, best of 3 runs.",
     )
+    told = {words.title(row.technique): words.worth(row.worth) for row in table if row.flagged}
+    if worths := [f"{technique} {worth}" for technique, worth in told.items() if worth]:
+        _say(console, f"By what longer training buys here: {'; '.join(worths)}.")
     known = [pair for pair in results.interactions if pair.established]
     for pair in known:
         first, second = words.title(pair.first), words.title(pair.second)
