@@ -28,7 +28,7 @@ from bakeoff.ablation.plan import factors
 from bakeoff.launch.base import Trial
 from bakeoff.launch.local import launcher
 from bakeoff.launch.messages import TrainRun
-from bakeoff.runs.record import run_id, view_name
+from bakeoff.runs.record import EvalSetting, run_id
 from bakeoff.runs.versions import ENGINE_VERSION
 from bakeoff.runs.workspace import Workspace
 from bakeoff.stats import designs, effects
@@ -65,7 +65,8 @@ def make(store: Path, jobs: int) -> None:
         work = TrainRun(task=job.task.name, recipe=recipe, plans=plans, seed=seed, data_fingerprint=fingerprint)
         trials.append(Trial(run, work, cost=float(plans[0].examples_seen)))
 
-    kept = [view_name(split, ema, job.plan.eval_view) for split in SPLITS for ema in (False, True)]
+    settings = [EvalSetting(ema=ema, **dict(job.plan.eval_view)) for ema in (False, True)]
+    kept = [setting.view_of(split) for split in SPLITS for setting in settings]
 
     def values(trial: Trial) -> list[float] | None:
         record = where.store.read(trial.run)

@@ -9,11 +9,11 @@ import numpy as np
 
 from bakeoff import recipes
 from bakeoff.plan import Average, EvalView
-from bakeoff.runs.record import Losses, RunRecord, View
+from bakeoff.runs.record import EvalSetting, Losses, RunRecord, View
 from bakeoff.runs.store import Store
 from bakeoff.stats import designs
 from bakeoff.stats.outcomes import Bools
-from bakeoff.study.spec import DesignPoint, EvalSetting, StudySpec
+from bakeoff.study.spec import DesignPoint, StudySpec
 from tests.helpers import small_plan
 
 TRAINING = (
@@ -68,7 +68,10 @@ def write_study(
     settings = list(itertools.product((False, True), repeat=len(evaluation)))
     on = [dict(zip(evaluation, setting, strict=True)) for setting in settings]
     sizes = [10 if setting.get("inference_resize") else 8 for setting in on]
-    levels = [EvalSetting(setting.get("ema", False), px, px) for setting, px in zip(on, sizes, strict=True)]
+    levels = [
+        EvalSetting(ema=setting.get("ema", False), resize_px=px, crop_px=px)
+        for setting, px in zip(on, sizes, strict=True)
+    ]
     rows = [
         DesignPoint(
             tuple(levels), block, (block, block + 1_000_000), (_name(levels, block, 0), _name(levels, block, 1))

@@ -177,10 +177,22 @@ class Cutmix(Mixer):
 
 
 class EvalView(Value):
-    """How an image is shown at evaluation: shorter side to `resize_px`, then the central square of `crop_px`."""
+    """How an image is shown at evaluation: shorter side to `resize_px`, then the central square of `crop_px`.
+
+    With test-time augmentation it is shown several times, and the probabilities are averaged: with `shift_px` also the
+    four squares that lie so many pixels up or down and left or right of the centre, with `mirror` each of them mirrored
+    too.
+    """
 
     resize_px: Pixels
     crop_px: Pixels
+    mirror: bool = False
+    shift_px: Annotated[int, _Number, Field(ge=0, le=MOST_PX)] = 0
+
+    @property
+    def times(self) -> int:
+        """How often the network sees each image."""
+        return (5 if self.shift_px else 1) * (2 if self.mirror else 1)
 
 
 class Loss(Value):

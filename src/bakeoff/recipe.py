@@ -105,7 +105,7 @@ def compile_plan(task: Task, recipe: Recipe, base: Plan | None = None) -> Compil
                     raise Conflict(_conflict(technique.name, names[0], min(path, other, key=len)))
             if new != base.at(path):
                 values[path] = new
-                if path not in EVALUATION and (source := source_of(technique)):
+                if path.partition(".")[0] not in EVALUATION and (source := source_of(technique)):
                     sources[technique.name] = source
             set_by[path] = (*set_by.get(path, ()), technique.name)
     try:

@@ -20,10 +20,10 @@ from bakeoff.files import printable
 from bakeoff.plan import Plan
 from bakeoff.recipe import Recipe, compile_plan
 from bakeoff.recipes.request import Job
-from bakeoff.runs.record import run_id
+from bakeoff.runs.record import EvalSetting, run_id
 from bakeoff.runs.workspace import Workspace
 from bakeoff.study import seeds
-from bakeoff.study.spec import DesignPoint, EvalSetting, StudySpec
+from bakeoff.study.spec import DesignPoint, StudySpec
 from bakeoff.technique import Technique
 
 _LONGEST = 200  # bytes of a study's name that are the task's: file systems take 255
@@ -45,7 +45,7 @@ class Factors:
         levels = []
         for setting in itertools.product((False, True), repeat=len(self.evaluation)):
             plan = self._compiled(compress(self.evaluation, setting))
-            levels.append(EvalSetting(plan.average is not None, plan.eval_view.resize_px, plan.eval_view.crop_px))
+            levels.append(EvalSetting.of(plan))
         return levels
 
     def plans(self, on_off: Sequence[bool]) -> list[Plan]:

@@ -72,6 +72,7 @@ def evaluate(
     ema: bool | None = None,
     resize_px: int | None = None,
     crop_px: int | None = None,
+    tta: bool | None = None,
     task: "AnyTask | None" = None,
     model: "str | Builder | None" = None,
     **place: Unpack[Where],
@@ -81,33 +82,41 @@ def evaluate(
     On `train`, as it learned them but for the augmentation: what it is beyond the others is what was learned by heart.
 
     run: its id, the first characters, or "last". topk: which Acc@k. ema: the averaged weights or the last ones (None:
-    as the run's plan says). resize_px, crop_px: another inference size. task, model: what the run's task and network
-    come from, where that is a file or an object.
+    as the run's plan says). resize_px, crop_px: another inference size. tta: with test-time augmentation or without
+    (None: as the plan says). task, model: what the run's task and network come from, where that is a file or an object.
     """
     from bakeoff.inference import evaluate as inference
 
     where = workspace(place)
     return inference.evaluate(
-        where, run, split, topk=topk, ema=ema, resize_px=resize_px, crop_px=crop_px, task=task, model=model
+        where, run, split, topk=topk, ema=ema, resize_px=resize_px, crop_px=crop_px, tta=tta, task=task, model=model
     )
 
 
 def predict(
     run: str,
-    images: Sequence[Path | str],
+    images: Sequence[Path | str | bytes],
     *,
     topk: int = 5,
+    tta: bool | None = None,
     model: "str | Builder | None" = None,
+    observer: Observer = unobserved,
     **place: Unpack[Where],
 ) -> "Iterator[Prediction]":
-    """The `topk` most likely classes of each image file, with their probabilities, most likely first.
+    """The `topk` most likely classes of each image, with their probabilities, most likely first, as they become known.
 
-    run: as for `evaluate`. images: files, folders with all below them, or patterns such as "*.png". One that can't be
-    read comes with an `error`, and no classes. model: as for `evaluate`.
+    run: as for `evaluate`. images: files, folders with all below them, patterns such as "*.png", or the bytes of an
+    image. One that can't be read comes with an `error`, and no classes. Images are shown as evaluation shows them, and
+    any number of them takes the memory of a few batches. tta, model: as for `evaluate`.
     """
     from bakeoff.inference import predict as inference
+    from bakeoff.inference.classifier import Classifier
 
-    yield from inference.predict(workspace(place), run, [Path(image) for image in images], topk, model)
+    reader.whole(topk, "--topk", 1, reader.MOST_SEED)
+    where = workspace(place)
+    given = [image if isinstance(image, bytes) else Path(image) for image in images]
+    classifier = Classifier.load(where, run, tta=tta, model=model)
+    yield from inference.predict(classifier, given, topk, where.workers, observer)
 
 
 def load_model(run: str, *, model: "str | Builder | None" = None, **place: Unpack[Where]) -> "Module":
@@ -115,7 +124,7 @@ def load_model(run: str, *, model: "str | Builder | None" = None, **place: Unpac
 
     model: as for `evaluate`.
     """
-    from bakeoff.inference.evaluate import trained
+    from bakeoff.inference.classifier import trained
     from bakeoff.runs import runner
 
     where = workspace(place)

@@ -37,6 +37,9 @@ TaskFile = Annotated[str | None, typer.Option("--task", help="./FILE.py:TASK, wh
 ModelFile = Annotated[
     str | None, typer.Option("--model", help="./FILE.py:BUILDER, where the run's network comes from one.")
 ]
+Augmented = Annotated[
+    bool | None, typer.Option("--tta/--no-tta", help="With test-time augmentation or without [as planned].")
+]
 Px = Annotated[
     int | None, typer.Option(min=1, help="Side at which images are read, trained on and evaluated [the task's].")
 ]

@@ -1,14 +1,18 @@
 """Train, evaluate, predict."""
 
+import os
+import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from bakeoff.cli import options
 from bakeoff.cli.output import consoles, observer, print_json
-from bakeoff.errors import BakeoffError
+from bakeoff.errors import BakeoffError, RequestError
+
+MOST_INPUT = 2**30  # bytes of standard input: as an image file may have
 
 
 def train(
@@ -77,6 +81,7 @@ def evaluate(
     ema: Annotated[bool | None, typer.Option("--ema/--no-ema", help="Averaged or last weights [as planned].")] = None,
     resize: Annotated[int | None, typer.Option(min=1, help="Shorter side at inference, in pixels.")] = None,
     crop: Annotated[int | None, typer.Option(min=1, help="Side of the central crop, in pixels.")] = None,
+    tta: options.Augmented = None,
     task: options.TaskFile = None,
     model: options.ModelFile = None,
     device: options.Device = "auto",
@@ -93,7 +98,7 @@ def evaluate(
     from bakeoff.runs.store import open_store
 
     view = api.evaluate(
-        run, split=split, topk=options.numbers(topk, "--topk"), ema=ema, resize_px=resize, crop_px=crop,
+        run, split=split, topk=options.numbers(topk, "--topk"), ema=ema, resize_px=resize, crop_px=crop, tta=tta,
         task=task, model=model, device=device, workers=workers, data=data, store=store,
     )  # fmt: skip
     kept = open_store(store)
@@ -111,11 +116,20 @@ def predict(
     run: options.Run,
     images: Annotated[
         list[Path],
-        typer.Argument(metavar="IMAGE", help="Image files, folders, or patterns such as '*.png'."),
+        typer.Argument(
+            metavar="IMAGE",
+            help="Image files, folders, patterns such as '*.png', or -: an image or a list of files on standard input.",
+        ),
     ],
     topk: Annotated[int, typer.Option(min=1, help="How many classes to name.")] = 5,
+    tta: options.Augmented = None,
+    format: Annotated[
+        str | None, typer.Option(help="table, json, csv or parquet [by the name of --output, else table].")
+    ] = None,
+    output: Annotated[Path | None, typer.Option(help="File to write [standard output].")] = None,
     model: options.ModelFile = None,
     device: options.Device = "auto",
+    workers: options.Workers = None,
     store: options.StoreDir = None,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
@@ -123,26 +137,48 @@ def predict(
 ) -> None:
     """Name the most likely classes of images.
 
-    A line for each image. One that can't be read is named on standard error, the others are done, and the exit status
-    is 1.
+    One that can't be read is named on standard error, the others are done, and the exit status is 1.
     """
     from bakeoff import api
+    from bakeoff.report import words
+    from bakeoff.report.console import predictions
     from bakeoff.report.console.text import say_path
+    from bakeoff.runs.store import open_store
 
+    kind = predictions.format_of("json" if as_json else format, output)
+    given = [each for image in images for each in (_standard_input() if str(image) == "-" else [image])]
+    kept = open_store(store)
+    topk = min(topk, len(kept.get(kept.find(run)).classes))
     out, err = consoles(as_json)
-    answers: list[dict[str, Any]] = []
-    failed = 0
-    for found in api.predict(run, images, topk=topk, model=model, device=device, store=store):
-        if found.error:
-            failed += 1
-            answers.append({"image": str(found.image), "error": found.error})
-            say_path(err, str(found.image), found.error)
-            continue
-        best = found.classes
-        answers.append({"image": str(found.image), "classes": [{"class": name, "probability": p} for name, p in best]})
-        if not as_json:
-            say_path(out, str(found.image), ", ".join(f"{name} {100 * p:.1f} %" for name, p in best))
-    if as_json:
-        print_json(answers)
+    told = failed = 0
+    shown_lines = output is None and sys.stdout.isatty()  # which say themselves how far it is
+    with predictions.writer(kind, output, topk, out) as write, observer(quiet or shown_lines) as progress:
+        for found in api.predict(
+            run, given, topk=topk, tta=tta, model=model, device=device, workers=workers, store=store, observer=progress
+        ):
+            told += 1
+            if found.error:
+                failed += 1
+                say_path(err, str(found.image), found.error)
+            write(found)
+    if output is not None and not quiet:
+        say_path(err, words.counted(told - failed, "prediction"), output)
     if failed:
-        raise BakeoffError(f"{failed} of {len(answers)} images can't be read")
+        raise BakeoffError(f"{failed} of {told} images can't be read")
+
+
+def _standard_input() -> list[Path | bytes]:
+    """What standard input holds: an image, or names of files, one a line or each ended by a zero byte.
+
+    Raises RequestError where it holds neither.
+    """
+    data = sys.stdin.buffer.read(MOST_INPUT + 1)
+    if len(data) > MOST_INPUT:
+        raise RequestError(f"standard input holds more than {MOST_INPUT:,} bytes")
+    if any(byte < 32 and byte not in b"\n\r\t\0" for byte in data[:4096]):
+        return [data]
+    names = data.split(b"\0" if b"\0" in data else b"\n")
+    found: list[Path | bytes] = [Path(os.fsdecode(name.rstrip(b"\r"))) for name in names if name.strip()]
+    if not found:
+        raise RequestError("standard input is empty; - takes an image, or names of files, one a line")
+    return found

@@ -8,6 +8,8 @@ What is done to which image is decided on the host, by the draws; it travels to 
 comes back, so that the host never waits for a device.
 """
 
+import itertools
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import singledispatch
 
@@ -136,17 +138,34 @@ def erase(images: Tensor, op: plan.RandomErasing, draws: Draws) -> Tensor:
 def eval_view(images: Tensor, view: plan.EvalView, interpolation: str) -> Tensor:
     """Resize the shorter side to `resize_px`, antialiased, then cut out the central square of `crop_px`.
 
-    images: (N, C, H, W) uint8. Returns (N, C, crop_px, crop_px) uint8, 0 where the crop is larger than the image.
-    Sizes and the centre are as in torchvision's Resize and CenterCrop, pixels within one grey level of Pillow.
+    images: (N, C, H, W) uint8. Returns (N, C, crop_px, crop_px) uint8, 0 where the crop is larger than the image; with
+    `shift_px`, so many pixels more on every side, for `versions`. Sizes and the centre are as in torchvision's Resize
+    and CenterCrop, pixels within one grey level of Pillow.
     """
     height, width = images.shape[2:]
     short = min(height, width)
     size = [view.resize_px * height // short, view.resize_px * width // short]
     if size != [height, width]:
         images = _resize(images, size, interpolation)
-    px = view.crop_px
-    top, left = geometry.centre_start(size[0], px), geometry.centre_start(size[1], px)
+    top, left = (geometry.centre_start(side, view.crop_px) - view.shift_px for side in size)
+    px = shown_px(view)
     return F.pad(images, (-left, left + px - size[1], -top, top + px - size[0]))
+
+
+def shown_px(view: plan.EvalView) -> int:
+    """Side of what `eval_view` returns."""
+    return view.crop_px + 2 * view.shift_px
+
+
+def versions(images: Tensor, view: plan.EvalView) -> Iterator[Tensor]:
+    """What the network sees of images from `eval_view`: (N, C, crop_px, crop_px) each, the central square first."""
+    px, shift = view.crop_px, view.shift_px
+    corners = [(shift, shift), *itertools.product((0, 2 * shift), repeat=2)] if shift else [(0, 0)]
+    for top, left in corners:
+        part = images[:, :, top : top + px, left : left + px]
+        yield part
+        if view.mirror:
+            yield part.flip(3)
 
 
 def _resize(images: Tensor, size: list[int], interpolation: str) -> Tensor:

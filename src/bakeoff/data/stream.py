@@ -30,7 +30,8 @@ _TOGETHER = 2**22  # values of decoded images whose boxes are drawn at once: ten
 
 Rows = NDArray[np.int64]
 _Index = tuple[Rows, bool]  # what to show, and whether a batch ends with it
-_Piece = tuple[Tensor | images.BadImage, bool]
+Bad = dict[int, images.BadImage]  # place in a batch -> why there is no image
+_Piece = tuple[Tensor, Bad, bool]  # images, those that can't be read, which are black, and whether a batch ends here
 
 
 def train_crops(
@@ -50,18 +51,25 @@ def train_crops(
     Yields (B, C, px, px) uint8. Raises BakeoffError naming a file that can't be read.
     """
     show = _TrainCrop(op, px, interpolation, seed)
-    return _stream(files, show, px, (rows.numpy() for rows in batches), workers)
+    return _whole(_stream(files, show, px, (rows.numpy() for rows in batches), workers))
 
 
 def eval_images(files: Files, view: EvalView, interpolation: str, batch_size: int, workers: int) -> Generator[Tensor]:
     """Every image once, in order, as evaluation shows it.
 
-    Yields (B, C, crop_px, crop_px) uint8; the last batch may be smaller. Raises BakeoffError naming a file that can't
-    be read.
+    Yields batches as `augment.eval_view` has them; the last one may be smaller. Raises BakeoffError naming a file that
+    can't be read.
     """
+    return _whole(readable_images(files, view, interpolation, batch_size, workers))
+
+
+def readable_images(
+    files: Files, view: EvalView, interpolation: str, batch_size: int, workers: int
+) -> Generator[tuple[Tensor, Bad]]:
+    """As `eval_images`; but one that can't be read is black, and named with the reason by its place in the batch."""
     rows = np.stack([np.zeros(len(files), np.int64), np.arange(len(files)), np.zeros(len(files), np.int64)], axis=1)
     batches = (rows[start : start + batch_size] for start in range(0, len(files), batch_size))
-    return _stream(files, _EvalView(view, interpolation), view.crop_px, batches, workers)
+    return _stream(files, _EvalView(view, interpolation), augment.shown_px(view), batches, workers)
 
 
 def uploaded(batches: Iterable[Tensor], device: torch.device) -> Iterator[Tensor]:
@@ -125,19 +133,21 @@ class _Decoder(TorchDataset[_Piece]):
     def __getitem__(self, index: _Index) -> _Piece:
         rows, last = index
         out = torch.empty(len(rows), self.channels, self.px, self.px, dtype=torch.uint8)
-        try:
-            for part, decoded in self._decoded(rows[:, 1]):
-                self.show(decoded, torch.from_numpy(rows[part]), out[part])
-        except images.BadImage as bad:  # raised where it is received: a worker would add its traceback
-            return bad, last
-        return out, last
+        bad: Bad = {}  # raised where it is received: a worker would add its traceback
+        for part, decoded in self._decoded(rows[:, 1], bad):
+            self.show(decoded, torch.from_numpy(rows[part]), out[part])
+        return out, bad, last
 
-    def _decoded(self, indices: NDArray[np.int64]) -> Iterator[tuple[slice, list[Tensor]]]:
+    def _decoded(self, indices: NDArray[np.int64], bad: Bad) -> Iterator[tuple[slice, list[Tensor]]]:
         """Images in runs of a few megabytes; one that follows itself, as repeated copies do, is decoded once."""
         start, size, run = 0, 0, list[Tensor]()
         for at, index in enumerate(indices):
             if at == 0 or index != indices[at - 1]:
-                image = self._image(index)
+                try:
+                    image = self._image(index)
+                except images.BadImage as error:
+                    bad[at] = error
+                    image = torch.zeros(self.channels, self.px, self.px, dtype=torch.uint8)
                 size += image.numel()
             run.append(image)
             if size > _TOGETHER or at + 1 == len(indices):
@@ -156,22 +166,29 @@ def _stream(
     px: int,
     batches: Iterable[Rows],
     workers: int,
-) -> Generator[Tensor]:
+) -> Generator[tuple[Tensor, Bad]]:
     parts: list[Tensor] = []
+    bad: Bad = {}
     try:
-        for piece, last in _pieces(_Decoder(files, show, px), batches, workers):
-            if isinstance(piece, images.BadImage):
-                raise piece
+        for piece, unread, last in _pieces(_Decoder(files, show, px), batches, workers):
+            bad |= {sum(map(len, parts)) + at: error for at, error in unread.items()}
             parts.append(piece)
             if last:
-                yield parts[0] if len(parts) == 1 else torch.cat(parts)
-                parts = []
+                yield (parts[0] if len(parts) == 1 else torch.cat(parts)), bad
+                parts, bad = [], {}
     except (RuntimeError, ConnectionError, EOFError) as error:  # what it is depends on what the process was doing
         if isinstance(error, RuntimeError) and "DataLoader worker" not in str(error):
             raise
         raise BakeoffError(
             "a process that decodes images died, most likely for lack of (shared) memory; use fewer (--workers)"
         ) from error
+
+
+def _whole(batches: Iterable[tuple[Tensor, Bad]]) -> Generator[Tensor]:
+    for shown, bad in batches:
+        if bad:
+            raise bad[min(bad)]
+        yield shown
 
 
 def _pieces(decoder: _Decoder, batches: Iterable[Rows], workers: int) -> Iterator[_Piece]:

@@ -1,5 +1,6 @@
 """Evaluation: every image exactly once, at the plan's view, with plain cross-entropy whatever the training loss was."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -58,8 +59,7 @@ def evaluate(
     for images in _images(split, dataset, plan, view, device, workers):
         labels = split.labels[start : start + len(images)].to(device)
         start += len(images)
-        with autocast(plan.precision, device), settled():
-            logits = model(images).float()
+        logits = ask(model, images, plan, view)
         places.append(place(logits, labels).cpu())
         confidence.append(logits.softmax(1).amax(1).cpu())
         losses.append(F.cross_entropy(logits, labels, reduction="none").double().cpu())
@@ -77,6 +77,26 @@ def evaluate(
         ),
         hits=by_k,
     )
+
+
+@torch.inference_mode()
+def ask(model: nn.Module, images: Tensor, plan: Plan, view: EvalView) -> Tensor:
+    """The logits of images as `normalised` gives them, (N, classes) float32.
+
+    With test-time augmentation, the logarithm of the mean of the probabilities of all versions of an image.
+    """
+    layout = torch.channels_last if plan.precision.channels_last else torch.contiguous_format
+    seen = [images] if view.times == 1 else augment.versions(images, view)
+    with autocast(plan.precision, images.device), settled():
+        each: list[Tensor] = [model(part.contiguous(memory_format=layout)).float() for part in seen]
+    if len(each) == 1:
+        return each[0]
+    return torch.stack(each).log_softmax(2).logsumexp(0) - math.log(len(each))
+
+
+def normalised(images: Tensor, mean: Tensor, std: Tensor, plan: Plan) -> Tensor:
+    """What `augment.eval_view` showed, as the network takes it: float32, as its plan has it in memory."""
+    return augment.normalize(images, mean, std, channels_last=plan.precision.channels_last)
 
 
 def batch_size(view: EvalView, device: torch.device) -> int:
@@ -119,4 +139,4 @@ def _images(
     else:
         shown = stream.uploaded(stream.eval_images(split, view, plan.interpolation, batch, workers), device)
     for images in shown:
-        yield augment.normalize(images, mean, std, channels_last=plan.precision.channels_last)
+        yield normalised(images, mean, std, plan)

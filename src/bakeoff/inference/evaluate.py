@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from bakeoff import models, reader, tasks
+from bakeoff import reader, tasks
 from bakeoff.errors import RequestError, UnknownName
-from bakeoff.plan import LEAST_PX, MOST_PX, EvalView, Plan
-from bakeoff.runs.record import RunRecord, View
+from bakeoff.inference.classifier import augmented, trained
+from bakeoff.plan import LEAST_PX, MOST_PX
+from bakeoff.runs.record import View
 from bakeoff.runs.runner import evaluate_run
-from bakeoff.runs.store import Store
 from bakeoff.runs.workspace import Workspace
 from bakeoff.task import Task
 
@@ -25,6 +25,7 @@ def evaluate(
     ema: bool | None,
     resize_px: int | None,
     crop_px: int | None,
+    tta: bool | None,
     task: str | Task | tasks.Builder | None,
     model: "str | Builder | None",
 ) -> View:
@@ -59,22 +60,5 @@ def evaluate(
     if resize < crop:
         raise RequestError(f"--resize {resize} is smaller than the crop of {crop} px; give --crop {resize} as well")
     average = plan.tracked_average if (plan.average is not None if ema is None else ema) else None
-    plan = plan.model_copy(update={"eval_view": EvalView(resize_px=resize, crop_px=crop), "average": average})
+    plan = augmented(plan.replaced({"eval_view.resize_px": resize, "eval_view.crop_px": crop, "average": average}), tta)
     return evaluate_run(where, record, plan, dataset, split, topk)
-
-
-def trained(store: Store, run: str, model: "str | Builder | None") -> tuple[RunRecord, Plan]:
-    """A run that has weights, and its plan. model: where its network comes from, if that is from outside.
-
-    Raises RequestError if there is no such run, it has no weights, or the network is another one or was edited since.
-    """
-    record = store.get(store.find(run))
-    if record.status != "done":
-        raise RequestError(f"run {record.run_id} has no weights to use: it is {record.status} ({record.reason})")
-    plan = store.plan(record)
-    if model is not None and (name := models.name_of(model)) != plan.model.name:
-        raise RequestError(f"run {record.run_id} has another network: {plan.model.name}, not {name}")
-    origin, digest = models.REGISTRY.origin(plan.model.name), plan.sources.get(f"model.{plan.model.name}")
-    if origin is not None and digest is not None and origin.digest != digest:
-        raise RequestError(f"{origin.where} was edited since run {record.run_id} was trained with it")
-    return record, plan

@@ -1,20 +1,24 @@
-"""The most likely classes of images."""
+"""The most likely classes of images: of any number of files, read ahead by worker processes, a batch in memory."""
 
 import glob
 import os
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
-from bakeoff.data import augment, images, reduced
+from bakeoff.data import images, stream
+from bakeoff.data.dataset import Files
 from bakeoff.engine.evaluate import ranking
 from bakeoff.errors import RequestError
-from bakeoff.inference.evaluate import trained
-from bakeoff.models import Builder
-from bakeoff.runs.runner import load_model
-from bakeoff.runs.workspace import Workspace
+from bakeoff.events import Doing, ImagesRead, Observer
+from bakeoff.inference.classifier import Classifier
+
+GIVEN = Path("-")  # what an image is called that came as bytes
+_SAID = 10  # of paths that name nothing
+_FEW = 256  # images that are read in less time than it takes to start processes for it
 
 
 @dataclass(frozen=True)
@@ -31,29 +35,52 @@ class Prediction:
 
 
 def predict(
-    where: Workspace, run: str, paths: Sequence[Path], topk: int, model: str | Builder | None
+    classifier: Classifier, given: Sequence[Path | bytes], topk: int, workers: int | None, observer: Observer
 ) -> Iterator[Prediction]:
-    """One prediction for each image; see `api.predict`."""
-    device = where.torch_device()
-    record, plan = trained(where.store, run, model)
-    found = image_files(paths)
-    network = load_model(where.store, record, plan, device)
-    mean, std = (torch.tensor(values, device=device) for values in (record.mean, record.std))
-    for path in found:
-        if why := _no_file(path):
-            yield Prediction(path, (), why)
-            continue
-        try:
-            image = reduced.reduce(images.read(path, plan.model.channels), plan.read_px)[None].to(device)
-        except images.BadImage as error:
-            yield Prediction(path, (), error.reason)
-            continue
-        shown = augment.normalize(augment.eval_view(image, plan.eval_view, plan.interpolation), mean, std)
-        with torch.inference_mode():
-            logits = network(shown).float()
-        best = ranking(logits)[0, : min(topk, len(record.classes))]
-        likely = zip(best.tolist(), logits.softmax(1)[0, best].tolist(), strict=True)
-        yield Prediction(path, tuple((record.classes[index], value) for index, value in likely))
+    """One prediction for each image, in their order; see `api.predict`."""
+    with tempfile.TemporaryDirectory() as folder:
+        names: dict[Path, Path] = {}  # where an image is read -> what it is called
+        for number, image in enumerate(each for each in given if isinstance(each, bytes)):
+            place = Path(folder, str(number))
+            place.write_bytes(image)
+            names[place] = GIVEN
+        named = [each for each in given if isinstance(each, Path)]
+        names |= {path: path for path in (image_files(named) if named else [])}
+        yield from _predict(classifier, names, topk, workers, observer)
+
+
+def _predict(
+    classifier: Classifier, names: dict[Path, Path], topk: int, workers: int | None, observer: Observer
+) -> Iterator[Prediction]:
+    record, plan = classifier.record, classifier.plan
+    missing = {path: why for path in names if (why := _no_file(path))}
+    paths = tuple(path for path in names if path not in missing)
+    if workers is None:
+        workers = 0 if len(paths) < _FEW else os.cpu_count() or 1
+    files = Files(paths, torch.zeros(len(paths), dtype=torch.int64), plan.model.channels, read_px=plan.read_px)
+    k = min(topk, len(record.classes))
+    observer(Doing("reading the first images"))
+
+    def answers() -> Iterator[Prediction]:
+        size, done = classifier.batch_size, 0
+        for shown, bad in stream.readable_images(files, plan.eval_view, plan.interpolation, size, workers):
+            logits = classifier.logits(shown)
+            best = ranking(logits)[:, :k]
+            rows = zip(best.tolist(), logits.softmax(1).gather(1, best).tolist(), strict=True)
+            for at, (classes, likely) in enumerate(rows):
+                name = names[paths[done + at]]
+                if at in bad:
+                    yield Prediction(name, (), bad[at].reason)
+                else:
+                    named = (record.classes[index] for index in classes)
+                    yield Prediction(name, tuple(zip(named, likely, strict=True)))
+            done += len(shown)
+            observer(ImagesRead("predicting", done + len(missing), len(names)))
+
+    found = answers()
+    for path in names:
+        yield Prediction(names[path], (), missing[path]) if path in missing else next(found)
+    next(found, None)  # tells that all are done
 
 
 def image_files(paths: Sequence[Path]) -> list[Path]:
@@ -71,7 +98,7 @@ def image_files(paths: Sequence[Path]) -> list[Path]:
             files = sorted(Path(name) for name in glob.glob(str(path), recursive=True) if os.path.isfile(name))
         found += files or [path]
     if not any(map(os.path.isfile, found)):
-        raise RequestError("; ".join(f"{path}: {_no_file(path)}" for path in found))
+        raise RequestError("; ".join(f"{path}: {_no_file(path)}" for path in found[:_SAID]))
     return list(dict.fromkeys(found))
 
 

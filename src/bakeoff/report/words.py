@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import PurePath
 
 from bakeoff.files import printable
+from bakeoff.plan import EvalView
 from bakeoff.stats.decision import Decision
 from bakeoff.stats.noise import Noise
 from bakeoff.stats.table import Effect, ErrorChange
@@ -119,9 +120,10 @@ def dataset(task: str) -> str:
     return PurePath(path if kind == "folder" else path.partition("?")[0]).name or task
 
 
-def size(resize_px: int, crop_px: int) -> str:
-    """An inference size in words."""
-    return f"{crop_px} px" if resize_px == crop_px else f"{crop_px} of {resize_px} px"
+def size(view: EvalView) -> str:
+    """How images are shown at evaluation, in words."""
+    side = f"{view.crop_px} px" if view.resize_px == view.crop_px else f"{view.crop_px} of {view.resize_px} px"
+    return side if view.times == 1 else f"{side}, {view.times} times"
 
 
 def worth(length: float | None) -> str:

@@ -21,14 +21,34 @@ from bakeoff.runs.versions import ENGINE_VERSION
 Status = Literal["done", "diverged", "crashed", "interrupted"]
 
 
+class EvalSetting(EvalView):
+    """How trained weights are read: the averaged ones (ema) or the last ones, and how they are shown images."""
+
+    ema: bool
+
+    @classmethod
+    def of(cls, plan: Plan) -> Self:
+        """What a plan evaluates."""
+        return cls(ema=plan.average is not None, **dict(plan.eval_view))
+
+    @property
+    def view(self) -> str:
+        """The name under which such an evaluation of `report` is kept, on which results are stated."""
+        return self.view_of("report")
+
+    def view_of(self, split: str) -> str:
+        """The name under which such an evaluation of a split is kept."""
+        return _view_name(split, self)
+
+
 @dataclass(frozen=True)
 class View:
     """One evaluation of a run: a split, with or without weight averaging, at an inference size.
 
-    split, ema, resize_px, crop_px: of what. acc: "acc1", "acc5", ... in percent. cross_entropy, ece: plain
-    cross-entropy, expected calibration error in [0, 1]. n: images. per_class: Acc@1 of every class in percent, None
-    where a class has no images. seconds: that it took. hits: k -> correctness of every example at Acc@k, in the split's
-    order, as the store keeps it: see `packed_hits`.
+    split, ema, resize_px, crop_px, mirror, shift_px: of what, as in `EvalSetting`. acc: "acc1", "acc5", ... in percent.
+    cross_entropy, ece: plain cross-entropy, expected calibration error in [0, 1]. n: images. per_class: Acc@1 of every
+    class in percent, None where a class has no images. seconds: that it took. hits: k -> correctness of every example
+    at Acc@k, in the split's order, as the store keeps it: see `packed_hits`.
     """
 
     split: str
@@ -42,11 +62,18 @@ class View:
     per_class: tuple[float | None, ...]
     seconds: float = field(default=0.0, compare=False)
     hits: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
+    mirror: bool = False
+    shift_px: int = 0
+
+    @property
+    def setting(self) -> EvalSetting:
+        """How the weights were read."""
+        return EvalSetting(**{name: getattr(self, name) for name in EvalSetting.model_fields})
 
     @property
     def name(self) -> str:
         """File name in the run's folder."""
-        return view_name(self.split, self.ema, self)
+        return _view_name(self.split, self)
 
     @property
     def balanced_accuracy(self) -> float:
@@ -143,9 +170,9 @@ class RunRecord:
         return replace(self, recipe=recipe, plan=asked, plan_digest=plan.digest, metrics=metrics_of(asked, self.views))
 
 
-def view_name(split: str, ema: bool, size: EvalView | View) -> str:
-    """The name under which an evaluation is kept."""
-    return f"{split}-{'ema' if ema else 'raw'}-{size.resize_px}-{size.crop_px}"
+def _view_name(split: str, of: EvalSetting | View) -> str:
+    augmented = "-mirror" * of.mirror + f"-shift{of.shift_px}" * bool(of.shift_px)
+    return f"{split}-{'ema' if of.ema else 'raw'}-{of.resize_px}-{of.crop_px}{augmented}"
 
 
 def run_id(
@@ -166,6 +193,8 @@ def run_id(
 
 def metrics_of(plan: dict[str, Any], views: Iterable[View]) -> dict[str, dict[str, Any]]:
     """Split -> what the plan evaluates."""
-    asked = (plan["average"] is not None, plan["eval_view"]["resize_px"], plan["eval_view"]["crop_px"])
-    found = {v.split: v.metrics() for v in views if (v.ema, v.resize_px, v.crop_px) == asked}
+    size = plan["eval_view"]  # as plain data, since thousands of runs are read to make a report
+    shown = (size["resize_px"], size["crop_px"], size.get("mirror", False), size.get("shift_px", 0))
+    asked = (plan["average"] is not None, *shown)
+    found = {v.split: v.metrics() for v in views if (v.ema, v.resize_px, v.crop_px, v.mirror, v.shift_px) == asked}
     return {split: found[split] for split in ("select", "report") if split in found}

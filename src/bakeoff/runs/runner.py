@@ -27,7 +27,7 @@ from bakeoff.engine.train import Diverged, train
 from bakeoff.errors import BakeoffError, DataChanged, RequestError
 from bakeoff.events import Observer, unobserved
 from bakeoff.plan import Plan
-from bakeoff.runs.record import Losses, RunRecord, View, run_id
+from bakeoff.runs.record import EvalSetting, Losses, RunRecord, View, run_id
 from bakeoff.runs.store import Store
 from bakeoff.runs.versions import ENGINE_VERSION, revisions
 from bakeoff.runs.workspace import Workspace
@@ -110,9 +110,9 @@ def evaluate_run(
 ) -> View:
     """The evaluation that a plan asks for: from the store, or made now and kept."""
     wanted = {f"acc{min(k, len(dataset.classes))}" for k in topk}
-    key = (split, plan.average is not None, plan.eval_view.resize_px, plan.eval_view.crop_px)
+    setting = EvalSetting.of(plan)
     for view in record.views:
-        if (view.split, view.ema, view.resize_px, view.crop_px) == key and wanted <= view.acc.keys():
+        if (view.split, view.setting) == (split, setting) and wanted <= view.acc.keys():
             return view
     began = time.perf_counter()
     device = where.torch_device()
@@ -132,7 +132,16 @@ def evaluate_run(
     _check_unchanged(images)
     acc = {f"acc{k}": value for k, value in found.acc.items()}
     took = time.perf_counter() - began
-    view = View(*key, acc, found.cross_entropy, found.ece, found.n, found.per_class, took)
+    view = View(
+        split=split,
+        acc=acc,
+        cross_entropy=found.cross_entropy,
+        ece=found.ece,
+        n=found.n,
+        per_class=found.per_class,
+        seconds=took,
+        **dict(setting),
+    )
     where.store.add_view(record.run_id, view, found.hits)
     return view
 

@@ -11,8 +11,8 @@ import numpy as np
 from pydantic import ConfigDict, Field, TypeAdapter
 
 from bakeoff.errors import RequestError, unknown
-from bakeoff.plan import EvalView, Plan
-from bakeoff.runs.record import view_name
+from bakeoff.plan import Plan
+from bakeoff.runs.record import EvalSetting
 from bakeoff.runs.store import Store
 from bakeoff.stats.outcomes import Bools
 from bakeoff.stats.power import Kind
@@ -51,24 +51,6 @@ class SweepPoint:
 
     coded: tuple[int, ...]
     row: DesignPoint
-
-
-@dataclass(frozen=True)
-class EvalSetting:
-    """One setting of the evaluation techniques, read from the weights of every run."""
-
-    ema: bool
-    resize_px: int
-    crop_px: int
-
-    @property
-    def view(self) -> str:
-        """Its name in the store."""
-        return self.view_of(SPLIT)
-
-    def view_of(self, split: str) -> str:
-        """Its name in the store, on another split."""
-        return view_name(split, self.ema, EvalView(resize_px=self.resize_px, crop_px=self.crop_px))
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,7 @@ NAMES = (
     "bicubic",
     "nearest",
     "sync_batchnorm",
+    "test_time_augmentation",
 )
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from bakeoff.plan import EvalView, Plan, Ratio
+from bakeoff.plan import Plan, Ratio
 from bakeoff.task import Task
 from bakeoff.technique import Card, Technique
 
@@ -14,7 +14,7 @@ class InferenceResize(Technique):
     """The post's reading of Touvron et al. 2019, https://arxiv.org/abs/1906.06423: no retraining, no fine-tuning."""
 
     name: ClassVar = "inference_resize"
-    slots: ClassVar = ("eval_view",)
+    slots: ClassVar = ("eval_view.resize_px",)
     card: ClassVar = Card(
         title="Inference resize tuning",
         what="At evaluation, resize to a size nearer that of the central crop. Training doesn't change.",
@@ -31,13 +31,13 @@ class InferenceResize(Technique):
     ratio: Annotated[Ratio, Field(ge=1.0, description="resized shorter side relative to the crop")] = 232 / 224
 
     def edit(self, base: Plan, task: Task) -> Mapping[str, Any]:
-        return {"eval_view": self._view(base)}
+        return {"eval_view.resize_px": self._resized(base)}
 
     def not_applicable_reason(self, base: Plan, task: Task) -> str | None:
-        if self._view(base) == base.eval_view:
+        if self._resized(base) == base.eval_view.resize_px:
             return f"images are resized to {base.eval_view.resize_px} px already: nothing would change"
         return None
 
-    def _view(self, base: Plan) -> EvalView:
+    def _resized(self, base: Plan) -> int:
         crop = base.eval_view.crop_px
-        return EvalView(resize_px=max(crop, round(crop * self.ratio)), crop_px=crop)
+        return max(crop, round(crop * self.ratio))

@@ -11,7 +11,7 @@ from bakeoff.encoding import Value
 from bakeoff.plan import SLOTS, Plan, leaves
 from bakeoff.report import words
 from bakeoff.report.console.text import Column, plain, say, say_path, show_table
-from bakeoff.runs.record import RunRecord, View
+from bakeoff.runs.record import EvalSetting, RunRecord, View
 
 
 def show_record(console: Console, record: RunRecord, folder: Path) -> None:
@@ -47,15 +47,17 @@ def show_views(console: Console, views: Sequence[View], plan: Plan) -> None:
         Column("images", right=True, rank=3),
     ]
     rows = []
-    for view in sorted(views, key=lambda v: (v.split, v.ema != (plan.average is not None), v.resize_px, v.crop_px)):
-        own = view.ema == (plan.average is not None) and (view.resize_px, view.crop_px) == (
-            plan.eval_view.resize_px,
-            plan.eval_view.crop_px,
-        )
+    own_setting = EvalSetting.of(plan)
+
+    def order(view: View) -> tuple[str, bool, int, int, int]:
+        return (view.split, view.ema != own_setting.ema, view.resize_px, view.crop_px, view.setting.times)
+
+    for view in sorted(views, key=order):
+        own = view.setting == own_setting
         cells = (
             view.split,
             "EMA" if view.ema else "last",
-            words.size(view.resize_px, view.crop_px),
+            words.size(view.setting),
             *(f"{view.acc[name]:.2f}" if name in view.acc else "" for name in accs),
             *([f"{view.balanced_accuracy:.2f}"] if uneven else []),
             f"{view.cross_entropy:.4f}",

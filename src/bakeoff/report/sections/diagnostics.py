@@ -232,7 +232,7 @@ def _views(base: Plan, whole: Plan) -> str:
     shown = []
     for name, plan in (("baseline", base), ("recipe", whole)):
         weights = "moving average of the weights" if plan.average else "last weights"
-        shown.append(f"{name} at {words.size(plan.eval_view.resize_px, plan.eval_view.crop_px)}, {weights}")
+        shown.append(f"{name} at {words.size(plan.eval_view)}, {weights}")
     return "; ".join(shown)
 
 

@@ -22,6 +22,7 @@ from bakeoff.data.dataset import Dataset, Resident
 from bakeoff.engine.evaluate import evaluate
 from bakeoff.engine.train import Diverged, train
 from bakeoff.plan import Plan, diff
+from bakeoff.report import words
 from bakeoff.tasks.digits import DIGITS
 from bakeoff.teach.pictures.canvas import WITH, WITHOUT, canvas, key, plain, rows, tiles
 from bakeoff.teach.pictures.subject import Subject, plans
@@ -121,11 +122,12 @@ def _batches(it: Subject, plan: Plan) -> Tensor:
 
 
 def _evaluation_view(place: SubFigure, it: Subject) -> None:
-    images = it.images[:2]
+    once = it.base.eval_view.times == it.plan.eval_view.times == 1
     for ax, plan, name in zip(place.subplots(1, 2), (it.base, it.plan), ("baseline", it.label), strict=True):
         view = plan.eval_view
-        tiles(ax, augment.eval_view(images, view, plan.interpolation), 2, share=0.5)
-        ax.set_title(f"evaluation, {name}:\n{view.crop_px} of {view.resize_px} px, {plan.interpolation}")
+        shown = augment.eval_view(it.images[: 2 if once else 1], view, plan.interpolation)
+        tiles(ax, torch.cat(list(augment.versions(shown, view))), 2 if once else 5, share=0.5)
+        ax.set_title(f"evaluation, {name}:\n{words.size(view)}, {plan.interpolation}")
 
 
 def _rates_differ(base: Plan, plan: Plan) -> bool:
