@@ -19,7 +19,7 @@ from bakeoff.api.data import check_data, load_data, prepare_data
 from bakeoff.api.machine import doctor
 from bakeoff.api.results import hand_in, open_study, recipe_file, report_file, write_report
 from bakeoff.api.studies import ablate, derive, plan_ablation, plan_derivation
-from bakeoff.api.training import evaluate, forecast, load_model, plan_job, predict, train
+from bakeoff.api.training import evaluate, forecast, load_model, lr_find, plan_job, predict, train
 
 __all__ = [
     "ablate",
@@ -31,6 +31,7 @@ __all__ = [
     "hand_in",
     "load_data",
     "load_model",
+    "lr_find",
     "open_study",
     "plan_ablation",
     "plan_derivation",

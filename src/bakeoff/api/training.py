@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from bakeoff.models import Builder
     from bakeoff.recipe import Recipe
     from bakeoff.recipes.request import AnyTask, Job, Request
+    from bakeoff.runs.lr_find import LearningRates
 
 
 @observed
@@ -62,6 +63,40 @@ def train(
     for technique, reason in job.compiled.skipped.items():
         observer(TechniqueSkipped(technique, reason))
     return run_plan(job.task.name, job.plan, job.recipe.as_json(), seed, dataset, where, observer=observer)
+
+
+@shown
+@observed
+def lr_find(
+    task: "AnyTask | Request" = "digits",
+    recipe: "str | Recipe | None" = None,
+    *,
+    seed: int = 0,
+    low: float | None = None,
+    high: float | None = None,
+    steps: int = 200,
+    observer: Observer = unobserved,
+    **asked: Unpack[Asked],
+) -> "LearningRates":
+    """Train for a few steps with a learning rate that rises all the way, and suggest one to begin with.
+
+    low, high: rates per 256 images (None: a thousandth of the plan's own, and a thousand times it). steps: of the
+    optimizer. Nothing is kept in the store. Raises BakeoffError where nothing was learned at any rate.
+    """
+    from bakeoff.runs import lr_find as rates
+    from bakeoff.runs.idle import fitted
+
+    reader.whole(seed, "--seed", 0, reader.MOST_SEED)
+    reader.whole(steps, "--steps", 20, 10**6)
+    for value, what in ((low, "--low"), (high, "--high")):
+        if value is not None:
+            reader.number(value, what, 1e30)
+    job, where = understood(task, recipe, asked, BASELINE)
+    where.torch_device()
+    tell(Doing(f"reading the images of {job.task.name}"))
+    dataset = job.task.load(where.data)
+    plan = fitted(job, dataset).plan
+    return rates.lr_find(plan, dataset, seed, where, low=low, high=high, steps=steps, observer=observer)
 
 
 def evaluate(

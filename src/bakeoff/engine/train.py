@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -28,7 +28,11 @@ _REPORT_SECONDS, _SILENT_SECONDS = 0.1, 1.0  # least and most between two report
 
 
 class Diverged(Exception):
-    """The loss exploded. The message says where, and what to try."""
+    """The loss exploded. The message says where, and what to try; losses: of every step up to there."""
+
+    def __init__(self, message: str, losses: Sequence[float]) -> None:
+        super().__init__(message)
+        self.losses = losses
 
 
 def train(
@@ -74,7 +78,7 @@ def train(
         for loss in torch.stack(unseen).tolist() if unseen else ():
             state.losses.append(loss)
             if not loss < _EXPLODED * math.log(classes):  # NaN is caught as well
-                raise Diverged(_advice(plan, state.step, loss))
+                raise Diverged(_advice(plan, state.step, loss), state.losses)
         unseen.clear()
         state.seconds = seconds_before + time.perf_counter() - began
 
@@ -118,7 +122,7 @@ def train(
         if first < steps:  # the last update too may have broken the weights, and no loss was seen after it
             last = _loss_now(state, plan, images, targets, device)
             if not last < _EXPLODED * math.log(classes):
-                raise Diverged(_advice(plan, state.step, last))
+                raise Diverged(_advice(plan, state.step, last), state.losses)
     state.save(checkpoint)
     return state
 

@@ -107,6 +107,11 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
+def rate(value: float) -> str:
+    """A learning rate: two digits, more than anybody knows of one."""
+    return f"{value:.2g}"
+
+
 def budget(amount: float, unit: str) -> str:
     """What a derivation may spend, or spends: runs, or seconds in words."""
     return f"{amount:.0f} runs" if unit == "runs" else duration(amount)

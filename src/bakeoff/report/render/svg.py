@@ -3,21 +3,48 @@
 import io
 import re
 import warnings
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
+from bakeoff.errors import RequestError
+from bakeoff.files import write_bytes
 from bakeoff.report.chart import COLOURS, DARK, STYLE
+
+# What is left out of a file, so that the same drawing is the same bytes.
+_FORMATS: dict[str, dict[str, Any]] = {
+    "png": {"Software": None},
+    "svg": {"Date": None, "Creator": None},
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+}
+
+
+def kind_of(path: Path) -> str:
+    """The format that the name of a picture's file asks for. Raises RequestError where it is none."""
+    kind = path.suffix.removeprefix(".").lower()
+    if kind not in _FORMATS:
+        raise RequestError(f"a picture ends in {', '.join(f'.{known}' for known in _FORMATS)}, not '{path}'")
+    return kind
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a drawing as its file's name ends: .png, .svg or .pdf. RequestError if that can't be."""
+    kind, buffer = kind_of(path), io.BytesIO()
+    figure.savefig(buffer, format=kind, dpi=150, metadata=_FORMATS[kind])
+    try:
+        write_bytes(path, buffer.getvalue())
+    except OSError as error:
+        raise RequestError(f"can't write {path}: {(error.strerror or str(error)).lower()}") from None
 
 
 def drawn(figure: Figure, format: Literal["svg", "png"]) -> bytes:
     """A drawing as the bytes of a file."""
     buffer = io.BytesIO()
-    metadata = {"Date": None, "Creator": None} if format == "svg" else {"Software": None}
     with mpl.rc_context(STYLE), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing")  # a reader's fonts have what matplotlib's own lacks
-        figure.savefig(buffer, format=format, dpi=110, metadata=metadata)
+        figure.savefig(buffer, format=format, dpi=110, metadata=_FORMATS[format])
     return buffer.getvalue()
 
 

@@ -6,14 +6,13 @@ and with it.
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from bakeoff import techniques
-from bakeoff.errors import RequestError
+from bakeoff.report.render.svg import kind_of, save
 from bakeoff.rng import torch_seeded
 from bakeoff.teach.pictures import augmentation, mixing, optimizers, sizes, training
 from bakeoff.teach.pictures.beside import beside
@@ -50,13 +49,6 @@ DRAWN: dict[str, Callable[[Subject], Figure]] = {
     "sync_batchnorm": training.statistics,
 }
 
-# What is left out of a file, so that the same picture is the same bytes.
-_FORMATS: dict[str, dict[str, Any]] = {
-    "png": {"Software": None},
-    "svg": {"Date": None, "Creator": None},
-    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
-}
-
 
 def figure(technique: str | type[Technique], *, images: ArrayLike | None = None, seed: int = 0) -> Figure:
     """A picture of what a technique does, at the values that it has in the post's recipe on ImageNet.
@@ -75,12 +67,7 @@ def figure(technique: str | type[Technique], *, images: ArrayLike | None = None,
 
 def write(technique: str | type[Technique], path: Path, *, images: ArrayLike | None = None, seed: int = 0) -> None:
     """Draw `figure(technique)` to a file: .png, .svg or .pdf, as `path` ends. RequestError if that can't be."""
-    kind = path.suffix.removeprefix(".").lower()
-    if kind not in _FORMATS:
-        raise RequestError(f"a picture ends in {', '.join(f'.{known}' for known in _FORMATS)}, not '{path}'")
+    kind_of(path)  # before drawing, which takes a while
     drawn = figure(technique, images=images, seed=seed)
-    try:
-        with mpl.rc_context(STYLE):
-            drawn.savefig(path, format=kind, dpi=150, metadata=_FORMATS[kind])
-    except OSError as error:
-        raise RequestError(f"can't write {path}: {(error.strerror or str(error)).lower()}") from None
+    with mpl.rc_context(STYLE):
+        save(drawn, path)
