@@ -61,7 +61,7 @@ def results(store: Store) -> Results:
 def written(results: Results, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the report in every format."""
     folder = tmp_path_factory.mktemp("report")
-    for format in render.FORMATS:
+    for format in render.PAGES:
         render.write(results, format, folder / f"found.{format}")
     return folder
 
@@ -178,7 +178,7 @@ def test_sections_stand_in_the_order_of_interest(html: str) -> None:
 @pytest.mark.slow
 def test_same_results_same_bytes(written: Path, store: Store, tmp_path: Path) -> None:
     again = analyse(gather(store, StudySpec.load(store, "digits")))
-    for format in render.FORMATS:
+    for format in render.PAGES:
         render.write(again, format, tmp_path / f"found.{format}")
     assert {path.name for path in tmp_path.iterdir()} == {path.name for path in written.iterdir()}
     for path in tmp_path.iterdir():
@@ -306,7 +306,7 @@ def test_what_is_missing_is_said_first(tmp_path: Path) -> None:
 @pytest.mark.parametrize("design", ["factorial", "leave-one-out", "add-one", "ladder"])
 def test_no_finished_run(design: str, tmp_path: Path) -> None:
     results = results_of(tmp_path, design=design, missing=range(1000))
-    for format in render.FORMATS:
+    for format in render.PAGES:
         render.write(results, format, tmp_path / f"report.{format}")
     text = (tmp_path / "report.html").read_text()
     Document(text)
@@ -375,7 +375,7 @@ def test_names_that_no_file_can_hold_become_printable(tmp_path: Path) -> None:
     names = ("caf\udce9", "nul\x00", "\x1b[31mred", "two\nlines", "\u202eleft", "]]>", "na\u00efve")
     found = results_of(tmp_path, images=140, classes=("0", "1", "2", "3", "4", "5", "6"))
     found = replace(found, spec=replace(found.spec, classes=names, command="bakeoff \udce9\x07"))
-    for format in render.FORMATS:
+    for format in render.PAGES:
         path = render.write(found, format, tmp_path / f"found.{format}")
         text = path.read_text()
         told = text.replace("\\\\", "\\").replace("\\[", "[")
@@ -397,7 +397,7 @@ def test_names_that_no_file_can_hold_become_printable(tmp_path: Path) -> None:
 
 def test_a_full_disk_keeps_the_old_report(written: Path, results: Results, tmp_path: Path) -> None:
     usual = resource.getrlimit(resource.RLIMIT_FSIZE)
-    for format in render.FORMATS:
+    for format in render.PAGES:
         path = tmp_path / f"found.{format}"
         path.write_text("old")
         resource.setrlimit(resource.RLIMIT_FSIZE, (4096, usual[1]))
@@ -407,7 +407,7 @@ def test_a_full_disk_keeps_the_old_report(written: Path, results: Results, tmp_p
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, usual)
         assert path.read_text() == "old"
-    assert len(os.listdir(tmp_path)) == len(render.FORMATS)
+    assert len(os.listdir(tmp_path)) == len(render.PAGES)
 
 
 @pytest.mark.parametrize("width", [80, 140])

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bakeoff import reader
-from bakeoff.report.render import Format, write
+from bakeoff.report.render import Format, suffix, write
 from bakeoff.runs.store import Store, open_store
 from bakeoff.stats.table import DEFAULT, AnalysisOptions
 from bakeoff.study.analyse import Results, analyse
@@ -47,8 +47,9 @@ def write_report(
 ) -> Path:
     """Write the report of a study, from the store alone; while runs are missing, of what is there.
 
-    study: by name, or as `open_study` or `ablate` gave it. format: html, md or ipynb. output: the file to write (None:
-    beside the study). Returns the file.
+    study: by name, or as `open_study` or `ablate` gave it. format: html, md or ipynb for readers; latex, svg or png for
+    papers; csv or parquet, the effects as numbers. output: the file to write (None: beside the study). Returns the
+    file.
     """
     kept = open_store(store)
     found = study if isinstance(study, Results) else open_study(study, options=options, store=kept)
@@ -80,7 +81,7 @@ def hand_in(
 
 def report_file(store: Store, study: str, format: Format = "html") -> Path:
     """Where the report of a study is kept."""
-    return store.study_file(study, f"report.{format}")
+    return store.study_file(study, f"report.{suffix(format)}")
 
 
 def recipe_file(store: Store, derivation: str) -> Path:

@@ -82,7 +82,9 @@ def ablate(
 
 def report(
     name: Annotated[str | None, typer.Argument(metavar="STUDY", help="A study by name [the only one].")] = None,
-    format_: Annotated[str, typer.Option("--format", help="html, md or ipynb.")] = "html",
+    format_: Annotated[
+        str, typer.Option("--format", help="html, md, ipynb, latex, csv, parquet, svg or png.")
+    ] = "html",
     output: Annotated[Path | None, typer.Option(help="File to write [beside the study].")] = None,
     with_: options.WithFile = None,
     delta: options.Delta = None,

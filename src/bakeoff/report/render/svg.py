@@ -39,7 +39,7 @@ def save(figure: Figure, path: Path) -> None:
         raise RequestError(f"can't write {path}: {(error.strerror or str(error)).lower()}") from None
 
 
-def drawn(figure: Figure, format: Literal["svg", "png"]) -> bytes:
+def drawn(figure: Figure, format: Literal["svg", "png", "pdf"]) -> bytes:
     """A drawing as the bytes of a file."""
     buffer = io.BytesIO()
     with mpl.rc_context(STYLE), warnings.catch_warnings():
