@@ -11,6 +11,7 @@ if _typing.TYPE_CHECKING:
     from bakeoff.api import (
         ablate,
         check_data,
+        check_report,
         derive,
         doctor,
         evaluate,
@@ -26,6 +27,7 @@ if _typing.TYPE_CHECKING:
         predict,
         prepare_data,
         train,
+        verify,
         write_report,
     )
     from bakeoff.errors import BakeoffError, RequestError
@@ -57,9 +59,9 @@ _HOMES = {
         "AddOne", "Budget", "Factorial", "HalfWidth", "Ladder", "LeaveOneOut", "Runs", "Seeds", "Settled",
     ),
     "api": (
-        "ablate", "check_data", "derive", "doctor", "evaluate", "forecast", "hand_in", "load_data", "load_model",
-        "lr_find", "open_study", "plan_ablation", "plan_derivation", "plan_job", "predict", "prepare_data",
-        "train", "write_report",
+        "ablate", "check_data", "check_report", "derive", "doctor", "evaluate", "forecast", "hand_in", "load_data",
+        "load_model", "lr_find", "open_study", "plan_ablation", "plan_derivation", "plan_job", "predict",
+        "prepare_data", "train", "verify", "write_report",
     ),
     "errors": ("BakeoffError", "RequestError"),
     "events": ("Event",),
@@ -126,6 +128,7 @@ __all__ = [
     "blog_rows",
     "card",
     "check_data",
+    "check_report",
     "derive",
     "diff",
     "doctor",
@@ -150,6 +153,7 @@ __all__ = [
     "prepare_data",
     "section",
     "train",
+    "verify",
     "write_report",
 ]
 

@@ -17,13 +17,14 @@ a line or two.
 
 from bakeoff.api.data import check_data, load_data, prepare_data
 from bakeoff.api.machine import doctor
-from bakeoff.api.results import hand_in, open_study, recipe_file, report_file, write_report
+from bakeoff.api.results import check_report, hand_in, open_study, recipe_file, report_file, verify, write_report
 from bakeoff.api.studies import ablate, derive, plan_ablation, plan_derivation
 from bakeoff.api.training import evaluate, forecast, load_model, lr_find, plan_job, predict, train
 
 __all__ = [
     "ablate",
     "check_data",
+    "check_report",
     "derive",
     "doctor",
     "evaluate",
@@ -41,5 +42,6 @@ __all__ = [
     "recipe_file",
     "report_file",
     "train",
+    "verify",
     "write_report",
 ]

@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 from bakeoff import reader
+from bakeoff.api.asked import Where, shown, workspace
+from bakeoff.events import Doing, Observer, observed, tell, unobserved
 from bakeoff.report.render import Format, suffix, write
 from bakeoff.runs.store import Store, open_store
 from bakeoff.stats.table import DEFAULT, AnalysisOptions
@@ -13,7 +15,9 @@ from bakeoff.study.gather import gather
 from bakeoff.study.spec import StudySpec
 
 if TYPE_CHECKING:
-    from bakeoff.recipes.request import AnyTechnique
+    from bakeoff.recipes.request import AnyTask, AnyTechnique
+    from bakeoff.report.verify import ReportCheck
+    from bakeoff.study.verification import Verification
     from bakeoff.teach.handin import HandIn
 
 
@@ -58,6 +62,44 @@ def write_report(
         format,
         reader.path(output, "--output", text=False) if output else report_file(kept, found.spec.name, format),
     )
+
+
+@shown
+@observed
+def verify(
+    study: str = "",
+    *,
+    runs: int = 3,
+    seed: int = 0,
+    with_: "Sequence[AnyTechnique]" = (),
+    task: "AnyTask | None" = None,
+    options: AnalysisOptions = DEFAULT,
+    observer: Observer = unobserved,
+    **place: Unpack[Where],
+) -> "Verification":
+    """Make some runs of a study again, and say whether they agree with those that its numbers are made of.
+
+    study: by name; may be left out for the only one. runs: how many, drawn by `seed`. with_, task: what the study's
+    techniques and images come from, where that is a file or an object. What is made is not kept.
+    """
+    from bakeoff.ablation import verify as verification
+
+    reader.whole(runs, "--runs", 1, 10**6)
+    reader.whole(seed, "--seed", 0, reader.MOST_SEED)
+    tell(Doing("reading the study"))
+    where = workspace(place)
+    found = open_study(study, with_=with_, options=options, store=where.store)
+    return verification.verify(found, where, runs, seed, task, observer)
+
+
+def check_report(
+    report: Path | str, *, options: AnalysisOptions = DEFAULT, store: Store | Path | str | None = None
+) -> "ReportCheck":
+    """Whether a report that was written says what its store says: the same bytes, or at least the same numbers."""
+    from bakeoff.report import verify as reports
+
+    path, kept = reader.path(report, "report", text=False), open_store(store)
+    return reports.check(open_study(reports.study_of(path, kept), options=options, store=kept), path)
 
 
 def hand_in(
