@@ -8,7 +8,8 @@ Every function takes what is asked for, as keywords or as one `Request`, and whe
   ("technique.knob=value" or "slot=value"), `model` (a network by name), `length` (multiple of the training length),
   `px` (side of the images), `skip_bad` (go on without images that can't be read);
 - where: `store` (folder of results), `data` (folder of data sets), `device`, `workers` (processes that decode files),
-  `jobs` and `threads` (processes of a study, and threads of each).
+  `jobs` and `threads` (processes of a study, and threads of each), `track` (trackers that are told of runs:
+  "tensorboard", "mlflow", "wandb", "trackio" or "jsonl", each with "=WHERE" behind it or not).
 
 All raise RequestError for what can't be had, and BakeoffError when the work fails. What takes a while tells an
 `observer` what happens (`bakeoff.events`); where none is named it is silent, but in a notebook shows a bar that leaves

@@ -30,6 +30,7 @@ class Where(TypedDict, total=False):
     workers: int | None
     jobs: int | None
     threads: int | None
+    track: Sequence[str]
 
 
 class Asked(Where, total=False):

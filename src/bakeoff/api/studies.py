@@ -54,9 +54,11 @@ def ablate(
     gain isn't worth having. The report is in the store: `studies/NAME/report.html`, NAME being `results.spec.name`.
     """
     from bakeoff.ablation import run
+    from bakeoff.ablation.tracked import tracked
 
     job, where = understood(task, recipe, asked, PUBLISHED)
-    found = run.ablate(job, _design(design, seeds), where, options, observer)
+    with tracked(where, observer) as told:
+        found = run.ablate(job, _design(design, seeds), where, options, told)
     write(found, "html", report_file(where.store, found.spec.name))
     return found
 
@@ -95,11 +97,13 @@ def derive(
     seconds that one training may take. strengths: try other strengths too, where the budget allows. seed: of the
     search. The recipe's file is `studies/NAME/recipe.yaml` in the store, NAME being `results.spec.name`.
     """
+    from bakeoff.ablation.tracked import tracked
     from bakeoff.derivation import run
 
     search, rest = _search(asked)
     job, where = understood(task, recipe, rest, PUBLISHED)
-    found = run.derive(job, search, where, options, observer)
+    with tracked(where, observer) as told:
+        found = run.derive(job, search, where, options, told)
     write(found, "html", report_file(where.store, found.spec.name))
     return found
 

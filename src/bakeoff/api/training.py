@@ -49,6 +49,7 @@ def train(
     **asked: Unpack[Asked],
 ) -> RunRecord:
     """Train a classifier, or go on with it, or return it if the store has it."""
+    from bakeoff.ablation.tracked import tracked
     from bakeoff.runs.idle import fitted
     from bakeoff.runs.runner import run_plan
 
@@ -62,7 +63,8 @@ def train(
     job = fitted(job, dataset)
     for technique, reason in job.compiled.skipped.items():
         observer(TechniqueSkipped(technique, reason))
-    return run_plan(job.task.name, job.plan, job.recipe.as_json(), seed, dataset, where, observer=observer)
+    with tracked(where, observer) as told:
+        return run_plan(job.task.name, job.plan, job.recipe.as_json(), seed, dataset, where, observer=told)
 
 
 @shown

@@ -32,6 +32,7 @@ def derive(
     device: options.Device = "auto",
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Go on without images that can't be read.")] = False,
     plan_only: Annotated[bool, typer.Option("--plan-only", help="Print what would be run, and stop.")] = False,
+    track: options.Track = None,
     store: options.StoreDir = None,
     data: options.DataDir = None,
     as_json: options.Json = False,
@@ -66,7 +67,9 @@ def derive(
         "max_time": seconds(max_time) if max_time else None,
         "strengths": strengths,
         "seed": seed,
-        "where": Workspace.open(store=store, data=data, device=device, jobs=options.jobs(jobs), threads=threads),
+        "where": Workspace.open(
+            store=store, data=data, device=device, jobs=options.jobs(jobs), threads=threads, track=track or ()
+        ),
     }
     if plan_only:
         with observer(quiet) as shown:

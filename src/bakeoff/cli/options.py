@@ -43,6 +43,10 @@ Augmented = Annotated[
 Px = Annotated[
     int | None, typer.Option(min=1, help="Side at which images are read, trained on and evaluated [the task's].")
 ]
+Track = Annotated[
+    list[str] | None,
+    typer.Option("--track", help="Tell of runs: jsonl, tensorboard, mlflow, wandb or trackio; =WHERE may follow."),
+]
 Delta = Annotated[
     float | None,
     typer.Option(

@@ -43,6 +43,7 @@ def ablate(
     device: options.Device = "auto",
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Go on without images that can't be read.")] = False,
     plan_only: Annotated[bool, typer.Option("--plan-only", help="Print what would be run, and stop.")] = False,
+    track: options.Track = None,
     store: options.StoreDir = None,
     data: options.DataDir = None,
     as_json: options.Json = False,
@@ -64,7 +65,9 @@ def ablate(
         task=task, recipe=recipe, with_=options.names(with_), without=options.names(without), settings=settings or (),
         model=model, length=length, px=px, skip_bad=skip_bad, command=context.obj,
     )  # fmt: skip
-    where = Workspace.open(store=store, data=data, device=device, jobs=options.jobs(jobs), threads=threads)
+    where = Workspace.open(
+        store=store, data=data, device=device, jobs=options.jobs(jobs), threads=threads, track=track or ()
+    )
     chosen = options.design(question, design, seeds, runs, budget, half_width, delta, design_seed)
     if plan_only:
         with observer(quiet) as shown:

@@ -29,6 +29,7 @@ def train(
     workers: options.Workers = None,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Go on without images that can't be read.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
+    track: options.Track = None,
     store: options.StoreDir = None,
     data: options.DataDir = None,
     as_json: options.Json = False,
@@ -48,7 +49,7 @@ def train(
         task=task, recipe=recipe, with_=options.names(with_), without=options.names(without),
         settings=settings or (), model=model, length=length, px=px, skip_bad=skip_bad,
     )  # fmt: skip
-    where = Workspace.open(store=store, data=data, device=device, workers=workers)
+    where = Workspace.open(store=store, data=data, device=device, workers=workers, track=track or ())
     out, _ = consoles(as_json)
     if dry_run:
         with observer(quiet) as shown:

@@ -27,6 +27,7 @@ from bakeoff.engine.train import Diverged, train
 from bakeoff.errors import BakeoffError, DataChanged, RequestError
 from bakeoff.events import Observer, unobserved
 from bakeoff.plan import Plan
+from bakeoff.runs.events import RunBegan, RunKept
 from bakeoff.runs.record import EvalSetting, Losses, RunRecord, View, run_id
 from bakeoff.runs.store import Store
 from bakeoff.runs.versions import ENGINE_VERSION, revisions
@@ -60,6 +61,7 @@ def run_plan(
     run = run_id(plan, seed, dataset.fingerprint)
     with store.locked(run):
         record = store.read(run)
+        trained = record is None or not record.ended
         if record is None or not record.ended:
             start = RunRecord(
                 run_id=run,
@@ -82,6 +84,7 @@ def run_plan(
                 versions={name: version(name) for name in ("bakeoff", "torch", "torchvision", "numpy")},
                 started=record.started if record else _now(),
             )
+            observer(RunBegan(start))
             with _failures_recorded(store, start, record):
                 record = _train(plan, dataset, where, start, observer)
         if record.status == "done":
@@ -92,7 +95,10 @@ def run_plan(
             for read in (plan, *extra_evaluations):
                 for split in SPLITS:
                     evaluate_run(where, record, read, dataset, split)
-    return store.get(run).for_plan(plan, recipe)
+    found = store.get(run).for_plan(plan, recipe)
+    if trained:
+        observer(RunKept(found))
+    return found
 
 
 def check_sources(plan: Plan) -> None:

@@ -1,5 +1,6 @@
 """Where things happen: the store, the data, the device, and how many processes. Opened once, and passed along."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -8,6 +9,7 @@ import platformdirs
 
 from bakeoff import reader
 from bakeoff.runs.store import Store, open_store
+from bakeoff.runs.trackers import Tracking
 
 if TYPE_CHECKING:
     import torch
@@ -19,7 +21,7 @@ class Workspace:
 
     store: results. data: the folder of data sets. device: auto, cpu, cuda, cuda:N or mps. workers: processes that
     decode image files (None: one per core). jobs, threads: processes of a study, and threads of each (None: as suits
-    the machine).
+    the machine). track: who is told of runs beside.
     """
 
     store: Store
@@ -28,6 +30,7 @@ class Workspace:
     workers: int | None = None
     jobs: int | None = None
     threads: int | None = None
+    track: tuple[Tracking, ...] = ()
 
     @classmethod
     def open(
@@ -39,10 +42,12 @@ class Workspace:
         workers: int | None = None,
         jobs: int | None = None,
         threads: int | None = None,
+        track: Sequence[str] = (),
     ) -> Self:
         """A workspace. store: None for $BAKEOFF_STORE, else runs/ here; data: None for $BAKEOFF_DATA, else a cache.
 
-        Raises RequestError for what can't be a folder, or a number of processes.
+        track: "tensorboard", "mlflow=URI" and so on. Raises RequestError for what can't be a folder, a number of
+        processes or a tracker.
         """
         for count, what, least in ((workers, "--workers", 0), (jobs, "--jobs", 1), (threads, "--threads", 1)):
             if count is not None:
@@ -50,7 +55,11 @@ class Workspace:
         reader.environment_seconds(reader.CHECKPOINTS, 0)  # said now, and not when the first run of a study reads it
         folder = reader.path(data, "--data") if data else reader.environment_path("BAKEOFF_DATA")
         folder = folder or platformdirs.user_cache_path("bakeoff") / "data"
-        return cls(store=open_store(store), data=folder, device=device, workers=workers, jobs=jobs, threads=threads)
+        trackers = tuple(map(Tracking.read, track))
+        return cls(
+            store=open_store(store), data=folder, device=device, workers=workers, jobs=jobs, threads=threads,
+            track=trackers,
+        )  # fmt: skip
 
     def torch_device(self) -> "torch.device":
         """The device itself. Raises RequestError where there is none of that name."""

@@ -24,6 +24,7 @@ from bakeoff.report.console.bar import Bar, Known
 from bakeoff.report.console.preview import show_enlargement, show_preview
 from bakeoff.report.console.text import say
 from bakeoff.report.console.views import Display
+from bakeoff.runs.events import TrackingStopped
 from bakeoff.runs.store import Store
 from bakeoff.study.analyse import so_far
 from bakeoff.study.decide import SearchState
@@ -122,6 +123,8 @@ class Progress:
                 self._begin(event.stage, None)
             case RunEnded():
                 self._run(event)
+            case TrackingStopped():
+                self.display.say(f"warning: tracking by {event.tracker} stopped: {event.reason}")
 
     def _begin(self, stage: str, interim: "_Interim | None") -> None:
         self._began, self._done, self._stage, self._interim = time.monotonic(), 0, stage, interim
