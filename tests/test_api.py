@@ -16,6 +16,7 @@ import bakeoff as bo
 import bakeoff.engine.train as engine
 from bakeoff.cli import main
 from bakeoff.events import RunEnded, TechniqueSkipped, TrainingPlanned, TrainingProgress
+from bakeoff.runs.events import RunBegan, RunKept
 from bakeoff.study.events import StudyPlanned
 
 SMALL = ("--task", "digits", "--recipe", "baseline", "--with", "mixup,label_smoothing", "--model", "softmax")
@@ -137,7 +138,10 @@ def test_an_observer_is_told_of_a_training(tmp_path: Path, monkeypatch: pytest.M
     assert skipped.technique == "inference_resize"
     assert skipped.reason
     assert len(steps) > 1
-    assert events[-len(steps) :] == steps
+    began, *between, ended = events[-len(steps) - 2 :]
+    assert between == steps
+    assert isinstance(began, RunBegan)
+    assert ended == RunKept(record)
     assert all(one.step < other.step for one, other in pairwise(steps))
     assert {event.steps for event in steps} == {record.steps}
     again: list[bo.Event] = []

@@ -7,6 +7,7 @@ the tracker doesn't keep up, what is too much is dropped and counted.
 import json
 import os
 import queue
+import signal
 import subprocess
 import sys
 import tempfile
@@ -38,6 +39,8 @@ class TrackerProcess:
             env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
             start_new_session=True,  # Ctrl-C reaches us alone
         )
+        assert self._process.stdin is not None
+        self._stdin = self._process.stdin
         self._thread = threading.Thread(target=self._write, daemon=True)
         self._thread.start()
 
@@ -62,8 +65,13 @@ class TrackerProcess:
             self._process.wait(max(0.1, until - time.monotonic()))
         except subprocess.TimeoutExpired:
             self.failure = self.failure or f"it hangs: not done {PATIENCE:.0f} s after the end of all runs"
-            self._process.kill()
+            os.killpg(self._process.pid, signal.SIGKILL)  # with what it started
             self._process.wait()
+            self.end()
+            self._thread.join(1.0)  # what it was writing has failed now
+        if not self._thread.is_alive():
+            with suppress(OSError):
+                self._stdin.close()
         if self._process.returncode and not self.failure:
             self.failure = self._last_line()
         if self._dropped and not self.failure:
@@ -71,13 +79,11 @@ class TrackerProcess:
         self._said.close()
 
     def _write(self) -> None:
-        stdin = self._process.stdin
-        assert stdin is not None
         try:
             while (message := self._queue.get()) is not None:
-                stdin.write(message.model_dump_json() + "\n")
-                stdin.flush()
-            stdin.close()
+                self._stdin.write(message.model_dump_json() + "\n")
+                self._stdin.flush()
+            self._stdin.close()
         except OSError:  # it is gone
             self._process.wait()
             self.failure = self._last_line()
