@@ -119,7 +119,6 @@ def _changed(views: Iterable[Evaluation], images: int, draw: np.random.Generator
 
 def _write(store: Store, record: RunRecord, row: DesignPoint, attempt: int, views: Iterable[Evaluation]) -> None:
     run = row.runs[attempt]
-    store.folder(run).mkdir()
     store.write(replace(record, run_id=run, seed=row.seeds[attempt]))
     for view, hits in views:
         store.add_view(run, view, hits)

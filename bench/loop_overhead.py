@@ -25,6 +25,7 @@ from bakeoff import models, tasks
 from bakeoff.data.dataset import Dataset, Resident
 from bakeoff.engine.train import train
 from bakeoff.plan import SGD, Plan
+from bakeoff.storage import local_file
 from bench.compare import Ratio, alternate
 
 REPEATS = 11
@@ -35,7 +36,7 @@ def by_engine(plan: Plan, dataset: Dataset) -> float:
     """CPU seconds of one call of the engine, from nothing to trained and saved weights."""
     with tempfile.TemporaryDirectory() as folder:
         start = time.process_time()
-        train(plan, dataset, 0, torch.device("cpu"), checkpoint=Path(folder) / "state.safetensors")
+        train(plan, dataset, 0, torch.device("cpu"), checkpoint=local_file(Path(folder) / "state.safetensors"))
         return time.process_time() - start
 
 

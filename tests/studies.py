@@ -114,7 +114,6 @@ def write_study(
         for run, seed in zip(row.runs, row.seeds, strict=True) if status != "done" else [(row.runs[0], row.seeds[0])]:
             record = _record(spec, row, run, seed, status)
             if store.read(run) is None:
-                store.folder(run).mkdir(parents=True)
                 store.write(record)
                 if status == "done":
                     _evaluate(store, spec, row, run, difficulty, labels, draw)

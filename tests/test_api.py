@@ -158,7 +158,7 @@ def test_an_observer_is_told_of_a_study(tmp_path: Path) -> None:
     (planned,) = (event for event in events if isinstance(event, StudyPlanned))
     ended = events[events.index(planned) + 1 :]
     assert planned.spec.rows == found.spec.rows
-    assert planned.store.root == tmp_path
+    assert planned.store.url == str(tmp_path)
     runs = [event for event in ended if isinstance(event, RunEnded)]
     assert len(runs) == len(ended) == 6
     assert [event.left for event in runs] == [5, 4, 3, 2, 1, 0]

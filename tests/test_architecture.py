@@ -20,7 +20,7 @@ FLOORS = (
     ("errors",),
     ("reader",),
     ("events", "files", "rng", "encoding", "registry"),
-    ("parts",),
+    ("parts", "storage"),
     ("plan",),
     ("data", "models", "stats"),
     ("task",),

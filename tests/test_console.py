@@ -76,7 +76,7 @@ def printed(results: Results, records: list[RunRecord]) -> dict[str, Callable[[C
         conclusions=tuple(about_classes({name: 9 * at for at, name in enumerate(CLASSES)})),
     )  # fmt: skip
     return {
-        "record": lambda console: runs.show_record(console, records[0], Path("/a/b")),
+        "record": lambda console: runs.show_record(console, records[0], "/a/b"),
         "views": lambda console: runs.show_views(console, [view, *records[0].views], plan),
         "classes": lambda console: runs.show_classes(console, view, CLASSES),
         "runs": lambda console: runs.show_runs(console, records),
@@ -157,9 +157,9 @@ def test_names_come_out_as_they_are(name: str, printed: str, results: Results, r
         lambda console: say(console, name),
         lambda console: show_table(console, [Column("class")], [(name,), (plain("a", name),)]),
         lambda console: runs.show_classes(console, view, (name, "b")),
-        lambda console: runs.show_record(console, replace(records[0], task=name), Path("x")),
+        lambda console: runs.show_record(console, replace(records[0], task=name), "x"),
         lambda console: runs.show_runs(console, [replace(records[0], task=name)]),
-        lambda console: runs.show_record(console, replace(records[0], status="crashed", reason=name), Path("x")),
+        lambda console: runs.show_record(console, replace(records[0], status="crashed", reason=name), "x"),
     ):
         text = shown(show, 100)
         assert printed in text

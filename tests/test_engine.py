@@ -19,6 +19,7 @@ from bakeoff.engine.train import Diverged, train
 from bakeoff.errors import BakeoffError
 from bakeoff.events import TrainingProgress
 from bakeoff.models import build
+from bakeoff.storage import local_file
 from tests.helpers import small_data, small_plan
 
 CPU = torch.device("cpu")
@@ -43,7 +44,7 @@ def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
 def test_learns(tmp_path: Path) -> None:
     data = small_data(train=60)
     plan = small_plan(examples_seen=1600)
-    state = train(plan, data, 0, CPU, checkpoint=tmp_path / "c.safetensors")
+    state = train(plan, data, 0, CPU, checkpoint=local_file(tmp_path / "c.safetensors"))
     assert state.step == plan.steps == len(state.losses) == 200
     assert sum(state.losses[-10:]) < 0.5 * sum(state.losses[:10])
     found = evaluate(state.model, data.splits["report"], data, plan, plan.eval_view, CPU)
@@ -53,7 +54,7 @@ def test_learns(tmp_path: Path) -> None:
 @pytest.mark.parametrize("extra", [{}, EVERYTHING], ids=["plain", "everything"])
 def test_same_seed_same_bits_and_another_seed_others(tmp_path: Path, extra) -> None:
     for name, seed in (("a", 0), ("b", 0), ("c", 1)):
-        train(small_plan(**extra), small_data(), seed, CPU, checkpoint=tmp_path / f"{name}.safetensors")
+        train(small_plan(**extra), small_data(), seed, CPU, checkpoint=local_file(tmp_path / f"{name}.safetensors"))
     a, b, c = (weights(tmp_path / f"{name}.safetensors") for name in "abc")
     assert same(a, b)
     assert not same(a, c)
@@ -74,7 +75,7 @@ def test_same_seed_same_bits_and_another_seed_others(tmp_path: Path, extra) -> N
 def test_resume_is_bit_equal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, extra, stop: int) -> None:
     """Trap 11: RNG, order, average and optimizer are all there after a resume."""
     plan, data = small_plan(**extra), small_data()
-    train(plan, data, 3, CPU, checkpoint=tmp_path / "whole.safetensors")
+    train(plan, data, 3, CPU, checkpoint=local_file(tmp_path / "whole.safetensors"))
     monkeypatch.setattr(engine, "_REPORT_SECONDS", -1.0)
     monkeypatch.setattr(engine, "_CHECKPOINT_SECONDS", -1.0)
     looks = 0
@@ -87,17 +88,17 @@ def test_resume_is_bit_equal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ex
 
     parts = tmp_path / "parts.safetensors"
     with pytest.raises(RuntimeError, match="killed"):
-        train(plan, data, 3, CPU, checkpoint=parts, report=die)
+        train(plan, data, 3, CPU, checkpoint=local_file(parts), report=die)
     assert len(load_file(parts)["losses"]) == 8 * stop
-    train(plan, data, 3, CPU, checkpoint=parts)
+    train(plan, data, 3, CPU, checkpoint=local_file(parts))
     assert same(weights(tmp_path / "whole.safetensors"), weights(parts))
 
 
 def test_a_finished_state_is_not_trained_on(tmp_path: Path) -> None:
     path = tmp_path / "c.safetensors"
-    train(small_plan(), small_data(), 0, CPU, checkpoint=path)
+    train(small_plan(), small_data(), 0, CPU, checkpoint=local_file(path))
     before = weights(path)
-    train(small_plan(), small_data(), 0, CPU, checkpoint=path)
+    train(small_plan(), small_data(), 0, CPU, checkpoint=local_file(path))
     assert same(before, weights(path))
 
 
@@ -106,11 +107,18 @@ def test_an_interrupt_lets_the_step_end_and_keeps_the_state(tmp_path: Path, monk
     path = tmp_path / "c.safetensors"
     handler = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
-        train(small_plan(), small_data(), 0, CPU, checkpoint=path, report=lambda p: os.kill(os.getpid(), signal.SIGINT))
+        train(
+            small_plan(),
+            small_data(),
+            0,
+            CPU,
+            checkpoint=local_file(path),
+            report=lambda p: os.kill(os.getpid(), signal.SIGINT),
+        )
     assert signal.getsignal(signal.SIGINT) is handler
     assert len(load_file(path)["losses"]) == 8  # the step in which the signal came is done, and the last
-    train(small_plan(), small_data(), 0, CPU, checkpoint=path)
-    train(small_plan(), small_data(), 0, CPU, checkpoint=tmp_path / "whole.safetensors")
+    train(small_plan(), small_data(), 0, CPU, checkpoint=local_file(path))
+    train(small_plan(), small_data(), 0, CPU, checkpoint=local_file(tmp_path / "whole.safetensors"))
     assert same(weights(tmp_path / "whole.safetensors"), weights(path))
 
 
@@ -120,7 +128,7 @@ def test_divergence_is_found_at_once(tmp_path: Path) -> None:
         model=small_plan().model.model_copy(update={"name": "mlp", "knobs": {}}),
     )
     with pytest.raises(Diverged, match=r"the loss was .* at step \d+ of 24; try a lower learning rate") as error:
-        train(plan, small_data(), 0, CPU, checkpoint=tmp_path / "c.safetensors")
+        train(plan, small_data(), 0, CPU, checkpoint=local_file(tmp_path / "c.safetensors"))
     assert int(str(error.value).split("at step ")[1].split()[0]) <= 8
     assert not (tmp_path / "c.safetensors").exists()
 
@@ -134,7 +142,7 @@ def test_what_the_last_update_breaks_is_divergence_too(model: str, per_256: floa
         model=small_plan().model.model_copy(update={"name": model, "knobs": {}}),
     )
     with pytest.raises(Diverged, match=r"the loss was .* at step 1 of 1"):
-        train(plan, small_data(), 0, CPU, checkpoint=tmp_path / "c.safetensors")
+        train(plan, small_data(), 0, CPU, checkpoint=local_file(tmp_path / "c.safetensors"))
 
 
 def test_equal_logits_rank_by_number_whichever_k_are_asked_for() -> None:
@@ -153,7 +161,7 @@ def test_equal_logits_rank_by_number_whichever_k_are_asked_for() -> None:
 def test_any_size_and_batch(tmp_path: Path, train_size: int, batch: int, extra) -> None:
     """Traps 7 and 22: n smaller than the batch, a batch of one, sizes that don't divide."""
     plan = small_plan(batch_size=batch, examples_seen=3 * batch, lr=slots.Schedule(per_256=0.1), **extra)
-    state = train(plan, small_data(train=train_size), 0, CPU, checkpoint=tmp_path / "c.safetensors")
+    state = train(plan, small_data(train=train_size), 0, CPU, checkpoint=local_file(tmp_path / "c.safetensors"))
     assert state.step == 3
     assert np.isfinite(state.losses).all()
 
@@ -170,14 +178,14 @@ def test_three_channels_and_other_sizes(tmp_path: Path) -> None:
         image_ops=(slots.ResizedCrop(area=(0.5, 1.0)), slots.TrivialAugment()),
     )
     data = small_data(channels=3, px=12)
-    state = train(plan, data, 0, CPU, checkpoint=tmp_path / "c.safetensors")
+    state = train(plan, data, 0, CPU, checkpoint=local_file(tmp_path / "c.safetensors"))
     assert evaluate(state.model, data.splits["report"], data, plan, plan.eval_view, CPU).n == 25
 
 
 def test_global_generator_is_left_alone(tmp_path: Path) -> None:
     torch.manual_seed(1)
     before = torch.get_rng_state()
-    train(small_plan(**EVERYTHING), small_data(), 0, CPU, checkpoint=tmp_path / "c.safetensors")
+    train(small_plan(**EVERYTHING), small_data(), 0, CPU, checkpoint=local_file(tmp_path / "c.safetensors"))
     assert torch.equal(before, torch.get_rng_state())
 
 
@@ -188,7 +196,7 @@ def test_dropout_is_seeded_by_the_step(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(models, "build", with_dropout)
     for name in "ab":
         torch.manual_seed(ord(name))
-        train(small_plan(), small_data(), 0, CPU, checkpoint=tmp_path / f"{name}.safetensors")
+        train(small_plan(), small_data(), 0, CPU, checkpoint=local_file(tmp_path / f"{name}.safetensors"))
     assert same(weights(tmp_path / "a.safetensors"), weights(tmp_path / "b.safetensors"))
 
 
@@ -205,7 +213,7 @@ def test_smoothing_and_mixing_smooth_once(tmp_path: Path, monkeypatch: pytest.Mo
         return loss
 
     monkeypatch.setattr(torch.nn.functional, "cross_entropy", spy)
-    train(small_plan(**EVERYTHING), small_data(), 0, CPU, checkpoint=tmp_path / "c.safetensors")
+    train(small_plan(**EVERYTHING), small_data(), 0, CPU, checkpoint=local_file(tmp_path / "c.safetensors"))
     assert len(seen) == 24 + 1  # after the last update, once more
     for ours, slow in seen:
         assert ours == pytest.approx(slow, abs=1e-5)
@@ -214,7 +222,7 @@ def test_smoothing_and_mixing_smooth_once(tmp_path: Path, monkeypatch: pytest.Mo
 def test_a_plan_that_cannot_fit_says_so(tmp_path: Path) -> None:
     plan = small_plan(batch_size=10**10, examples_seen=10**10)
     with pytest.raises(BakeoffError, match=r"needs at least .* GiB of memory .* try --set batch_size="):
-        train(plan, small_data(), 0, CPU, checkpoint=tmp_path / "c.safetensors")
+        train(plan, small_data(), 0, CPU, checkpoint=local_file(tmp_path / "c.safetensors"))
 
 
 @pytest.mark.parametrize("name", ["mlp", "cnn", "resnet20", "resnet18-32"])

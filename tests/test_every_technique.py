@@ -12,6 +12,7 @@ from bakeoff import tasks, techniques
 from bakeoff.data.dataset import Dataset
 from bakeoff.plan import Plan
 from bakeoff.recipe import Conflict, Recipe, compile_plan
+from bakeoff.storage import local_file
 from bakeoff.testing import check_training
 
 CPU = torch.device("cpu")
@@ -38,7 +39,7 @@ def plan_of(*names: str, batch: int = 8, steps: int = 24) -> Plan:
 
 
 def trained(plan: Plan, data: Dataset, path: Path, seed: int = 0) -> dict[str, torch.Tensor]:
-    engine.train(plan, data, seed, CPU, checkpoint=path)
+    engine.train(plan, data, seed, CPU, checkpoint=local_file(path))
     return load_file(path)
 
 

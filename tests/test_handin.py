@@ -58,7 +58,7 @@ def hand_in(store, tmp_path, capsys):
 
     def run(path: Path, *arguments: str) -> tuple[int, str, str]:
         output = () if "--output" in arguments else ("--output", str(tmp_path / "out"))
-        status = main(["handin", "--notebook", str(path), "--store", str(store.root), *output, *arguments])
+        status = main(["handin", "--notebook", str(path), "--store", store.url, *output, *arguments])
         return status, *capsys.readouterr()
 
     return run
@@ -233,6 +233,6 @@ def test_a_study_without_results_has_nothing_to_hand_in(tmp_path, capsys):
     empty = Store(tmp_path / "runs")
     write_study(empty, training=("mixup", "cutmix"), runs=16, missing=range(100))
     path = notebook(tmp_path / "a.ipynb", DRAW)
-    assert main(["handin", "--notebook", str(path), "--store", str(empty.root), "--output", str(tmp_path / "o")]) == 2
+    assert main(["handin", "--notebook", str(path), "--store", empty.url, "--output", str(tmp_path / "o")]) == 2
     assert "has no finished run" in capsys.readouterr().err
     assert not (tmp_path / "o").exists()

@@ -153,11 +153,9 @@ def test_a_run_that_diverged_and_was_made_again_counts_too(tmp_path: Path) -> No
     spec = write_study(store, training=FEW, failed={0: "diverged"})
     again = store.get(spec.rows[0].runs[1])
     store.remove(again.run_id)
-    store.folder(again.run_id).mkdir(parents=True)
     views = gather(store, spec).records[1].views  # type: ignore[union-attr]
     store.write(replace(again, status="done"))
     for view in views:
-        (store.folder(again.run_id) / "views").mkdir(exist_ok=True)
         store.add_view(
             again.run_id, view, {int(k): store.hits(spec.rows[1].runs[0], view.name, int(k)) for k in view.hits}
         )

@@ -13,6 +13,7 @@ from bakeoff.errors import RequestError
 from bakeoff.recipe import Recipe
 from bakeoff.recipes.request import Job
 from bakeoff.runs.idle import fitted
+from bakeoff.storage import local_file
 from tests.test_folder import fill
 
 NO_PIXELS = "no image is resized, sheared or turned"
@@ -71,7 +72,7 @@ def same_bits(asked: Job, name: str, data: object, folder: Path) -> bool:
     for at, plan in enumerate((asked.plan, asked.without([name]).plan)):
         short = plan.model_copy(update={"examples_seen": 8 * plan.batch_size})
         state = folder / f"{name}-{at}.safetensors"
-        train(short, data, 0, torch.device("cpu"), checkpoint=state)  # type: ignore[arg-type]
+        train(short, data, 0, torch.device("cpu"), checkpoint=local_file(state))  # type: ignore[arg-type]
         weights = load_file(state)
         found.append(
             ([weights[each] for each in sorted(weights) if "seconds" not in each], plan.eval_view, plan.average)

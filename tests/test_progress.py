@@ -48,8 +48,8 @@ def test_progress_looks_at_the_run_that_ended_and_at_no_other(tmp_path: Path, mo
     last = spec.rows[-1].runs[0]
     there = [row.runs[0] for row in spec.rows[:-1]]
     for run in there:
-        store.root.mkdir(exist_ok=True)
-        whole.folder(run).rename(store.folder(run))
+        Path(store.url).mkdir(exist_ok=True)
+        Path(whole.folder(run)).rename(store.folder(run))
     opened: list[str] = []
     inner = Store.read
 
@@ -63,7 +63,7 @@ def test_progress_looks_at_the_run_that_ended_and_at_no_other(tmp_path: Path, mo
         show(StudyPlanned(spec, (), None, store))
         assert set(there) <= set(opened)
         opened.clear()
-        whole.folder(last).rename(store.folder(last))
+        Path(whole.folder(last)).rename(store.folder(last))
         show(RunEnded(last, "done", "", 1.0, left=3))
         assert opened == [last]
     bar = display.bars[-1]

@@ -165,7 +165,7 @@ def test_a_home_is_found_in_every_path(monkeypatch: pytest.MonkeyPatch, tmp_path
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("BAKEOFF_DATA", "~/data")
     where = Workspace.open(store="~/runs")
-    assert (where.store.root, where.data) == (tmp_path / "runs", tmp_path / "data")
+    assert (where.store.url, where.data) == (str(tmp_path / "runs"), tmp_path / "data")
 
 
 @pytest.mark.parametrize(

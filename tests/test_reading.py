@@ -43,7 +43,7 @@ def test_only_the_views_of_the_levels_are_read(tmp_path: Path) -> None:
     store = Store(tmp_path)
     spec = write_study(store)
     for row in spec.rows:  # an evaluation that isn't the study's, and that nothing may touch
-        (store.folder(row.runs[0]) / "views" / "test-raw-8-8.json").write_text("{")
+        store.storage.write(f"{row.runs[0]}/views/test-raw-8-8.json", b"{")
     report = read(store, spec, spec.rows)
     assert all(
         record and [v.name for v in record.views] == [level.view for level in spec.eval_settings] for record in report

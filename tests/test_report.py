@@ -216,7 +216,7 @@ def _tables(text: str) -> Iterator[list[str]]:
 def test_notebook_is_valid_and_runs_again(written: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     notebook = json.loads((written / "found.ipynb").read_text())
     nbformat.validate(notebook)
-    monkeypatch.setenv("BAKEOFF_STORE", str(store.root))
+    monkeypatch.setenv("BAKEOFF_STORE", store.url)
     names: dict[str, object] = {}
     cells = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
     assert [line for line in cells[0]["source"].splitlines() if "import" in line] == ["import bakeoff as bo"]

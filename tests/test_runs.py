@@ -67,8 +67,7 @@ def test_a_file_that_is_no_run_hides_no_other(
     store = Store(tmp_path / "runs")
     count = len(store.ids())
     for name, text in (("empty", ""), ("other", "[1]"), ("foreign", '{"a": 1}')):
-        store.folder(name).mkdir()
-        (store.folder(name) / "run.json").write_text(text)
+        store.storage.write(f"{name}/run.json", text.encode())
     out, err = run(capsys, "runs", "list", "--json")
     assert len(json.loads(out)) == count
     assert all(name in err for name in ("empty", "other", "foreign"))
@@ -86,7 +85,7 @@ def test_runs_are_removed_after_a_question(
     assert first in store.ids()
     out, _ = run(capsys, "runs", "rm", first[:6], second, first, "--yes", "--json")
     assert json.loads(out) == {"removed": [first, second], "studies": {study.name: [first, second]}}
-    assert not store.folder(first).exists()
+    assert not Path(store.folder(first)).exists()
     assert store.read(first) is None
     assert "unknown run" in run(capsys, "runs", "rm", first, "-y", status=2)[1]
     with store.locked(store.ids()[0]):

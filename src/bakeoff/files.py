@@ -29,18 +29,29 @@ def replacing(path: Path, *, sync: bool = True) -> Iterator[BinaryIO]:
             yield file
         return
     path = Path(os.path.realpath(path))
-    partial = path.with_name(f"{_PARTIAL}{os.getpid()}-{next(_counter)}")
-    try:
-        with open(partial, "wb") as file:
+    with partial(path) as whole:
+        with open(whole, "wb") as file:
             yield file
             file.flush()
             if sync:
                 os.fsync(file.fileno())
-        os.replace(partial, path)
-    except BaseException:
+        os.replace(whole, path)
+
+
+@contextmanager
+def partial(path: Path) -> Iterator[Path]:
+    """A hidden name beside a path, for what isn't whole yet; what is there under it when the block ends is removed."""
+    place = path.with_name(f"{_PARTIAL}{os.getpid()}-{next(_counter)}")
+    try:
+        yield place
+    finally:
         with suppress(OSError):
-            partial.unlink()
-        raise
+            place.unlink()
+
+
+def is_partial(path: Path) -> bool:
+    """Whether a file is one that isn't whole yet, or never will be."""
+    return path.name.startswith(_PARTIAL)
 
 
 def write_bytes(path: Path, data: bytes, *, sync: bool = True) -> None:
@@ -56,13 +67,18 @@ def write_text(path: Path, text: str) -> None:
 
 def write_json(path: Path, data: Any) -> None:
     """Write JSON in one piece; see `replacing`. Raises TypeError for what JSON can't hold."""
-    write_text(path, json.dumps(data, indent=1))
+    write_bytes(path, json_bytes(data))
+
+
+def json_bytes(data: Any) -> bytes:
+    """JSON as it is kept in files. Raises TypeError for what JSON can't hold."""
+    return json.dumps(data, indent=1).encode()
 
 
 def tidy(folder: Path) -> None:
     """Remove what killed processes left of files in a folder that no other process writes to now."""
-    for partial in folder.glob(f"{_PARTIAL}*"):
-        partial.unlink(missing_ok=True)
+    for left in folder.glob(f"{_PARTIAL}*"):
+        left.unlink(missing_ok=True)
 
 
 def printable(text: str) -> str:

@@ -84,7 +84,7 @@ def run_rows(
     made: set[str] = set()
     while trials := missing(runs, fingerprint, store, crashed):
         if lost := next((trial.run for trial in trials if trial.run in made), None):
-            raise BakeoffError(f"run {lost} was made and isn't in {store.root}; what made it isn't what asked for it")
+            raise BakeoffError(f"run {lost} was made and isn't in {store.url}; what made it isn't what asked for it")
         left = len(trials)
         for trial, answer in workers.launch(trials):
             left -= 1

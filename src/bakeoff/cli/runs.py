@@ -43,9 +43,9 @@ def list_(
     elif records:
         runs.show_runs(out, records)
     elif kept.ids():
-        say(out, f"no such runs in {kept.root}")
+        say(out, f"no such runs in {kept.url}")
     else:
-        say(out, f"no runs in {kept.root}; start with: bakeoff train --task digits")
+        say(out, f"no runs in {kept.url}; start with: bakeoff train --task digits")
 
 
 @app.command("show")
@@ -103,7 +103,7 @@ def remove(
     for study, used in studies.items():
         say(err, f"{study} rests on {', '.join(used)}: without, it lacks {counted(len(used), 'run')}")
     if not yes:
-        what = printable(f"remove {', '.join(found)} from {kept.root}")
+        what = printable(f"remove {', '.join(found)} from {kept.url}")
         if not sys.stdin.isatty():
             raise RequestError(f"nobody can be asked whether to {what}: say --yes")
         if not typer.confirm(f"{what}?", err=True):

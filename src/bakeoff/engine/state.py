@@ -3,16 +3,14 @@
 import copy
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
-from safetensors.torch import save
+from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from bakeoff.files import write_bytes
 from bakeoff.plan import Plan
+from bakeoff.storage import File
 
 
 class Averager:
@@ -56,20 +54,18 @@ class State:
         """Optimizer steps done."""
         return len(self.losses)
 
-    def save(self, path: Path) -> None:
-        """Write to `path` in one piece: at any moment it holds either the old state or the new one."""
+    def save(self, file: File) -> None:
+        """Write a file in one piece: at any moment it holds either the old state or the new one."""
         tensors = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
         tensors |= {f"average.{name}": tensor for name, tensor in self.average.model.state_dict().items()}
         for index, values in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{index}.{name}": v for name, v in values.items() if isinstance(v, Tensor)}
         tensors["losses"] = torch.tensor(self.losses, dtype=torch.float64)
-        write_tensors(path, tensors, {"seconds": self.seconds, "data_wait": self.data_wait})
+        write_tensors(file, tensors, {"seconds": self.seconds, "data_wait": self.data_wait})
 
-    def load(self, path: Path) -> None:
-        """Go on from a saved state of the same plan."""
-        with safe_open(path, framework="pt") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-            meta = json.loads(file.metadata()["meta"])
+    def load(self, data: bytes) -> None:
+        """Go on from a saved state of the same plan. data: of the file."""
+        tensors, meta = read_tensors(data)
         for prefix, module in (("model.", self.model), ("average.", self.average.model)):
             module.load_state_dict({n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)})
         parameters = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
@@ -86,7 +82,12 @@ class State:
         self.seconds, self.data_wait = meta["seconds"], meta["data_wait"]
 
 
-def write_tensors(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any] | None = None) -> None:
-    """Write a safetensors file in one piece (`files.replacing`). meta: what else to keep, as JSON can hold it."""
-    data = save({n: t.detach().cpu().contiguous() for n, t in tensors.items()}, {"meta": json.dumps(meta or {})})
-    write_bytes(path, data)
+def write_tensors(file: File, tensors: Mapping[str, Tensor], meta: Mapping[str, Any] | None = None) -> None:
+    """Write a safetensors file in one piece (`Storage.write`). meta: what else to keep, as JSON can hold it."""
+    file.write(save({n: t.detach().cpu().contiguous() for n, t in tensors.items()}, {"meta": json.dumps(meta or {})}))
+
+
+def read_tensors(data: bytes) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors of a safetensors file, and what else is kept in it."""
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    return load(data), json.loads(header["__metadata__"]["meta"])

@@ -22,6 +22,7 @@ from bakeoff.events import TrainingProgress
 from bakeoff.files import write_json
 from bakeoff.models.cost import Speed, multiplications
 from bakeoff.plan import Model, Plan, Precision, Schedule
+from bakeoff.storage import local_file
 
 _REFERENCE = {  # what is timed on a device: a network that keeps it busy, and the batch
     "cpu": (Model(name="cnn", classes=10, channels=3, px=32), 64),
@@ -169,6 +170,6 @@ def seconds_per_image(
             raise _Enough
 
     with tempfile.TemporaryDirectory() as folder, suppress(_Enough):
-        train(endless, dataset, 0, device, checkpoint=Path(folder) / "state", workers=workers, report=look)
+        train(endless, dataset, 0, device, checkpoint=local_file(Path(folder) / "state"), workers=workers, report=look)
     (start, first), (end, last) = marks[0], marks[-1]
     return (end - start) / ((last - first) * batch)

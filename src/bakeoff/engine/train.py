@@ -3,7 +3,6 @@
 import math
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -20,6 +19,7 @@ from bakeoff.engine.optim import bare_step, build_optimizer, lr_factor
 from bakeoff.engine.state import State
 from bakeoff.events import TrainingProgress
 from bakeoff.plan import Plan
+from bakeoff.storage import File
 
 _LOOK_EVERY = 8  # steps between two looks at the loss: a look waits for the device
 _EXPLODED = 100.0  # a loss this many times that of guessing never came back in a run that we saw
@@ -41,7 +41,7 @@ def train(
     seed: int,
     device: torch.device,
     *,
-    checkpoint: Path,
+    checkpoint: File,
     workers: int = 0,
     report: Callable[[TrainingProgress], None] = lambda progress: None,
 ) -> State:
@@ -59,8 +59,9 @@ def train(
     check_memory(model, plan, dataset, device)
     model = model.to(device).to(memory_format=layout).train()
     state = State(model, build_optimizer(model, plan), plan)
-    if checkpoint.exists():
-        state.load(checkpoint)
+    if (saved_state := checkpoint.read()) is not None:
+        state.load(saved_state)
+        del saved_state
     forward = torch.compile(model) if plan.precision.compile else model
     update = bare_step(state.optimizer)
 

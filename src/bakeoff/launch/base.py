@@ -50,7 +50,7 @@ def setup(task: Task, where: Workspace, device: str) -> Iterator[Setup]:
             datasets[task.name] = f"{folder}/data.safetensors"
             saved.save(task.load(where.data), Path(datasets[task.name]))
         yield Setup(
-            store=str(where.store.root),
+            store=where.store.url,
             data=str(where.data),
             device=device,
             extensions=tuple(extension for extension in registry.extensions() if extension.portable),

@@ -118,7 +118,7 @@ class InProcess:
 def launcher(task: Task, where: Workspace, *, device: str, jobs: int, threads: int) -> Iterator[Launcher]:
     """What makes runs of a task: processes, or this one where they couldn't. It ends with its context."""
     if stays_here(task, where):
-        yield InProcess(Setup(store=str(where.store.root), data=str(where.data), device=device))
+        yield InProcess(Setup(store=where.store.url, data=str(where.data), device=device))
         return
     with setup(task, where, device) as told:
         pool = WorkerPool(told, jobs=jobs, threads=threads)

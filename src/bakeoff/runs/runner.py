@@ -11,7 +11,6 @@ from itertools import pairwise
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
 from torch import nn
 
 from bakeoff import models, techniques
@@ -22,7 +21,7 @@ from bakeoff.data.splits import described
 from bakeoff.engine.device import dtype
 from bakeoff.engine.evaluate import evaluate
 from bakeoff.engine.memory import check_view
-from bakeoff.engine.state import write_tensors
+from bakeoff.engine.state import read_tensors, write_tensors
 from bakeoff.engine.train import Diverged, train
 from bakeoff.errors import BakeoffError, DataChanged, RequestError
 from bakeoff.events import Observer, unobserved
@@ -155,11 +154,12 @@ def evaluate_run(
 def load_model(store: Store, record: RunRecord, plan: Plan, device: torch.device) -> nn.Module:
     """The trained network of a run, with averaged or last weights as the plan says, ready for inference."""
     prefix = "average." if plan.average else "model."
-    path = store.weights(record.run_id)
-    if not path.exists():
-        raise BakeoffError(f"the weights of run {record.run_id} are gone: {path} doesn't exist")
+    file = store.weights(record.run_id)
+    data = file.read()
+    if data is None:
+        raise BakeoffError(f"the weights of run {record.run_id} are gone: {file} doesn't exist")
+    tensors, _ = read_tensors(data)
     model = models.build(plan.model, plan.eval_view.crop_px)
-    tensors = load_file(path)
     model.load_state_dict({n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)})
     if plan.precision.channels_last:
         model = model.to(memory_format=torch.channels_last)
@@ -206,7 +206,7 @@ def _train(plan: Plan, dataset: Dataset, where: Workspace, start: RunRecord, obs
             losses=_curve(state.losses),
         )
     store.write(record)
-    checkpoint.unlink(missing_ok=True)
+    checkpoint.delete()
     return record
 
 
@@ -228,7 +228,7 @@ def _failures_recorded(store: Store, start: RunRecord, before: RunRecord | None)
         where = f" ({error.filename})" if error.filename else ""
         _record_crash(store, start, f"{error.strerror or error}{where}")
         raise BakeoffError(
-            f"writing to {store.root} failed: {error.strerror or error}{where}; the last checkpoint is kept, "
+            f"writing to {store.url} failed: {error.strerror or error}{where}; the last checkpoint is kept, "
             "and the same command goes on from it"
         ) from error
     except Exception as error:

@@ -22,9 +22,9 @@ def of_study(store: Store, name: str) -> frozenset[str]:
     there = sorted({*store.study_names(), *searches})
     found = [name] if name in there else [each for each in there if each.startswith(name)]
     if len(found) > 1:
-        raise RequestError(f"study '{name}' is ambiguous in {store.root}: {', '.join(found)}")
+        raise RequestError(f"study '{name}' is ambiguous in {store.url}: {', '.join(found)}")
     if not found:
-        raise unknown(f"study in {store.root}", name, there)
+        raise unknown(f"study in {store.url}", name, there)
     rows = []
     if found[0] in searches:
         asked = SearchSpec.load(store, found[0])

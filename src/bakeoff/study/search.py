@@ -68,7 +68,7 @@ class SearchSpec:
             return _STORED.validate_python(data)
         except ValueError as error:
             raise RequestError(
-                f"derivation {name} in {store.root} was written by a version of bakeoff whose form this one doesn't "
+                f"derivation {name} in {store.url} was written by a version of bakeoff whose form this one doesn't "
                 f"read ({str(error).splitlines()[0]}): read it with that version, or choose another store (--store)"
             ) from None
 

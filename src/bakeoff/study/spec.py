@@ -146,18 +146,18 @@ class StudySpec:
         found = [prefix] if prefix in names else [name for name in names if name.startswith(prefix)]
         if len(found) > 1:
             which = f"study '{prefix}' is ambiguous" if prefix else "there is more than one study"
-            raise RequestError(f"{which} in {store.root}: {', '.join(found)}")
+            raise RequestError(f"{which} in {store.url}: {', '.join(found)}")
         if not found:
             if not names:
-                raise RequestError(f"no studies in {store.root}; start with: bakeoff ablate --task digits")
-            raise unknown(f"study in {store.root}", prefix, names)
+                raise RequestError(f"no studies in {store.url}; start with: bakeoff ablate --task digits")
+            raise unknown(f"study in {store.url}", prefix, names)
         try:
             spec = _STORED.validate_python(store.read_study(found[0]))
             for plan in (spec.base_plan, spec.recipe_plan):
                 Plan.model_validate(plan)
         except (KeyError, TypeError, ValueError) as error:
             raise RequestError(
-                f"study {found[0]} in {store.root} was written by a version of bakeoff whose form this one doesn't "
+                f"study {found[0]} in {store.url} was written by a version of bakeoff whose form this one doesn't "
                 f"read ({str(error).splitlines()[0]}): read it with that version, or choose another store (--store)"
             ) from None
         return spec

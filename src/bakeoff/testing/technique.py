@@ -17,6 +17,7 @@ from bakeoff.events import TrainingProgress
 from bakeoff.parts import ImageOp, LossTerm, Mixer
 from bakeoff.plan import Plan, diff
 from bakeoff.recipe import Conflict, Recipe, compile_plan
+from bakeoff.storage import local_file
 from bakeoff.task import Task
 from bakeoff.technique import Technique
 from bakeoff.testing.parts import check_image_op, check_loss_term, check_mixer
@@ -126,7 +127,7 @@ def check_training(plan: Plan, dataset: Dataset, steps: int = 24) -> None:
         # A checkpoint at every look, so that the second look finds the first one's.
         with patch.multiple(engine, _REPORT_SECONDS=-1.0, _CHECKPOINT_SECONDS=-1.0):
             with suppress(_KilledError):
-                engine.train(plan, dataset, 0, _CPU, checkpoint=folder / "parts", report=die)
+                engine.train(plan, dataset, 0, _CPU, checkpoint=local_file(folder / "parts"), report=die)
             resumed = _trained(plan, dataset, folder / "parts")
         require(_same(whole, resumed), "training that was killed and resumed gives other bits")
 
@@ -136,7 +137,7 @@ class _KilledError(Exception):
 
 
 def _trained(plan: Plan, dataset: Dataset, path: Path) -> dict[str, Tensor]:
-    engine.train(plan, dataset, 0, _CPU, checkpoint=path)
+    engine.train(plan, dataset, 0, _CPU, checkpoint=local_file(path))
     return load_file(path)
 
 

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -14,7 +13,7 @@ from bakeoff.report.console.text import Column, plain, say, say_path, show_table
 from bakeoff.runs.record import EvalSetting, RunRecord, View
 
 
-def show_record(console: Console, record: RunRecord, folder: Path) -> None:
+def show_record(console: Console, record: RunRecord, folder: str) -> None:
     """One run: how it ended, how good it is, and where everything is."""
     names = [name for item in record.recipe for name in item]
     title = plain(record.task, style="bold")

@@ -23,6 +23,7 @@ from bakeoff.engine.evaluate import evaluate
 from bakeoff.engine.train import Diverged, train
 from bakeoff.plan import Plan, diff
 from bakeoff.report import words
+from bakeoff.storage import local_file
 from bakeoff.tasks.digits import DIGITS
 from bakeoff.teach.pictures.canvas import WITH, WITHOUT, canvas, key, plain, rows, tiles
 from bakeoff.teach.pictures.subject import Subject, plans
@@ -166,7 +167,7 @@ def _two_runs(ax: Axes, it: Subject, both: tuple[Plan, Plan]) -> None:
 def _run(plan: Plan, dataset: Dataset, seed: int) -> _Run:
     with tempfile.TemporaryDirectory() as folder:
         try:
-            state = train(plan, dataset, seed, _CPU, checkpoint=Path(folder) / "state.safetensors")
+            state = train(plan, dataset, seed, _CPU, checkpoint=local_file(Path(folder) / "state.safetensors"))
         except Diverged:
             return _Run(np.empty(0), np.nan)
     model = state.average.model if plan.average else state.model
