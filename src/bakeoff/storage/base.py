@@ -33,7 +33,10 @@ class Storage(Protocol):
         """Keep a file whole, in place of the one before; folders on the way are made."""
 
     def create(self, key: str, data: bytes) -> bool:
-        """Keep a file whole, unless there is one: then False. Of several at once, exactly one is told True."""
+        """Keep a file whole, unless there is one: then False. Of several at once, exactly one is told True.
+
+        data: tells its writer from others, since an answer may be lost: then what is there is looked at.
+        """
 
     def entry(self, key: str) -> Entry | None:
         """Size and date of a file; None where there is none."""
