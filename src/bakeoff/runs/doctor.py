@@ -16,7 +16,9 @@ from packaging.requirements import Requirement
 from bakeoff.data.contents import cache_folder
 from bakeoff.errors import BakeoffError
 from bakeoff.files import size
+from bakeoff.runs.store import Store
 from bakeoff.runs.workspace import Workspace
+from bakeoff.storage import LocalStorage
 
 State = Literal["ok", "lacking", "broken"]
 
@@ -138,17 +140,24 @@ def _limit(name: str) -> str | None:
 def _store(named: Path | str | None) -> Finding:
     store = Workspace.open(store=named).store
     asked = named is not None or "BAKEOFF_STORE" in os.environ
-    if not store.root.is_dir():
-        above = next(path for path in store.root.absolute().parents if path.exists())
-        if store.root.exists() or not os.access(above, os.W_OK):
-            return Finding("store", f"{store.root} can't be made", "broken" if asked else "lacking")
-        said = f"{store.root} isn't there yet: the first run makes it; {_disk(above)}"
+    if not isinstance(store.storage, LocalStorage):
+        return Finding("store", _kept(store))
+    root = store.storage.root
+    if not root.is_dir():
+        above = next(path for path in root.absolute().parents if path.exists())
+        if root.exists() or not os.access(above, os.W_OK):
+            return Finding("store", f"{root} can't be made", "broken" if asked else "lacking")
+        said = f"{root} isn't there yet: the first run makes it; {_disk(above)}"
         return Finding("store", said, _room(above))
-    runs, studies = len(store.ids()), len(store.study_names())
-    said = f"{store.root}: {runs:,} run{'s' * (runs != 1)}, {studies:,} {'study' if studies == 1 else 'studies'}"
-    if not os.access(store.root, os.W_OK):
+    said = _kept(store)
+    if not os.access(root, os.W_OK):
         return Finding("store", f"{said}; it can be read, and not written to", "broken" if asked else "lacking")
-    return Finding("store", f"{said}; {_disk(store.root)}", _room(store.root))
+    return Finding("store", f"{said}; {_disk(root)}", _room(root))
+
+
+def _kept(store: Store) -> str:
+    runs, studies = len(store.ids()), len(store.study_names())
+    return f"{store.url}: {runs:,} run{'s' * (runs != 1)}, {studies:,} {'study' if studies == 1 else 'studies'}"
 
 
 def _room(folder: Path) -> State:

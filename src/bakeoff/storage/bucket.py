@@ -26,7 +26,7 @@ _FIRST, _PATIENCE = 5.0, 120.0  # seconds of trying again, before the first answ
 _LONGEST_PAUSE = 5.0  # seconds between two tries
 _ANSWER = "30s"  # until which a request, or a part of 5 MB of a large one, is answered
 _NO_BUCKET = ("NoSuchBucket", "ContainerNotFound", "bucket does not exist")
-_NO_CREDENTIALS = (
+_NO_CREDENTIALS = ("169.254.169.254", "Missing AccessKeyId", "Missing Secret", "MissingAccount", "token request")
     "169.254.169.254",
     "Missing AccessKeyId",
     "Missing SecretAccessKey",
