@@ -15,6 +15,7 @@ from bakeoff.runs.runner import num_workers
 from bakeoff.runs.workspace import Workspace
 from bakeoff.stats import range_test
 from bakeoff.stats.range_test import RangeTest
+from bakeoff.storage import local_file
 
 STEPS = 200  # by default
 _DECADES = 3.0  # below the plan's own rate and above it, by default
@@ -60,7 +61,7 @@ def lr_find(
     workers = num_workers(dataset, "train", tested, device, where.workers)
     reduced.split(dataset, "train", tested.read_px)
     with tempfile.TemporaryDirectory() as folder:
-        checkpoint = Path(folder) / "state"
+        checkpoint = local_file(Path(folder) / "state")
         try:
             losses = train(
                 tested, dataset, seed, device, checkpoint=checkpoint, workers=workers, report=observer

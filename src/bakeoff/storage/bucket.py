@@ -27,12 +27,6 @@ _LONGEST_PAUSE = 5.0  # seconds between two tries
 _ANSWER = "30s"  # until which a request, or a part of 5 MB of a large one, is answered
 _NO_BUCKET = ("NoSuchBucket", "ContainerNotFound", "bucket does not exist")
 _NO_CREDENTIALS = ("169.254.169.254", "Missing AccessKeyId", "Missing Secret", "MissingAccount", "token request")
-    "169.254.169.254",
-    "Missing AccessKeyId",
-    "Missing SecretAccessKey",
-    "MissingAccount",
-    "token request",
-)
 _REFUSED = ("AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "Unauthorized", "Forbidden")
 
 T = TypeVar("T")
