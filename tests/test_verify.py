@@ -110,7 +110,7 @@ def test_runs_that_came_out_otherwise(
             hits[np.flatnonzero(hits)[:wrong]] = False
             changed = type(view)(**{**vars(view), "acc": {**view.acc, "acc1": 100 * float(hits.mean())}})
             store.add_view(run, changed, {1: hits, 5: store.hits(run, view.name, 5)})
-    assert main(["verify", "--store", str(store.root), "--runs", "4", "--quiet"]) == (0 if stands else 1)
+    assert main(["verify", "--store", store.url, "--runs", "4", "--quiet"]) == (0 if stands else 1)
     out, err = capsys.readouterr()
     said = " ".join(out.split())
     assert f"The numbers {'stand within noise' if stands else 'don' + chr(39) + 't stand'}: 4 of 8 runs" in said

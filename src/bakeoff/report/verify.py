@@ -37,7 +37,7 @@ def study_of(report: Path, store: Store) -> str:
         raise RequestError(f"can't read {report}: {(error.strerror or str(error)).lower()}") from None
     found = [name for name in names if name in text] or [name for name in names if name == report.parent.name]
     if not found:
-        raise RequestError(f"{report} names no study of {store.root}; name the store that it was made from (--store)")
+        raise RequestError(f"{report} names no study of {store.url}; name the store that it was made from (--store)")
     return max(found, key=len)
 
 
