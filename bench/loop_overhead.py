@@ -23,6 +23,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from bakeoff import models, tasks
 from bakeoff.data.dataset import Dataset, Resident
+from bakeoff.engine.checkpoint import Checkpoint
 from bakeoff.engine.train import train
 from bakeoff.plan import SGD, Plan
 from bakeoff.storage import local_file
@@ -35,8 +36,9 @@ Loop = Callable[[Plan, Dataset], float]
 def by_engine(plan: Plan, dataset: Dataset) -> float:
     """CPU seconds of one call of the engine, from nothing to trained and saved weights."""
     with tempfile.TemporaryDirectory() as folder:
+        checkpoint = Checkpoint(local_file(Path(folder) / "state.safetensors"))
         start = time.process_time()
-        train(plan, dataset, 0, torch.device("cpu"), checkpoint=local_file(Path(folder) / "state.safetensors"))
+        train(plan, dataset, 0, torch.device("cpu"), checkpoint=checkpoint)
         return time.process_time() - start
 
 

@@ -13,8 +13,10 @@ from safetensors.torch import load_file
 import bakeoff.engine.train as engine
 from bakeoff import models
 from bakeoff import plan as slots
+from bakeoff.engine.checkpoint import Checkpoint
 from bakeoff.engine.evaluate import evaluate, expected_calibration_error, place, ranking
 from bakeoff.engine.memory import bytes_needed
+from bakeoff.engine.state import State
 from bakeoff.engine.train import Diverged, train
 from bakeoff.errors import BakeoffError
 from bakeoff.events import TrainingProgress
@@ -33,18 +35,24 @@ EVERYTHING = {
 }
 
 
-def weights(path: Path) -> dict[str, torch.Tensor]:
-    return load_file(path)
+def same(a: State, b: State) -> bool:
+    ours, theirs = a.tensors(), b.tensors()
+    return ours.keys() == theirs.keys() and all(torch.equal(ours[name], theirs[name]) for name in ours)
 
 
-def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
-    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+def checkpoint(folder: Path) -> Checkpoint:
+    return Checkpoint(local_file(folder / "c.safetensors"))
 
 
-def test_learns(tmp_path: Path) -> None:
+def steps_kept(folder: Path) -> list[int]:
+    """Steps at which the state was kept."""
+    return sorted(len(load_file(path)["losses"]) for path in folder.glob("c*.safetensors"))
+
+
+def test_learns() -> None:
     data = small_data(train=60)
     plan = small_plan(examples_seen=1600)
-    state = train(plan, data, 0, CPU, checkpoint=local_file(tmp_path / "c.safetensors"))
+    state = train(plan, data, 0, CPU)
     assert state.step == plan.steps == len(state.losses) == 200
     assert sum(state.losses[-10:]) < 0.5 * sum(state.losses[:10])
     found = evaluate(state.model, data.splits["report"], data, plan, plan.eval_view, CPU)
@@ -52,10 +60,8 @@ def test_learns(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("extra", [{}, EVERYTHING], ids=["plain", "everything"])
-def test_same_seed_same_bits_and_another_seed_others(tmp_path: Path, extra) -> None:
-    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
-        train(small_plan(**extra), small_data(), seed, CPU, checkpoint=local_file(tmp_path / f"{name}.safetensors"))
-    a, b, c = (weights(tmp_path / f"{name}.safetensors") for name in "abc")
+def test_same_seed_same_bits_and_another_seed_others(extra) -> None:
+    a, b, c = (train(small_plan(**extra), small_data(), seed, CPU) for seed in (0, 0, 1))
     assert same(a, b)
     assert not same(a, c)
 
@@ -75,7 +81,7 @@ def test_same_seed_same_bits_and_another_seed_others(tmp_path: Path, extra) -> N
 def test_resume_is_bit_equal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, extra, stop: int) -> None:
     """Trap 11: RNG, order, average and optimizer are all there after a resume."""
     plan, data = small_plan(**extra), small_data()
-    train(plan, data, 3, CPU, checkpoint=local_file(tmp_path / "whole.safetensors"))
+    whole = train(plan, data, 3, CPU)
     monkeypatch.setattr(engine, "_REPORT_SECONDS", -1.0)
     monkeypatch.setattr(engine, "_CHECKPOINT_SECONDS", -1.0)
     looks = 0
@@ -86,25 +92,22 @@ def test_resume_is_bit_equal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ex
         if looks > stop:
             raise RuntimeError("killed")
 
-    parts = tmp_path / "parts.safetensors"
+    kept = checkpoint(tmp_path)
     with pytest.raises(RuntimeError, match="killed"):
-        train(plan, data, 3, CPU, checkpoint=local_file(parts), report=die)
-    assert len(load_file(parts)["losses"]) == 8 * stop
-    train(plan, data, 3, CPU, checkpoint=local_file(parts))
-    assert same(weights(tmp_path / "whole.safetensors"), weights(parts))
+        train(plan, data, 3, CPU, checkpoint=kept, report=die)
+    assert steps_kept(tmp_path) == [8 * (at + 1) for at in range(stop)]
+    assert same(whole, train(plan, data, 3, CPU, checkpoint=kept))
 
 
 def test_a_finished_state_is_not_trained_on(tmp_path: Path) -> None:
-    path = tmp_path / "c.safetensors"
-    train(small_plan(), small_data(), 0, CPU, checkpoint=local_file(path))
-    before = weights(path)
-    train(small_plan(), small_data(), 0, CPU, checkpoint=local_file(path))
-    assert same(before, weights(path))
+    first = train(small_plan(), small_data(), 0, CPU, checkpoint=checkpoint(tmp_path))
+    again = train(small_plan(), small_data(), 0, CPU, checkpoint=checkpoint(tmp_path))
+    assert same(first, again)
 
 
 def test_an_interrupt_lets_the_step_end_and_keeps_the_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "_REPORT_SECONDS", -1.0)
-    path = tmp_path / "c.safetensors"
+    kept = checkpoint(tmp_path)
     handler = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
         train(
@@ -112,14 +115,12 @@ def test_an_interrupt_lets_the_step_end_and_keeps_the_state(tmp_path: Path, monk
             small_data(),
             0,
             CPU,
-            checkpoint=local_file(path),
+            checkpoint=kept,
             report=lambda p: os.kill(os.getpid(), signal.SIGINT),
         )
     assert signal.getsignal(signal.SIGINT) is handler
-    assert len(load_file(path)["losses"]) == 8  # the step in which the signal came is done, and the last
-    train(small_plan(), small_data(), 0, CPU, checkpoint=local_file(path))
-    train(small_plan(), small_data(), 0, CPU, checkpoint=local_file(tmp_path / "whole.safetensors"))
-    assert same(weights(tmp_path / "whole.safetensors"), weights(path))
+    assert steps_kept(tmp_path) == [8]  # the step in which the signal came is done
+    assert same(train(small_plan(), small_data(), 0, CPU, checkpoint=kept), train(small_plan(), small_data(), 0, CPU))
 
 
 def test_divergence_is_found_at_once(tmp_path: Path) -> None:
@@ -128,21 +129,24 @@ def test_divergence_is_found_at_once(tmp_path: Path) -> None:
         model=small_plan().model.model_copy(update={"name": "mlp", "knobs": {}}),
     )
     with pytest.raises(Diverged, match=r"the loss was .* at step \d+ of 24; try a lower learning rate") as error:
-        train(plan, small_data(), 0, CPU, checkpoint=local_file(tmp_path / "c.safetensors"))
+        train(plan, small_data(), 0, CPU, checkpoint=checkpoint(tmp_path))
     assert int(str(error.value).split("at step ")[1].split()[0]) <= 8
-    assert not (tmp_path / "c.safetensors").exists()
+    assert not steps_kept(tmp_path)
 
 
 @pytest.mark.parametrize("per_256", [1e10, 1e30])
 @pytest.mark.parametrize("model", ["mlp", "cnn"])
-def test_what_the_last_update_breaks_is_divergence_too(model: str, per_256: float, tmp_path: Path) -> None:
+def test_what_the_last_update_breaks_is_divergence_too(
+    model: str,
+    per_256: float,
+) -> None:
     plan = small_plan(
         lr=slots.Schedule(per_256=per_256, shape="constant"),
         examples_seen=8,
         model=small_plan().model.model_copy(update={"name": model, "knobs": {}}),
     )
     with pytest.raises(Diverged, match=r"the loss was .* at step 1 of 1"):
-        train(plan, small_data(), 0, CPU, checkpoint=local_file(tmp_path / "c.safetensors"))
+        train(plan, small_data(), 0, CPU)
 
 
 def test_equal_logits_rank_by_number_whichever_k_are_asked_for() -> None:
@@ -158,10 +162,10 @@ def test_equal_logits_rank_by_number_whichever_k_are_asked_for() -> None:
 
 @pytest.mark.parametrize(("train_size", "batch"), [(30, 1), (3, 8), (5, 64), (31, 7), (3, 3)])
 @pytest.mark.parametrize("extra", [{}, EVERYTHING], ids=["plain", "everything"])
-def test_any_size_and_batch(tmp_path: Path, train_size: int, batch: int, extra) -> None:
+def test_any_size_and_batch(train_size: int, batch: int, extra) -> None:
     """Traps 7 and 22: n smaller than the batch, a batch of one, sizes that don't divide."""
     plan = small_plan(batch_size=batch, examples_seen=3 * batch, lr=slots.Schedule(per_256=0.1), **extra)
-    state = train(plan, small_data(train=train_size), 0, CPU, checkpoint=local_file(tmp_path / "c.safetensors"))
+    state = train(plan, small_data(train=train_size), 0, CPU)
     assert state.step == 3
     assert np.isfinite(state.losses).all()
 
@@ -170,7 +174,7 @@ def test_fewer_examples_than_a_batch_is_one_step() -> None:
     assert small_plan(examples_seen=1, batch_size=64).steps == 1
 
 
-def test_three_channels_and_other_sizes(tmp_path: Path) -> None:
+def test_three_channels_and_other_sizes() -> None:
     plan = small_plan(
         model=slots.Model(name="cnn", classes=3, channels=3, px=12, knobs={"width": 4}),
         train_px=9,
@@ -178,29 +182,30 @@ def test_three_channels_and_other_sizes(tmp_path: Path) -> None:
         image_ops=(slots.ResizedCrop(area=(0.5, 1.0)), slots.TrivialAugment()),
     )
     data = small_data(channels=3, px=12)
-    state = train(plan, data, 0, CPU, checkpoint=local_file(tmp_path / "c.safetensors"))
+    state = train(plan, data, 0, CPU)
     assert evaluate(state.model, data.splits["report"], data, plan, plan.eval_view, CPU).n == 25
 
 
-def test_global_generator_is_left_alone(tmp_path: Path) -> None:
+def test_global_generator_is_left_alone() -> None:
     torch.manual_seed(1)
     before = torch.get_rng_state()
-    train(small_plan(**EVERYTHING), small_data(), 0, CPU, checkpoint=local_file(tmp_path / "c.safetensors"))
+    train(small_plan(**EVERYTHING), small_data(), 0, CPU)
     assert torch.equal(before, torch.get_rng_state())
 
 
-def test_dropout_is_seeded_by_the_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dropout_is_seeded_by_the_step(monkeypatch: pytest.MonkeyPatch) -> None:
     def with_dropout(spec, *sides):
         return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Dropout(0.5), torch.nn.Linear(64, 3))
 
     monkeypatch.setattr(models, "build", with_dropout)
-    for name in "ab":
-        torch.manual_seed(ord(name))
-        train(small_plan(), small_data(), 0, CPU, checkpoint=local_file(tmp_path / f"{name}.safetensors"))
-    assert same(weights(tmp_path / "a.safetensors"), weights(tmp_path / "b.safetensors"))
+    trained = []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        trained.append(train(small_plan(), small_data(), 0, CPU))
+    assert same(*trained)
 
 
-def test_smoothing_and_mixing_smooth_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_smoothing_and_mixing_smooth_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Trap 4: the loss is cross-entropy against (1 - e) * mix + e / K."""
     seen = []
     original = torch.nn.functional.cross_entropy
@@ -213,16 +218,16 @@ def test_smoothing_and_mixing_smooth_once(tmp_path: Path, monkeypatch: pytest.Mo
         return loss
 
     monkeypatch.setattr(torch.nn.functional, "cross_entropy", spy)
-    train(small_plan(**EVERYTHING), small_data(), 0, CPU, checkpoint=local_file(tmp_path / "c.safetensors"))
+    train(small_plan(**EVERYTHING), small_data(), 0, CPU)
     assert len(seen) == 24 + 1  # after the last update, once more
     for ours, slow in seen:
         assert ours == pytest.approx(slow, abs=1e-5)
 
 
-def test_a_plan_that_cannot_fit_says_so(tmp_path: Path) -> None:
+def test_a_plan_that_cannot_fit_says_so() -> None:
     plan = small_plan(batch_size=10**10, examples_seen=10**10)
     with pytest.raises(BakeoffError, match=r"needs at least .* GiB of memory .* try --set batch_size="):
-        train(plan, small_data(), 0, CPU, checkpoint=local_file(tmp_path / "c.safetensors"))
+        train(plan, small_data(), 0, CPU)
 
 
 @pytest.mark.parametrize("name", ["mlp", "cnn", "resnet20", "resnet18-32"])
@@ -292,7 +297,7 @@ def test_every_example_counts_once_and_metrics_equal_slow_ones(monkeypatch: pyte
     assert found.per_class[5] is None
 
 
-def test_k_is_at_most_the_number_of_classes(tmp_path: Path) -> None:
+def test_k_is_at_most_the_number_of_classes() -> None:
     """Trap 24."""
     data = small_data()
     found = evaluate(build(small_plan().model), data.splits["report"], data, small_plan(), small_plan().eval_view, CPU)

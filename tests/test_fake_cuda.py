@@ -21,6 +21,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from bakeoff import plan
 from bakeoff.data import augment, loader, mix
+from bakeoff.engine.checkpoint import Checkpoint
 from bakeoff.engine.evaluate import evaluate
 from bakeoff.engine.train import train
 from bakeoff.parts import ImageOp
@@ -190,11 +191,11 @@ def test_batches() -> None:
 def test_training_and_evaluation(optimizer: plan.Optimizer, tmp_path: Path) -> None:
     """And what its checkpoint, loaded, goes on from."""
     shown, data = WHOLE.model_copy(update={"optimizer": optimizer}), small_data()
-    here = train(shown, data, 0, CPU, checkpoint=local_file(tmp_path / "here"))
+    here = train(shown, data, 0, CPU)
     report = data.splits["report"]
     with pretended():
-        there = train(shown, data, 0, ELSEWHERE, checkpoint=local_file(tmp_path / "there"))
-        again = train(shown, data, 0, ELSEWHERE, checkpoint=local_file(tmp_path / "there"))
+        there = train(shown, data, 0, ELSEWHERE, checkpoint=Checkpoint(local_file(tmp_path / "there")))
+        again = train(shown, data, 0, ELSEWHERE, checkpoint=Checkpoint(local_file(tmp_path / "there")))
         found = evaluate(there.average.model, report, data, shown, shown.eval_view, ELSEWHERE)
     expected = evaluate(here.average.model, report, data, shown, shown.eval_view, CPU)
     assert there.losses == pytest.approx(here.losses, rel=1e-4)
@@ -204,9 +205,7 @@ def test_training_and_evaluation(optimizer: plan.Optimizer, tmp_path: Path) -> N
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*copying from a non-meta parameter")
-def test_training_waits_for_the_device_only_to_look_at_the_loss(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_training_waits_for_the_device_only_to_look_at_the_loss(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every eighth step, whatever is drawn for images and batches."""
     for clock in ("REPORT", "SILENT", "CHECKPOINT"):  # what is done by the clock waits as well
         monkeypatch.setattr(f"bakeoff.engine.train._{clock}_SECONDS", math.inf)
@@ -214,7 +213,7 @@ def test_training_waits_for_the_device_only_to_look_at_the_loss(
     for steps in (24, 48):
         shown = WHOLE.model_copy(update={"examples_seen": WHOLE.batch_size * steps})
         with pretended():
-            train(shown, small_data(), 0, ELSEWHERE, checkpoint=local_file(tmp_path / str(steps)))
+            train(shown, small_data(), 0, ELSEWHERE)
         found.append(list(waits))
     assert len(found[1]) - len(found[0]) == 3, found
 

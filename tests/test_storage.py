@@ -64,6 +64,9 @@ def test_what_is_kept_is_read(make: Make) -> None:
     found = make().entry("a/run.json")
     assert found is not None
     assert (found.key, found.size) == ("a/run.json", 4)
+    place.move("a/run.json", "a/aside")
+    assert (place.read("a/run.json"), place.read("a/aside")) == (None, b"two!")
+    place.move("a/aside", "a/run.json")
     for key in ("a/run.json", "a/run.json", "never/was"):
         place.delete(key)
         assert place.read(key) is None

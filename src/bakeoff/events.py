@@ -94,6 +94,19 @@ class TrainingProgress(Event):
 
 
 @dataclass(frozen=True)
+class CheckpointSetAside(Event):
+    """The kept state of a run can't be used, and has another name now; training goes on from `step`, 0: starts again.
+
+    path: what it was called. reason: "it is empty". aside: what it is called now.
+    """
+
+    path: str
+    reason: str
+    aside: str
+    step: int
+
+
+@dataclass(frozen=True)
 class DataFound(Event):
     """Labelled images were found: how they were read, what was passed over, and what is missing, a sentence each."""
 

@@ -1,16 +1,15 @@
-"""Everything that a run in progress is, as one object that is saved and loaded whole."""
+"""Everything that a run in progress is, as one object that is taken apart and put together whole."""
 
 import copy
-import json
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
 import torch
-from safetensors.torch import load, save
 from torch import Tensor, nn
 
+from bakeoff.engine.tensors import Damaged, fit
 from bakeoff.plan import Plan
-from bakeoff.storage import File
 
 
 class Averager:
@@ -45,6 +44,7 @@ class State:
         self.model = model
         self.average = Averager(model, plan.tracked_average.half_life * plan.steps)
         self.optimizer = optimizer
+        self.steps = plan.steps
         self.losses: list[float] = []  # training loss of every step
         self.seconds = 0.0
         self.data_wait = 0.0  # part of `seconds` spent waiting for batches
@@ -54,23 +54,51 @@ class State:
         """Optimizer steps done."""
         return len(self.losses)
 
-    def save(self, file: File) -> None:
-        """Write a file in one piece: at any moment it holds either the old state or the new one."""
-        tensors = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
-        tensors |= {f"average.{name}": tensor for name, tensor in self.average.model.state_dict().items()}
+    def tensors(self) -> dict[str, Tensor]:
+        """All of it that is tensors, by name."""
+        found = {**self.weights(), "losses": torch.tensor(self.losses, dtype=torch.float64)}
         for index, values in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{index}.{name}": v for name, v in values.items() if isinstance(v, Tensor)}
-        tensors["losses"] = torch.tensor(self.losses, dtype=torch.float64)
-        write_tensors(file, tensors, {"seconds": self.seconds, "data_wait": self.data_wait})
+            found |= {f"optimizer.{index}.{name}": v for name, v in values.items() if isinstance(v, Tensor)}
+        return found
 
-    def load(self, data: bytes) -> None:
-        """Go on from a saved state of the same plan. data: of the file."""
-        tensors, meta = read_tensors(data)
+    def about(self) -> dict[str, Any]:
+        """What else it is, as JSON has it."""
+        return {"step": self.step, "seconds": self.seconds, "data_wait": self.data_wait}
+
+    def expected(self) -> dict[str, Tensor]:
+        """Tensors of the shapes that `tensors` will have once training has begun, the losses aside."""
+        kept = _kept_by(self.optimizer)
+        found = self.weights()
+        for index, parameter in enumerate(self._parameters()):
+            found |= {f"optimizer.{index}.{key}": parameter if like else one for key, (one, like) in kept.items()}
+        return found
+
+    @property
+    def most_beside(self) -> int:
+        """Bytes of the losses of all steps."""
+        return 8 * self.steps
+
+    def check(self, found: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:
+        """Raise Damaged for what can't be the `tensors` and `about` of a run of the same plan."""
+        losses, step, expected = found.get("losses"), about.get("step"), self.expected()
+        if not all(isinstance(about.get(name), float) for name in ("seconds", "data_wait")):
+            raise Damaged("it doesn't say how long it took")
+        if losses is None or losses.dtype != torch.float64 or losses.shape != (step,):
+            raise Damaged("its step count isn't that of its losses")
+        if not 1 <= len(losses) <= self.steps:
+            raise Damaged(f"it is at step {len(losses):,} of {self.steps:,}")
+        used = {name.split(".")[1] for name in found if name.startswith("optimizer.")}  # a network may leave some out
+        unused = {name for name in expected if name.startswith("optimizer.") and name.split(".")[1] not in used}
+        fit(found, {n: t for n, t in expected.items() if n not in unused} | {"losses": losses})
+
+    def load(self, found: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:
+        """Go on from what `tensors` and `about` gave. Raises Damaged as `check` does, before any of it is taken."""
+        self.check(found, about)
         for prefix, module in (("model.", self.model), ("average.", self.average.model)):
-            module.load_state_dict({n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)})
-        parameters = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
+            module.load_state_dict({n.removeprefix(prefix): t for n, t in found.items() if n.startswith(prefix)})
+        parameters = self._parameters()
         state: dict[int, dict[str, Tensor]] = {}
-        for name, tensor in tensors.items():
+        for name, tensor in found.items():
             if name.startswith("optimizer."):
                 _, index, key = name.split(".")
                 like = parameters[int(index)]  # same device and memory format, or fused kernels fall back
@@ -78,16 +106,23 @@ class State:
                     torch.empty_like(like, requires_grad=False).copy_(tensor) if tensor.shape == like.shape else tensor
                 )
         self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": state})
-        self.losses = tensors["losses"].tolist()
-        self.seconds, self.data_wait = meta["seconds"], meta["data_wait"]
+        self.losses = found["losses"].tolist()
+        self.seconds, self.data_wait = about["seconds"], about["data_wait"]
+
+    def weights(self) -> dict[str, Tensor]:
+        """The last weights (`model.*`) and their average (`average.*`)."""
+        found = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
+        return found | {f"average.{name}": tensor for name, tensor in self.average.model.state_dict().items()}
+
+    def _parameters(self) -> list[nn.Parameter]:
+        return [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
 
 
-def write_tensors(file: File, tensors: Mapping[str, Tensor], meta: Mapping[str, Any] | None = None) -> None:
-    """Write a safetensors file in one piece (`Storage.write`). meta: what else to keep, as JSON can hold it."""
-    file.write(save({n: t.detach().cpu().contiguous() for n, t in tensors.items()}, {"meta": json.dumps(meta or {})}))
-
-
-def read_tensors(data: bytes) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Tensors of a safetensors file, and what else is kept in it."""
-    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-    return load(data), json.loads(header["__metadata__"]["meta"])
+def _kept_by(optimizer: torch.optim.Optimizer) -> dict[str, tuple[Tensor, bool]]:
+    """What an optimizer keeps of a parameter: key -> such a tensor, and whether it has the parameter's shape."""
+    one = nn.Parameter(torch.zeros(2))
+    one.grad = torch.zeros(2)
+    taken = inspect.signature(type(optimizer)).parameters  # AdamW's defaults have one that it doesn't take
+    probe = type(optimizer)([one], **{name: value for name, value in optimizer.defaults.items() if name in taken})
+    probe.step()
+    return {key: (t, t.shape == one.shape) for key, t in probe.state[one].items() if isinstance(t, Tensor)}

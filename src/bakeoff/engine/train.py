@@ -11,6 +11,7 @@ from torch import Tensor
 from bakeoff import models, reader, rng
 from bakeoff.data import loader, mix
 from bakeoff.data.dataset import Dataset
+from bakeoff.engine.checkpoint import Checkpoint
 from bakeoff.engine.device import autocast, network_seed, settled
 from bakeoff.engine.interrupt import interruptible
 from bakeoff.engine.loss import training_loss
@@ -19,7 +20,6 @@ from bakeoff.engine.optim import bare_step, build_optimizer, lr_factor
 from bakeoff.engine.state import State
 from bakeoff.events import TrainingProgress
 from bakeoff.plan import Plan
-from bakeoff.storage import File
 
 _LOOK_EVERY = 8  # steps between two looks at the loss: a look waits for the device
 _EXPLODED = 100.0  # a loss this many times that of guessing never came back in a run that we saw
@@ -41,13 +41,14 @@ def train(
     seed: int,
     device: torch.device,
     *,
-    checkpoint: File,
+    checkpoint: Checkpoint | None = None,
     workers: int = 0,
     report: Callable[[TrainingProgress], None] = lambda progress: None,
 ) -> State:
-    """Train one classifier; go on from `checkpoint` if it is there, and leave the final state in it.
+    """Train one classifier; go on from what `checkpoint` has, and leave the final state in it.
 
-    workers: processes that decode files; data in memory need none. report: called ten times a second at most.
+    checkpoint: where the state is kept (None: nowhere). workers: processes that decode files; data in memory need none.
+    report: called ten times a second at most.
 
     Raises Diverged when the loss is no longer finite or has exploded, BakeoffError when the plan doesn't fit in
     memory. An interrupt lets the step end and saves the state before it is raised as KeyboardInterrupt.
@@ -59,9 +60,8 @@ def train(
     check_memory(model, plan, dataset, device)
     model = model.to(device).to(memory_format=layout).train()
     state = State(model, build_optimizer(model, plan), plan)
-    if (saved_state := checkpoint.read()) is not None:
-        state.load(saved_state)
-        del saved_state
+    if checkpoint:
+        checkpoint.restore(state)
     forward = torch.compile(model) if plan.precision.compile else model
     update = bare_step(state.optimizer)
 
@@ -113,8 +113,8 @@ def train(
                 if now - reported > _REPORT_SECONDS:
                     report(_progress(state, plan, logits, labels, first, now - began))
                     reported = now
-                if now - saved > save_every or interrupt.is_set():
-                    state.save(checkpoint)
+                if checkpoint and (now - saved > save_every or interrupt.is_set()):
+                    checkpoint.save(state)
                     saved = now
                 if interrupt.is_set():
                     batches.close()
@@ -124,7 +124,8 @@ def train(
             last = _loss_now(state, plan, images, targets, device)
             if not last < _EXPLODED * math.log(classes):
                 raise Diverged(_advice(plan, state.step, last), state.losses)
-    state.save(checkpoint)
+    if checkpoint and first < steps:
+        checkpoint.save(state)
     return state
 
 

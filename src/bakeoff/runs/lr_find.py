@@ -1,8 +1,6 @@
 """A learning-rate range test of a plan: the same loop on a plan whose schedule rises. Nothing of it is kept."""
 
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 
 from bakeoff.data import reduced
 from bakeoff.data.dataset import Dataset
@@ -15,7 +13,6 @@ from bakeoff.runs.runner import num_workers
 from bakeoff.runs.workspace import Workspace
 from bakeoff.stats import range_test
 from bakeoff.stats.range_test import RangeTest
-from bakeoff.storage import local_file
 
 STEPS = 200  # by default
 _DECADES = 3.0  # below the plan's own rate and above it, by default
@@ -60,13 +57,9 @@ def lr_find(
     tested, device = rising(plan, low, high, steps), where.torch_device()
     workers = num_workers(dataset, "train", tested, device, where.workers)
     reduced.split(dataset, "train", tested.read_px)
-    with tempfile.TemporaryDirectory() as folder:
-        checkpoint = local_file(Path(folder) / "state")
-        try:
-            losses = train(
-                tested, dataset, seed, device, checkpoint=checkpoint, workers=workers, report=observer
-            ).losses
-        except Diverged as error:  # as it has to, where the range goes far enough
-            losses = list(error.losses)
+    try:
+        losses = train(tested, dataset, seed, device, workers=workers, report=observer).losses
+    except Diverged as error:  # as it has to, where the range goes far enough
+        losses = list(error.losses)
     rates = [tested.lr.per_256 * lr_factor(tested.lr, step, tested.steps) for step in range(len(losses))]
     return LearningRates(plan, range_test.read(rates, losses))

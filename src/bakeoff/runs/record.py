@@ -121,9 +121,9 @@ class RunRecord:
     splits. engine_version, revisions: of what the engine computes, those of its parts where they are above 1. classes:
     their names. mean, std: of the training images per channel, in [0, 1]. examples_seen, steps: of training.
     seconds, data_wait_seconds, images_per_second: of training. device, threads, versions: where, and of what software.
-    dtype: fp32 or bf16, in which it was computed, which "auto" in a plan leaves to the device.
-    started, finished: dates. losses: of training. metrics: split -> what the plan evaluates. views: everything that
-    was evaluated.
+    dtype: fp32 or bf16, in which it was computed, which "auto" in a plan leaves to the device. weights_digest:
+    SHA-256 of the file of its weights. started, finished: dates. losses: of training. metrics: split -> what the plan
+    evaluates. views: everything that was evaluated.
     """
 
     run_id: str
@@ -154,6 +154,7 @@ class RunRecord:
     metrics: dict[str, dict[str, Any]] = field(default_factory=dict)
     views: tuple[View, ...] = ()
     revisions: dict[str, int] = field(default_factory=dict)
+    weights_digest: str = ""  # not known of the first runs that were kept
 
     @property
     def ended(self) -> bool:

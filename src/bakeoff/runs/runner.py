@@ -1,5 +1,6 @@
 """One plan, one seed, one store: train what isn't there, evaluate what wasn't evaluated, keep all of it."""
 
+import hashlib
 import os
 import time
 from collections.abc import Iterator, Sequence
@@ -18,10 +19,11 @@ from bakeoff.data import reduced
 from bakeoff.data.contents import changed
 from bakeoff.data.dataset import Dataset, Files, Images
 from bakeoff.data.splits import described
+from bakeoff.engine import tensors
+from bakeoff.engine.checkpoint import Checkpoint
 from bakeoff.engine.device import dtype
 from bakeoff.engine.evaluate import evaluate
 from bakeoff.engine.memory import check_view
-from bakeoff.engine.state import read_tensors, write_tensors
 from bakeoff.engine.train import Diverged, train
 from bakeoff.errors import BakeoffError, DataChanged, RequestError
 from bakeoff.events import Observer, unobserved
@@ -152,15 +154,26 @@ def evaluate_run(
 
 
 def load_model(store: Store, record: RunRecord, plan: Plan, device: torch.device) -> nn.Module:
-    """The trained network of a run, with averaged or last weights as the plan says, ready for inference."""
+    """The trained network of a run, with averaged or last weights as the plan says, ready for inference.
+
+    Raises BakeoffError for weights that aren't those that the run ended with.
+    """
     prefix = "average." if plan.average else "model."
     file = store.weights(record.run_id)
-    data = file.read()
-    if data is None:
-        raise BakeoffError(f"the weights of run {record.run_id} are gone: {file} doesn't exist")
-    tensors, _ = read_tensors(data)
     model = models.build(plan.model, plan.eval_view.crop_px)
-    model.load_state_dict({n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)})
+    expected = {f"{kind}.{n}": t for kind in ("model", "average") for n, t in model.state_dict().items()}
+    try:
+        data = tensors.read(file, expected)
+        if data is None:
+            raise BakeoffError(f"the weights of run {record.run_id} are gone: {file} doesn't exist")
+        found = tensors.check(data, record.weights_digest)
+        tensors.fit(found, expected)
+    except tensors.Damaged as reason:
+        raise BakeoffError(
+            f"the weights of run {record.run_id} can't be used: {file}: {reason}; put its own back, or remove the run "
+            f"(bakeoff runs rm {record.run_id}) and train it again"
+        ) from None
+    model.load_state_dict({n.removeprefix(prefix): t for n, t in found.items() if n.startswith(prefix)})
     if plan.precision.channels_last:
         model = model.to(memory_format=torch.channels_last)
     return model.to(device).eval()
@@ -178,7 +191,7 @@ def _train(plan: Plan, dataset: Dataset, where: Workspace, start: RunRecord, obs
     store, device = where.store, where.torch_device()
     workers = num_workers(dataset, "train", plan, device, where.workers)
     store.write(start)
-    checkpoint = store.checkpoint(start.run_id)
+    checkpoint = Checkpoint(store.checkpoint(start.run_id), start.run_id)
     images = reduced.split(dataset, "train", plan.read_px)
     try:
         state = train(plan, dataset, start.seed, device, checkpoint=checkpoint, workers=workers, report=observer)
@@ -189,9 +202,8 @@ def _train(plan: Plan, dataset: Dataset, where: Workspace, start: RunRecord, obs
         record = replace(start, status="diverged", reason=str(error), finished=_now())
     else:
         _check_unchanged(images)
-        weights = {f"model.{n}": t for n, t in state.model.state_dict().items()}
-        weights |= {f"average.{n}": t for n, t in state.average.model.state_dict().items()}
-        write_tensors(store.weights(start.run_id), weights)
+        weights = tensors.packed(state.weights())
+        store.weights(start.run_id).write(weights)
         examples = plan.steps * plan.batch_size
         record = replace(
             start,
@@ -204,9 +216,10 @@ def _train(plan: Plan, dataset: Dataset, where: Workspace, start: RunRecord, obs
             images_per_second=examples / state.seconds,
             finished=_now(),
             losses=_curve(state.losses),
+            weights_digest=hashlib.sha256(weights).hexdigest(),
         )
     store.write(record)
-    checkpoint.delete()
+    checkpoint.remove()
     return record
 
 

@@ -3,7 +3,7 @@
     RUN_ID/run.json              what was run and how it ended; immutable once the status is done or diverged
     RUN_ID/weights.safetensors   the weights (`model.*`) and their moving average (`average.*`)
     RUN_ID/views/VIEW.json       one evaluation of those weights, with correctness per example
-    RUN_ID/checkpoint.safetensors  the state of a run that isn't finished
+    RUN_ID/checkpoint.safetensors  the state of a run that isn't finished; checkpoint-before: the one before it
     splits/FINGERPRINT.json      which images are in which split
     studies/NAME/study.json      a study: its runs and what they are to tell
     studies/NAME/search.json     what was asked of a derivation

@@ -44,6 +44,9 @@ class Storage(Protocol):
     def glob(self, pattern: str) -> list[Entry]:
         """Files by a pattern, in no order: "*/run.json", "leases/*"; a star is anything within one name."""
 
+    def move(self, key: str, to: str) -> None:
+        """Give a file another key, in place of what has that."""
+
     def delete(self, key: str) -> None:
         """Remove a file, if it is there."""
 
@@ -71,6 +74,15 @@ class File:
     def write(self, data: bytes) -> None:
         """See `Storage.write`."""
         self.storage.write(self.key, data)
+
+    def entry(self) -> Entry | None:
+        """See `Storage.entry`."""
+        return self.storage.entry(self.key)
+
+    def move(self, to: str) -> "File":
+        """See `Storage.move`. Returns the file that it is then."""
+        self.storage.move(self.key, to)
+        return File(self.storage, to)
 
     def delete(self) -> None:
         """See `Storage.delete`."""

@@ -89,6 +89,13 @@ class BucketStorage:
         wanted = re.compile("[^/]*".join(map(re.escape, pattern.split("*"))))
         return [_entry(each) for each in found or () if wanted.fullmatch(each["path"])]
 
+    def move(self, key: str, to: str) -> None:
+        """See `Storage`; a copy on the server, and then none."""
+        import obstore
+
+        self._try(key, lambda: obstore.copy(self._client, key, to))
+        self.delete(key)
+
     def delete(self, key: str) -> None:
         """See `Storage`."""
         import obstore

@@ -77,6 +77,10 @@ class LocalStorage:
         keys = ("/".join(path.parts[start:]) for path in self.root.glob(pattern) if not files.is_partial(path))
         return [entry for key in keys if (entry := self.entry(key))]
 
+    def move(self, key: str, to: str) -> None:
+        """See `Storage`."""
+        os.replace(self.root / key, self.root / to)
+
     def delete(self, key: str) -> None:
         """See `Storage`."""
         (self.root / key).unlink(missing_ok=True)

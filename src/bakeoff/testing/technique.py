@@ -7,12 +7,12 @@ from pathlib import Path
 from unittest.mock import patch
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 
 import bakeoff.engine.train as engine
 from bakeoff import techniques
 from bakeoff.data.dataset import Dataset
+from bakeoff.engine.checkpoint import Checkpoint
 from bakeoff.events import TrainingProgress
 from bakeoff.parts import ImageOp, LossTerm, Mixer
 from bakeoff.plan import Plan, diff
@@ -115,20 +115,20 @@ def check_training(plan: Plan, dataset: Dataset, steps: int = 24) -> None:
     """
     plan = plan.model_copy(update={"examples_seen": min(plan.examples_seen, steps * plan.batch_size)})
     with tempfile.TemporaryDirectory() as place:
-        folder = Path(place)
-        whole = _trained(plan, dataset, folder / "whole")
+        checkpoint = Checkpoint(local_file(Path(place) / "state"))
+        whole = _trained(plan, dataset)
         require(all(tensor.isfinite().all() for tensor in whole.values()), "training gives values that aren't finite")
-        require(_same(whole, _trained(plan, dataset, folder / "again")), "training again gives other bits")
+        require(_same(whole, _trained(plan, dataset)), "training again gives other bits")
 
         def die(progress: TrainingProgress) -> None:
-            if (folder / "parts").exists():
+            if any(Path(place).iterdir()):
                 raise _KilledError
 
         # A checkpoint at every look, so that the second look finds the first one's.
         with patch.multiple(engine, _REPORT_SECONDS=-1.0, _CHECKPOINT_SECONDS=-1.0):
             with suppress(_KilledError):
-                engine.train(plan, dataset, 0, _CPU, checkpoint=local_file(folder / "parts"), report=die)
-            resumed = _trained(plan, dataset, folder / "parts")
+                engine.train(plan, dataset, 0, _CPU, checkpoint=checkpoint, report=die)
+            resumed = _trained(plan, dataset, checkpoint)
         require(_same(whole, resumed), "training that was killed and resumed gives other bits")
 
 
@@ -136,9 +136,8 @@ class _KilledError(Exception):
     pass
 
 
-def _trained(plan: Plan, dataset: Dataset, path: Path) -> dict[str, Tensor]:
-    engine.train(plan, dataset, 0, _CPU, checkpoint=local_file(path))
-    return load_file(path)
+def _trained(plan: Plan, dataset: Dataset, checkpoint: Checkpoint | None = None) -> dict[str, Tensor]:
+    return engine.train(plan, dataset, 0, _CPU, checkpoint=checkpoint).tensors()
 
 
 def _same(a: dict[str, Tensor], b: dict[str, Tensor]) -> bool:

@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import Self
 
 from bakeoff.events import (
+    CheckpointSetAside,
     CopyPlanned,
     DataFound,
     Doing,
@@ -81,6 +82,8 @@ class Progress:
                 self._news(training.chosen(event))
             case TrainingPlanned():
                 self._news(training.planned(event))
+            case CheckpointSetAside():
+                self._news(training.set_aside(event))
             case Doing():
                 self.display.bar(Bar(event.what))
             case TrainingProgress():

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from rich.console import Console
 
-from bakeoff.events import Offer, PlanChosen, TrainingPlanned
+from bakeoff.events import CheckpointSetAside, Offer, PlanChosen, TrainingPlanned
 from bakeoff.report import words
 from bakeoff.report.console.text import say
 
@@ -25,6 +25,12 @@ def planned(event: TrainingPlanned) -> Iterator[str]:
     )
     for note in event.notes:
         yield f"note: {note}"
+
+
+def set_aside(event: CheckpointSetAside) -> Iterator[str]:
+    """Why a kept state isn't gone on from, and what is done instead."""
+    instead = f"going on from step {event.step:,}, which was kept before" if event.step else "training starts again"
+    yield f"{event.path} can't be used, {event.reason}: it is now {event.aside}, and {instead}"
 
 
 def _offer(offer: Offer) -> str:

@@ -4,7 +4,6 @@ Where the plans give the network other images, these are drawn; where the learni
 for everything else the training loss of two short runs on handwritten digits.
 """
 
-import tempfile
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -23,7 +22,6 @@ from bakeoff.engine.evaluate import evaluate
 from bakeoff.engine.train import Diverged, train
 from bakeoff.plan import Plan, diff
 from bakeoff.report import words
-from bakeoff.storage import local_file
 from bakeoff.tasks.digits import DIGITS
 from bakeoff.teach.pictures.canvas import WITH, WITHOUT, canvas, key, plain, rows, tiles
 from bakeoff.teach.pictures.subject import Subject, plans
@@ -165,11 +163,10 @@ def _two_runs(ax: Axes, it: Subject, both: tuple[Plan, Plan]) -> None:
 
 
 def _run(plan: Plan, dataset: Dataset, seed: int) -> _Run:
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            state = train(plan, dataset, seed, _CPU, checkpoint=local_file(Path(folder) / "state.safetensors"))
-        except Diverged:
-            return _Run(np.empty(0), np.nan)
+    try:
+        state = train(plan, dataset, seed, _CPU)
+    except Diverged:
+        return _Run(np.empty(0), np.nan)
     model = state.average.model if plan.average else state.model
     found = evaluate(model, dataset.splits["select"], dataset, plan, plan.eval_view, _CPU, topk=(1,))
     return _Run(np.array(state.losses), found.acc[1])
