@@ -9,7 +9,20 @@ import typer
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
-from bakeoff.cli import data, derive, doctor, handin, lr_find, runs, studies, suggest, techniques, training, verify
+from bakeoff.cli import (
+    data,
+    derive,
+    doctor,
+    handin,
+    lr_find,
+    runs,
+    studies,
+    suggest,
+    techniques,
+    training,
+    verify,
+    watch,
+)
 from bakeoff.errors import BakeoffError, RequestError
 
 _WORD = 400  # characters that a word of an error may have: a path does, what nobody would read doesn't
@@ -35,6 +48,7 @@ app = typer.Typer(
 for command in (training.train, studies.ablate, derive.derive, studies.report, training.evaluate, training.predict):
     app.command()(command)
 app.command()(handin.handin)
+app.command()(watch.watch)
 app.command()(verify.verify)
 app.command()(lr_find.lr_find)
 app.command()(doctor.doctor)

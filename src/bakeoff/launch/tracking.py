@@ -86,7 +86,7 @@ class TrackerProcess:
             self._stdin.close()
         except OSError:  # it is gone
             self._process.wait()
-            self.failure = self._last_line()
+            self.failure = self.failure or self._last_line()
 
     def _last_line(self) -> str:
         self._said.seek(0)
