@@ -63,7 +63,7 @@ def test_what_is_done_failed_and_left(tmp_path: Path) -> None:
 def test_what_ended_is_read_once_and_what_comes_is_seen(tmp_path: Path) -> None:
     whole = Store(tmp_path / "whole")
     write_study(whole, runs=24, images=200)
-    part = shutil.copytree(whole.root, tmp_path / "part")
+    part = shutil.copytree(tmp_path / "whole", tmp_path / "part")
     ids = whole.ids()
     for run in ids[10:]:
         shutil.rmtree(part / run)
@@ -73,7 +73,7 @@ def test_what_ended_is_read_once_and_what_comes_is_seen(tmp_path: Path) -> None:
     for run in ids[:10]:
         (part / run / "run.json").write_text("this is never read again")
     for run in ids[10:]:
-        shutil.copytree(whole.root / run, part / run)
+        shutil.copytree(tmp_path / "whole" / run, part / run)
     second = watched.look()
     assert second.complete
     assert second.effects == tuple(Watched(whole).look().effects)
@@ -163,12 +163,12 @@ def test_a_file_is_written_until_the_study_is_complete(tmp_path: Path) -> None:
     whole = Store(tmp_path / "whole")
     write_study(whole, runs=24, images=200)
     last = whole.ids()[-1]
-    shutil.move(whole.root / last, tmp_path / "held")
+    shutil.move(tmp_path / "whole" / last, tmp_path / "held")
     seen = []
 
     def wait(seconds: float) -> None:
         seen.append((tmp_path / "page" / "watch.html").read_text())
-        shutil.move(tmp_path / "held", whole.root / last)
+        shutil.move(tmp_path / "held", tmp_path / "whole" / last)
 
     looker = Looker(Watched(whole), None, 0.0)
     assert write_again(looker, tmp_path / "page" / "watch.html", 0.0, wait).complete
@@ -178,7 +178,8 @@ def test_a_file_is_written_until_the_study_is_complete(tmp_path: Path) -> None:
 
 
 def test_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    store = str(half_done(tmp_path).root)
+    half_done(tmp_path)
+    store = str(tmp_path)
     assert main(["watch", "--store", store, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["done"] == 38
     assert main(["watch", "--store", store, "--once", "--output", str(tmp_path / "w.html")]) == 0
