@@ -29,7 +29,7 @@ FLOORS = (
     ("techniques", "tasks"),
     ("recipes", "engine"),
     ("runs",),
-    ("study", "inference", "launch"),
+    ("study", "inference", "launch", "observed"),
     ("ablation", "report"),
     ("derivation", "teach"),
     ("api",),

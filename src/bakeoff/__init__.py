@@ -10,11 +10,13 @@ if _typing.TYPE_CHECKING:
     from bakeoff.ablation.design import AddOne, Budget, Factorial, HalfWidth, Ladder, LeaveOneOut, Runs, Seeds, Settled
     from bakeoff.api import (
         ablate,
+        analyse_runs,
         check_data,
         check_report,
         derive,
         doctor,
         evaluate,
+        export_runs,
         forecast,
         hand_in,
         load_data,
@@ -28,6 +30,7 @@ if _typing.TYPE_CHECKING:
         prepare_data,
         train,
         verify,
+        write_next,
         write_report,
     )
     from bakeoff.errors import BakeoffError, RequestError
@@ -59,9 +62,9 @@ _HOMES = {
         "AddOne", "Budget", "Factorial", "HalfWidth", "Ladder", "LeaveOneOut", "Runs", "Seeds", "Settled",
     ),
     "api": (
-        "ablate", "check_data", "check_report", "derive", "doctor", "evaluate", "forecast", "hand_in", "load_data",
-        "load_model", "lr_find", "open_study", "plan_ablation", "plan_derivation", "plan_job", "predict",
-        "prepare_data", "train", "verify", "write_report",
+        "ablate", "analyse_runs", "check_data", "check_report", "derive", "doctor", "evaluate", "export_runs",
+        "forecast", "hand_in", "load_data", "load_model", "lr_find", "open_study", "plan_ablation", "plan_derivation",
+        "plan_job", "predict", "prepare_data", "train", "verify", "write_next", "write_report",
     ),
     "errors": ("BakeoffError", "RequestError"),
     "events": ("Event",),
@@ -125,6 +128,7 @@ __all__ = [
     "Workspace",
     "__version__",
     "ablate",
+    "analyse_runs",
     "blog_rows",
     "card",
     "check_data",
@@ -134,6 +138,7 @@ __all__ = [
     "doctor",
     "effects_chart",
     "evaluate",
+    "export_runs",
     "figure",
     "forecast",
     "hand_in",
@@ -154,6 +159,7 @@ __all__ = [
     "section",
     "train",
     "verify",
+    "write_next",
     "write_report",
 ]
 

@@ -18,17 +18,20 @@ a line or two.
 
 from bakeoff.api.data import check_data, load_data, prepare_data
 from bakeoff.api.machine import doctor
+from bakeoff.api.observed import analyse_runs, export_runs, write_next
 from bakeoff.api.results import check_report, hand_in, open_study, recipe_file, report_file, verify, write_report
 from bakeoff.api.studies import ablate, derive, plan_ablation, plan_derivation
 from bakeoff.api.training import evaluate, forecast, load_model, lr_find, plan_job, predict, train
 
 __all__ = [
     "ablate",
+    "analyse_runs",
     "check_data",
     "check_report",
     "derive",
     "doctor",
     "evaluate",
+    "export_runs",
     "forecast",
     "hand_in",
     "load_data",
@@ -44,5 +47,6 @@ __all__ = [
     "report_file",
     "train",
     "verify",
+    "write_next",
     "write_report",
 ]

@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
 from bakeoff.cli import (
+    analyse,
     data,
     derive,
     doctor,
@@ -47,6 +48,7 @@ app = typer.Typer(
 )
 for command in (training.train, studies.ablate, derive.derive, studies.report, training.evaluate, training.predict):
     app.command()(command)
+app.command()(analyse.analyse)
 app.command()(handin.handin)
 app.command()(watch.watch)
 app.command()(verify.verify)

@@ -1,6 +1,7 @@
 """What is in the store."""
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -46,6 +47,29 @@ def list_(
         say(out, f"no such runs in {kept.url}")
     else:
         say(out, f"no runs in {kept.url}; start with: bakeoff train --task digits")
+
+
+@app.command("export")
+def export(
+    study: Annotated[str | None, typer.Argument(metavar="STUDY", help="A study by name [the only one].")] = None,
+    output: Annotated[Path, typer.Option(help="File to write.")] = Path("runs.csv"),
+    store: options.StoreDir = None,
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
+    debug: options.Debug = False,
+) -> None:
+    """The runs of a study as CSV.
+
+    A row for each evaluation of each run, a column for each technique: for other programs, and for bakeoff analyse.
+    """
+    from bakeoff import api
+    from bakeoff.report.console.text import say_path
+
+    path = api.export_runs(study or "", output, store=store)
+    if as_json:
+        print_json({"output": str(path)})
+    elif not quiet:
+        say_path(consoles(False)[0], "runs", path)
 
 
 @app.command("show")

@@ -23,20 +23,26 @@ __all__ = ["AnalysisOptions", "Effect", "averaged", "modelled", "stacked", "surf
 
 
 def averaged(
-    runs: Runs, names: Sequence[str], options: AnalysisOptions = DEFAULT, first_stage: Runs | None = None
+    runs: Runs,
+    names: Sequence[str],
+    options: AnalysisOptions = DEFAULT,
+    first_stage: Runs | None = None,
+    *,
+    percent: bool = True,
 ) -> list[Effect]:
     """M_j, the gain averaged over all settings of the other techniques (STATISTICS 4.1).
 
     From fold pairs; without them from least squares on main effects and interactions of two; where too many runs were
     lost for that, from the model. Evaluation techniques: mean of the difference within the run, see `_within_pairs`.
     names: k + E technique names. first_stage: the runs whose noise said how many these were to be; the intervals of
-    training techniques then take it from them alone (Stein 1945, https://doi.org/10.1214/aoms/1177731088).
+    training techniques then take it from them alone (Stein 1945, https://doi.org/10.1214/aoms/1177731088). percent: the
+    results are accuracies, and have an error.
 
     Gains are in points of accuracy, which add up to the total. What to do is decided on the scale of the error, where
     techniques nearly add up, so that the same runs say more (docs/decisions.md).
     """
     estimates = _averages(runs, first_stage)
-    scale = _error_scale(runs)
+    scale = _error_scale(runs) if percent else None
     on_errors = None
     if scale is not None:
         stage = None if first_stage is None else scale.runs(first_stage)

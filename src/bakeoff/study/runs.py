@@ -1,7 +1,8 @@
 """Which runs belong to which study."""
 
-from collections.abc import Iterable
-from typing import Literal, get_args
+from collections.abc import Iterable, Sequence
+from itertools import product
+from typing import Any, Literal, get_args
 
 from bakeoff.errors import RequestError, unknown
 from bakeoff.runs.record import RunRecord, Status
@@ -82,3 +83,28 @@ def listed(
 
 def _is_of(record: RunRecord, task: str) -> bool:
     return record.task == task or record.task.rstrip("/").endswith((f"/{task}", f":{task}"))
+
+
+def as_rows(spec: StudySpec, records: Sequence[RunRecord | None]) -> list[dict[str, Any]]:
+    """A study's runs as plain data: of each a row for each setting of the evaluation techniques.
+
+    records: what stands for each row of the study. A run without a result has one row, and no accuracy.
+    """
+    rows = []
+    for point, record in zip(spec.rows, records, strict=True):
+        views = {view.name: view for view in record.views} if record and record.status == "done" else {}
+        for setting, on in zip(spec.eval_settings, product((False, True), repeat=len(spec.evaluation)), strict=True):
+            view = views.get(setting.view)
+            rows.append(
+                {
+                    "run": record.run_id if record else point.runs[0],
+                    "seed": point.block,
+                    **dict(zip(spec.training, point.configuration, strict=True)),
+                    **dict(zip(spec.evaluation, on, strict=True)),
+                    **(dict(view.acc) if view else dict.fromkeys(("acc1", f"acc{spec.top_k}"))),
+                    "status": record.status if record else None,
+                    "seconds": record.seconds if record else None,
+                    "started": record.started if record else None,
+                }
+            )
+    return rows
