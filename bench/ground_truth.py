@@ -25,9 +25,9 @@ from rich.table import Table
 from bakeoff import api
 from bakeoff.ablation.design import CORNERS
 from bakeoff.ablation.plan import factors
-from bakeoff.launch.base import Trial
-from bakeoff.launch.local import launcher
-from bakeoff.launch.messages import TrainRun
+from bakeoff.launch import base
+from bakeoff.launch.engines import launcher
+from bakeoff.launch.queue import Batch, Queue, Trial, Try
 from bakeoff.runs.record import EvalSetting, run_id
 from bakeoff.runs.versions import ENGINE_VERSION
 from bakeoff.runs.workspace import Workspace
@@ -60,24 +60,24 @@ def make(store: Path, jobs: int) -> None:
     trials = []
     for seed, levels in itertools.product(range(SEEDS), combinations):
         plans = tuple(found.plans(levels))
-        run = run_id(plans[0], seed, dataset.fingerprint, ENGINE_VERSION)
-        recipe, fingerprint = found.recipe(levels).as_json(), dataset.fingerprint
-        work = TrainRun(task=job.task.name, recipe=recipe, plans=plans, seed=seed, data_fingerprint=fingerprint)
-        trials.append(Trial(run, work, cost=float(plans[0].examples_seen)))
+        tried = Try(seed=seed, run=run_id(plans[0], seed, dataset.fingerprint, ENGINE_VERSION))
+        trials.append(Trial.of(plans, found.recipe(levels).as_json(), [tried]))
 
     settings = [EvalSetting(ema=ema, **dict(job.plan.eval_view)) for ema in (False, True)]
     kept = [setting.view_of(split) for split in SPLITS for setting in settings]
 
     def values(trial: Trial) -> list[float] | None:
-        record = where.store.read(trial.run)
+        record = where.store.read(trial.name)
         known = {view.name: view.acc["acc1"] for view in record.views} if record else {}
         return [known[name] for name in kept] if known.keys() >= set(kept) else None
 
-    left = [trial for trial in trials if values(trial) is None]
+    batch = Batch(
+        task=job.task.name, data_fingerprint=dataset.fingerprint, threads=1, extensions=(), trials=tuple(trials)
+    )
     with launcher(job.task, where, device="cpu", jobs=jobs, threads=1) as pool:
-        for done, (_, answer) in enumerate(pool.launch(left), start=1):
-            if done % 50 == 0 or answer.status != "done":
-                print(f"{done} of {len(left)}: {answer.status} {answer.reason}", flush=True)
+        for ended, left in base.make(pool, Queue(where.store, "ground-truth"), batch):
+            if left % 50 == 0 or ended.status != "done":
+                print(f"{left} left: {ended.status} {ended.reason}", flush=True)
     acc = np.array([values(trial) for trial in trials], np.float32).reshape(SEEDS, len(combinations), len(SPLITS), 2)
     about = {
         "techniques": [technique.name for technique in found.training],

@@ -27,10 +27,12 @@ from torch.func import functional_call, stack_module_state, vmap
 
 from bakeoff import api, models
 from bakeoff.engine.optim import bare_step
-from bakeoff.launch.base import Trial
-from bakeoff.launch.local import launcher
-from bakeoff.launch.messages import TrainRun
+from bakeoff.launch.base import make
+from bakeoff.launch.engines import launcher
+from bakeoff.launch.queue import Batch, Queue, Trial, Try
 from bakeoff.plan import Model
+from bakeoff.runs.record import run_id
+from bakeoff.runs.store import open_store
 from bakeoff.runs.workspace import Workspace
 from bench.clock import own
 from bench.compare import Ratio, alternate
@@ -96,15 +98,18 @@ def _study(task: str, model: str, length: float, data: Path) -> Ratio:
 
             def run(seeds: Sequence[int]) -> None:
                 trials = [
-                    Trial(
-                        "",
-                        TrainRun(task=job.task.name, recipe=[], plans=(plan,), seed=seed, data_fingerprint=fingerprint),
-                        plan.examples_seen,
-                    )
+                    Trial.of([plan], [], [Try(seed=seed, run=run_id(plan, seed, fingerprint))])
                     for plan, seed in itertools.product(plans, seeds)
                 ]
-                for _, answer in pool.launch(trials):
-                    assert answer.status == "done", answer.reason
+                batch = Batch(
+                    task=job.task.name,
+                    data_fingerprint=fingerprint,
+                    threads=threads,
+                    extensions=(),
+                    trials=tuple(trials),
+                )
+                for ended, _ in make(pool, Queue(open_store(store), "bench"), batch):
+                    assert ended.status == "done", ended.reason
 
             run(range(100, 100 + jobs))  # every process has started
             start = time.perf_counter()

@@ -1,10 +1,10 @@
 """Studies from end to end: laid out, run in real processes, killed and taken up again, and told."""
 
 import json
-import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +12,14 @@ import pytest
 
 from bakeoff.ablation import plan as layout
 from bakeoff.ablation.design import Design, Factorial, Runs
-from bakeoff.ablation.run import run_rows
+from bakeoff.ablation.run import wanted
 from bakeoff.api import plan_job
 from bakeoff.cli import main
 from bakeoff.errors import BakeoffError, RequestError
-from bakeoff.events import unobserved
-from bakeoff.launch.base import Trial
-from bakeoff.launch.local import Worker
-from bakeoff.launch.messages import Answer, Setup, TrainRun
+from bakeoff.launch.base import make
+from bakeoff.launch.local import InProcess, Worker
+from bakeoff.launch.messages import Answer, MakeRun, Setup
+from bakeoff.launch.queue import Batch, Queue, Try
 from bakeoff.launch.worker import Handler
 from bakeoff.runs.store import open_store
 from bakeoff.runs.workspace import Workspace
@@ -213,23 +213,24 @@ def test_wrong_requests(tmp_path: Path, capsys: pytest.CaptureFixture[str], argu
 
 
 @pytest.mark.slow
-def test_a_worker_that_is_killed_is_a_crash_with_a_reason(tmp_path: Path) -> None:
+def test_a_worker_that_is_killed_is_started_anew(tmp_path: Path) -> None:
     worker = Worker(Setup(store=str(tmp_path), data=".", device="cpu"), threads=1)
-    process = worker._process = worker._start()
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    worker._process = process
-    work = TrainRun(task="no such task", recipe=[], plans=(job().plan,), seed=0, data_fingerprint="")
-    answer = worker.ask(work)  # a new process answers
+    asked = threading.Thread(target=lambda: answers.append(worker.ask(MakeRun(study="none"))))
+    answers: list[Answer] = []
+    asked.start()
+    while worker._process is None:
+        time.sleep(0.01)
+    worker._process.kill()
+    asked.join()
+    assert answers == [Answer(status="interrupted", reason="its process was killed by signal 9")]
+    assert worker.ask(MakeRun(study="none")) == Answer(status="nothing")
     worker.stop()
-    assert answer.status == "refused"
-    assert "no such task" in answer.reason
 
 
-@pytest.mark.parametrize("line", ["{", "{}", '{"kind": "train", "task": "digits"}', '{"kind": "dance"}'])
+@pytest.mark.parametrize("line", ["{", "{}", '{"kind": "make"}', '{"kind": "dance"}'])
 def test_a_message_that_is_broken_is_answered(tmp_path: Path, line: str) -> None:
     answer = Handler(Setup(store=str(tmp_path), data=".", device="cpu")).answer(line)
-    assert answer.status == "crashed"
+    assert answer.status == "unable"
     assert answer.reason.startswith("ValidationError: ")
 
 
@@ -270,12 +271,11 @@ def test_two_evaluation_techniques_have_four_levels(tmp_path: Path) -> None:
     ]
 
 
-def test_a_run_that_is_made_elsewhere_under_another_id_ends_the_study(tmp_path: Path) -> None:
-    class Forgetful:
-        def launch(self, trials: Sequence[Trial]) -> Iterator[tuple[Trial, Answer]]:
-            for trial in trials:
-                yield trial, Answer(status="done")
-
-    spec, where = planned(tmp_path, Factorial()), Workspace.open(store=tmp_path)
-    with pytest.raises(BakeoffError, match=f"run {spec.rows[0].runs[0]} was made and isn't in"):
-        run_rows(Forgetful(), [(spec.rows[0], job())], spec.data_fingerprint, where, unobserved)
+def test_what_another_version_asked_for_is_not_made_here(tmp_path: Path) -> None:
+    trial = wanted([(planned(tmp_path, Factorial()).rows[0], job())])[0]
+    other = trial.model_copy(update={"tries": (Try(seed=0, run="0" * 12),)})
+    dataset = job().task.load(DATA)
+    batch = Batch(task="digits", data_fingerprint=dataset.fingerprint, threads=1, extensions=(), trials=(other,))
+    workers = InProcess(Setup(store=str(tmp_path), data=".", device="cpu"))
+    with pytest.raises(BakeoffError, match="run 000000000000 would be .* here: another version of bakeoff asked"):
+        list(make(workers, Queue(open_store(tmp_path), "study"), batch))

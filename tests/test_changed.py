@@ -10,7 +10,8 @@ from bakeoff import api
 from bakeoff.cli import main
 from bakeoff.errors import DataChanged, RequestError
 from bakeoff.events import Event, Observer, TrainingPlanned, TrainingProgress
-from bakeoff.launch.messages import Setup, TrainRun
+from bakeoff.launch.messages import Setup
+from bakeoff.launch.queue import Batch, Queue, Trial, Try
 from bakeoff.launch.worker import Handler
 from bakeoff.report.console import observer as console
 from bakeoff.runs.store import open_store
@@ -109,12 +110,14 @@ def test_a_file_that_only_looks_newer_is_the_same(images: Path, tmp_path: Path) 
 
 
 def test_a_worker_with_other_data_refuses(tmp_path: Path) -> None:
-    plan = api.plan_job("digits").plan
-    work = TrainRun(task="digits", recipe=[], plans=(plan,), seed=0, data_fingerprint="0" * 16)
-    answer = Handler(Setup(store=str(tmp_path), data=".", device="cpu")).answer(work.model_dump_json())
-    assert answer.status == "refused"
+    tried = Try(seed=0, run="a" * 12)
+    trial = Trial.of([api.plan_job("digits").plan], [], [tried])
+    batch = Batch(task="digits", data_fingerprint="0" * 16, threads=1, extensions=(), trials=(trial,))
+    Queue(open_store(tmp_path), "study").put(batch)
+    answer = Handler(Setup(store=str(tmp_path), data=".", device="cpu")).make("study")
+    assert answer.status == "unable"
     assert answer.reason.startswith(
-        "the data of digits were changed since runs were planned (fingerprint 0000000000000000"
+        "the data of digits aren't those that runs were planned with (fingerprint 0000000000000000, here "
     )
     assert not list(tmp_path.glob("*/run.json"))
 

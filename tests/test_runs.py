@@ -12,6 +12,7 @@ from PIL import Image
 from bakeoff.cli import main
 from bakeoff.errors import RequestError
 from bakeoff.inference.predict import image_files
+from bakeoff.runs.lease import Leases
 from bakeoff.runs.store import Store
 from bakeoff.study.runs import of_study, studies_of
 from bakeoff.study.spec import StudySpec
@@ -88,7 +89,7 @@ def test_runs_are_removed_after_a_question(
     assert not Path(store.folder(first)).exists()
     assert store.read(first) is None
     assert "unknown run" in run(capsys, "runs", "rm", first, "-y", status=2)[1]
-    with store.locked(store.ids()[0]):
+    with Leases(store.storage).claim(store.ids()[0]):
         assert "being trained" in run(capsys, "runs", "rm", store.ids()[0], "-y", status=1)[1]
 
 

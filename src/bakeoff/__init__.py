@@ -30,6 +30,7 @@ if _typing.TYPE_CHECKING:
         prepare_data,
         train,
         verify,
+        work,
         write_next,
         write_report,
     )
@@ -64,7 +65,7 @@ _HOMES = {
     "api": (
         "ablate", "analyse_runs", "check_data", "check_report", "derive", "doctor", "evaluate", "export_runs",
         "forecast", "hand_in", "load_data", "load_model", "lr_find", "open_study", "plan_ablation", "plan_derivation",
-        "plan_job", "predict", "prepare_data", "train", "verify", "write_next", "write_report",
+        "plan_job", "predict", "prepare_data", "train", "verify", "work", "write_next", "write_report",
     ),
     "errors": ("BakeoffError", "RequestError"),
     "events": ("Event",),
@@ -159,6 +160,7 @@ __all__ = [
     "section",
     "train",
     "verify",
+    "work",
     "write_next",
     "write_report",
 ]

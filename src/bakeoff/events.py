@@ -151,6 +151,20 @@ class ImagesCopied(Event):
 
 
 @dataclass(frozen=True)
+class WorkerNews(Event):
+    """A worker has `begun` a run, by its id, or it came to an end there, as in `RunEnded`; `unable`: to make any.
+
+    study: that wants it. seconds: of training.
+    """
+
+    study: str
+    run: str
+    status: str
+    reason: str = ""
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
 class RunEnded(Event):
     """A run of a study came to an end: `done`, `diverged` or `crashed`, the last two with the reason.
 

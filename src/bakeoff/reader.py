@@ -12,6 +12,7 @@ from bakeoff.errors import RequestError, shown
 MOST_SEED = 2**53  # whole numbers up to here are the same in every program that reads JSON
 MOST_PROCESSES = 1024  # of a study, of a decoder, and threads of each
 CHECKPOINTS = "BAKEOFF_CHECKPOINT_SECONDS"
+LEASES = "BAKEOFF_LEASE_SECONDS"
 LONGEST = 1e6  # times its length or its side, that a training may be asked to have
 
 

@@ -269,6 +269,11 @@ def extensions() -> tuple[Extension, ...]:
     return tuple(_EXTENSIONS.values())
 
 
+def origin(group: Group, name: str) -> Origin | None:
+    """Where the thing of a name comes from: see `Registry.origin`."""
+    return _registry(group).origin(name)
+
+
 def load(extension: Extension) -> None:
     """Name in this process what was named in another.
 

@@ -1,20 +1,18 @@
 """What does each technique buy on this data? Make the runs of a study that the store lacks, and estimate."""
 
-from collections.abc import Container, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 
 from bakeoff.ablation.design import Design, Factorial, HalfWidth
 from bakeoff.ablation.plan import factors
 from bakeoff.ablation.size import enlarged, noise_pp, preview, shortened, sized
 from bakeoff.data.dataset import Dataset
-from bakeoff.errors import BakeoffError, DataChanged
+from bakeoff.errors import DataChanged
 from bakeoff.events import Observer, RunEnded
-from bakeoff.launch.base import Launcher, Trial
-from bakeoff.launch.local import launcher
-from bakeoff.launch.messages import TrainRun
+from bakeoff.launch.base import Launcher, Unable, make
+from bakeoff.launch.engines import launcher
+from bakeoff.launch.queue import Batch, Queue, Trial, Try, used
 from bakeoff.recipes.request import Job
 from bakeoff.runs.idle import fitted
-from bakeoff.runs.store import Store
 from bakeoff.runs.workspace import Workspace
 from bakeoff.stats.table import AnalysisOptions
 from bakeoff.study.analyse import Results, analyse
@@ -66,62 +64,44 @@ def run_study(spec: StudySpec, job: Job, where: Workspace, observer: Observer) -
             if due.open and 0 < due.look < len(kept.looks):
                 observer(StudyGoesOn(kept.looks[due.look - 1], kept.looks[due.look], due.open))
             made = due.rows
-            run_rows(workers, [(kept.rows[row], job) for row in made], spec.data_fingerprint, where, observer)
+            run_rows(workers, kept, [(kept.rows[row], job) for row in made], where, observer)
     return kept
 
 
 def run_rows(
-    workers: Launcher, runs: Sequence[tuple[DesignPoint, Job]], fingerprint: str, where: Workspace, observer: Observer
+    workers: Launcher, spec: StudySpec, runs: Sequence[tuple[DesignPoint, Job]], where: Workspace, observer: Observer
 ) -> None:
-    """Make the runs that the store lacks; what fails is tried once more with another seed.
+    """Make the runs that the store lacks; the observer is told of every one that ends.
 
-    runs, fingerprint: as for `missing`. The observer is told of every run that ends. Raises DataChanged where the data
-    aren't those any more, and BakeoffError for a run that was made and isn't in the store, as where it got another id
-    elsewhere: it would be made for ever.
+    runs: rows of a study, or of the search that it begins, each with the job whose techniques its levels switch. Raises
+    DataChanged where the data aren't those any more, and BakeoffError where workers can't make what is wanted.
     """
-    store = where.store
-    crashed: set[str] = set()
-    made: set[str] = set()
-    while trials := missing(runs, fingerprint, store, crashed):
-        if lost := next((trial.run for trial in trials if trial.run in made), None):
-            raise BakeoffError(f"run {lost} was made and isn't in {store.url}; what made it isn't what asked for it")
-        left = len(trials)
-        for trial, answer in workers.launch(trials):
-            left -= 1
-            if answer.status == "refused":
-                runs[0][1].task.load(where.data)  # names what was changed, where it can
-                raise DataChanged(answer.reason)
-            if answer.status == "done":
-                made.add(trial.run)
-            if answer.status == "crashed":
-                crashed.add(trial.run)
-                record = store.read(trial.run)
-                if record and record.status == "interrupted":  # its process had no time to say so
-                    store.write(replace(record, status="crashed", reason=answer.reason))
-            observer(RunEnded(trial.run, answer.status, answer.reason, answer.seconds, left))
+    task = runs[0][1].task
+    trials = wanted(runs)
+    batch = Batch(
+        task=task.name,
+        data_fingerprint=spec.data_fingerprint,
+        threads=spec.threads,
+        extensions=used(task.name, trials),
+        trials=trials,
+    )
+    try:
+        for ended, left in make(workers, Queue(where.store, spec.name), batch):
+            status = "crashed" if ended.status == "failed" else ended.status
+            observer(RunEnded(ended.run, status, ended.reason, ended.seconds, left))
+    except Unable as error:
+        if task.load(where.data).fingerprint != spec.data_fingerprint:  # it may name what was changed
+            raise DataChanged(str(error)) from None
+        raise
 
 
-def missing(
-    runs: Sequence[tuple[DesignPoint, Job]], fingerprint: str, store: Store, crashed: Container[str] = ()
-) -> list[Trial]:
-    """The runs that the store lacks: of each row the first try, or the second where the first failed.
-
-    runs: rows, each with the job whose techniques its levels switch. fingerprint: of their data. crashed: runs not to
-    be tried again; a run that crashed earlier is, since the reason may be gone.
-    """
+def wanted(runs: Sequence[tuple[DesignPoint, Job]]) -> tuple[Trial, ...]:
+    """Rows of a design as what any worker can make. runs: each with the job whose techniques its levels switch."""
     sorted_out = {id(job): factors(job) for _, job in runs}
-    views = {key: {level.view for level in found.levels()} for key, found in sorted_out.items()}
     trials = []
     for row, job in runs:
-        found, wanted = sorted_out[id(job)], views[id(job)]
-        for seed, run in zip(row.seeds, row.runs, strict=True):
-            record = store.read(run, wanted)
-            if run in crashed or (record and record.status == "diverged"):
-                continue
-            if not (record and record.status == "done" and wanted <= {view.name for view in record.views}):
-                plans = tuple(found.plans(row.configuration))
-                recipe = found.recipe(row.configuration).as_json()
-                work = TrainRun(task=job.task.name, recipe=recipe, plans=plans, seed=seed, data_fingerprint=fingerprint)
-                trials.append(Trial(run, work, cost=float(plans[0].examples_seen * plans[0].train_px ** 2)))
-            break
-    return trials
+        found = sorted_out[id(job)]
+        tries = [Try(seed=seed, run=run) for seed, run in zip(row.seeds, row.runs, strict=True)]
+        plans = found.plans(row.configuration)
+        trials.append(Trial.of(plans, found.recipe(row.configuration).as_json(), tries))
+    return tuple(trials)

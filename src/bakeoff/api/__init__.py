@@ -20,7 +20,7 @@ from bakeoff.api.data import check_data, load_data, prepare_data
 from bakeoff.api.machine import doctor
 from bakeoff.api.observed import analyse_runs, export_runs, write_next
 from bakeoff.api.results import check_report, hand_in, open_study, recipe_file, report_file, verify, write_report
-from bakeoff.api.studies import ablate, derive, plan_ablation, plan_derivation
+from bakeoff.api.studies import ablate, derive, plan_ablation, plan_derivation, work
 from bakeoff.api.training import evaluate, forecast, load_model, lr_find, plan_job, predict, train
 
 __all__ = [
@@ -47,6 +47,7 @@ __all__ = [
     "report_file",
     "train",
     "verify",
+    "work",
     "write_next",
     "write_report",
 ]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Unpack, cast
 
-from bakeoff.api.asked import PUBLISHED, Asked, shown, understood
+from bakeoff.api.asked import PUBLISHED, Asked, Where, shown, understood, workspace
 from bakeoff.api.results import report_file
 from bakeoff.errors import RequestError
 from bakeoff.events import Observer, observed, unobserved
@@ -15,8 +15,10 @@ from bakeoff.study.analyse import Results
 if TYPE_CHECKING:
     from bakeoff.ablation.design import Design
     from bakeoff.derivation.plan import SearchOptions
+    from bakeoff.launch.worker import Worked
+    from bakeoff.models import Builder
     from bakeoff.recipe import Recipe
-    from bakeoff.recipes.request import AnyTask, Request
+    from bakeoff.recipes.request import AnyTask, AnyTechnique, Request
     from bakeoff.stats.power import Kind
     from bakeoff.study.events import SearchPlanned, StudyPlanned
     from bakeoff.study.search import Objective
@@ -148,3 +150,36 @@ def _search(asked: Sought) -> "tuple[SearchOptions, Asked]":
     rest = {name: value for name, value in asked.items() if name not in {*names, "budget", "runs"}}
     size = Runs(runs) if runs is not None else Budget(budget or "")
     return SearchOptions(size=size, **cast(Any, options)), cast(Asked, rest)
+
+
+@observed
+def work(
+    study: str = "",
+    *,
+    idle: float = 300.0,
+    with_: "Sequence[AnyTechnique]" = (),
+    model: "str | Builder | None" = None,
+    task: "AnyTask | None" = None,
+    observer: Observer = unobserved,
+    **place: Unpack[Where],
+) -> "Worked":
+    """Make the runs that studies of a store want, beside any number of other workers; what `bakeoff worker` does.
+
+    study: by name, or its first characters; empty for all. idle: seconds without anything to do after which it ends,
+    unless everything is complete before. with_, model, task: what the study uses of techniques, networks and tasks that
+    are files; a file is run because it is named here, and never because a store says so.
+    """
+    from bakeoff import models, tasks, techniques
+    from bakeoff.launch import worker
+    from bakeoff.launch.messages import Setup
+
+    where = workspace(place)
+    where.torch_device()
+    for technique in with_:
+        techniques.get(technique)
+    if model is not None:
+        models.REGISTRY.add(model)
+    if task is not None:
+        tasks.REGISTRY.add(task)
+    told = Setup(store=where.store.url, data=str(where.data), device=where.device)
+    return worker.work(told, study, idle, observer)

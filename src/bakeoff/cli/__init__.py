@@ -23,6 +23,7 @@ from bakeoff.cli import (
     training,
     verify,
     watch,
+    worker,
 )
 from bakeoff.errors import BakeoffError, RequestError
 
@@ -52,6 +53,7 @@ app.command()(analyse.analyse)
 app.command()(handin.handin)
 app.command()(watch.watch)
 app.command()(verify.verify)
+app.command()(worker.worker)
 app.command()(lr_find.lr_find)
 app.command()(doctor.doctor)
 app.add_typer(techniques.app, cls=_Group, name="techniques", help="The training techniques and their cards.")

@@ -12,7 +12,7 @@ from bakeoff.derivation.candidates import dosed, knobs_of, recipe_of, write_reci
 from bakeoff.derivation.plan import SearchOptions, plan_search
 from bakeoff.events import Observer
 from bakeoff.launch.base import Launcher
-from bakeoff.launch.local import launcher
+from bakeoff.launch.engines import launcher
 from bakeoff.recipes.request import Job
 from bakeoff.runs.workspace import Workspace
 from bakeoff.stats import level_sweep, thompson
@@ -156,7 +156,7 @@ class Derivation:
 
     def _make(self, stage: Stage, now: SearchState | None, runs: Sequence[tuple[DesignPoint, Job]]) -> None:
         self.observer(SearchStage(self.asked, stage, now, [row for row, _ in runs]))
-        run_rows(self.workers, runs, self.fingerprint, self.where, self.observer)
+        run_rows(self.workers, self.asked.initial, runs, self.where, self.observer)
 
     def _fresh(self, found: Factors, levels: Sequence[bool], seed: int) -> DesignPoint:
         """A run with a seed that the configuration hasn't had."""

@@ -5,16 +5,34 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+_going_on: list[threading.Event] = []
+
+
+def ask() -> None:
+    """Ask what is going on in this process to stop between two steps, as a signal does; for other threads."""
+    for event in tuple(_going_on):
+        event.set()
+
 
 @contextmanager
 def interruptible() -> Iterator[threading.Event]:
-    """An event that SIGINT and SIGTERM set, for the loop to look at; a second signal interrupts at once.
+    """An event that `ask`, SIGINT and SIGTERM set, for the loop to look at; a second signal interrupts at once.
 
-    Outside the main thread signals can't be caught, and the event is never set.
+    Outside the main thread signals can't be caught.
     """
     asked = threading.Event()
+    _going_on.append(asked)
+    try:
+        with _caught(asked):
+            yield asked
+    finally:
+        _going_on.remove(asked)
+
+
+@contextmanager
+def _caught(asked: threading.Event) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
-        yield asked
+        yield
         return
 
     def handle(number: int, frame: object) -> None:
@@ -24,7 +42,7 @@ def interruptible() -> Iterator[threading.Event]:
 
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield asked
+        yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -1,18 +1,28 @@
 """Training many runs at once in local processes."""
 
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from queue import SimpleQueue
 from threading import Lock
 
-from bakeoff.launch.base import Launcher, Trial, setup, stays_here
-from bakeoff.launch.messages import Answer, Setup, TimePlans, TrainRun
+from bakeoff.errors import BakeoffError
+from bakeoff.launch.base import keep_asking
+from bakeoff.launch.messages import Answer, MakeRun, Setup, TimePlans
 from bakeoff.launch.worker import Handler
-from bakeoff.runs.workspace import Workspace
-from bakeoff.task import Task
+
+_KILLED = {
+    -signal.SIGKILL,
+    -signal.SIGTERM,
+    -signal.SIGINT,
+    -signal.SIGHUP,
+}  # by somebody's wish, or for lack of memory
+_STARTS = 3  # times in a row that processes may die before they do anything
+_LAST_LOOK = 1.0  # seconds that a process may take to find nothing
 
 
 class Worker:
@@ -23,8 +33,8 @@ class Worker:
         self._process: subprocess.Popen[str] | None = None
         self._lock = Lock()  # a process is stopped by another thread than the one that starts it and asks
 
-    def ask(self, work: TrainRun | TimePlans) -> Answer:
-        """Send a message and wait for its answer; a process that dies on it is a crash with a reason."""
+    def ask(self, work: MakeRun | TimePlans) -> Answer:
+        """Send a message and wait for its answer; a process that dies on it is one with a reason."""
         with self._lock:
             if self._process is None or self._process.poll() is not None:
                 self._end()
@@ -32,17 +42,20 @@ class Worker:
             process = self._process
         assert process.stdin is not None
         assert process.stdout is not None
+        line, run = "", ""
         try:
             process.stdin.write(work.model_dump_json() + "\n")
             process.stdin.flush()
-            line = process.stdout.readline()
+            while line := process.stdout.readline():
+                answer = Answer.model_validate_json(line)
+                if answer.status != "begun":
+                    return answer
+                run = answer.run
         except (BrokenPipeError, ValueError):
-            line = ""
-        if line:
-            return Answer.model_validate_json(line)
+            pass
         code = process.wait()
         died = f"its process was killed by signal {-code}" if code < 0 else f"its process ended with status {code}"
-        return Answer(status="crashed", reason=died)
+        return Answer(status="interrupted" if code in _KILLED else "crashed", run=run, reason=died)
 
     def stop(self) -> None:
         """End the process, in the middle of a run if need be: the run's last checkpoint is there to go on from."""
@@ -74,32 +87,46 @@ class WorkerPool:
     """Worker processes that stay from one batch of runs to the next; `stop` ends them at once."""
 
     def __init__(self, setup: Setup, *, jobs: int, threads: int) -> None:
-        self._free = [Worker(setup, threads) for _ in range(jobs)]
-        self._all = tuple(self._free)
+        self._all = [Worker(setup, threads) for _ in range(jobs)]
+        self._free: SimpleQueue[Worker] = SimpleQueue()
+        self._busy: set[Worker] = set()
+        for worker in self._all:
+            self._free.put(worker)
 
     def stop(self) -> None:
         """End all processes."""
         for worker in self._all:
             worker.stop()
 
-    def launch(self, trials: Sequence[Trial]) -> Iterator[tuple[Trial, Answer]]:
-        """See `Launcher`."""
-        waiting = sorted(trials, key=lambda trial: -trial.cost)
-        running: dict[Future[Answer], tuple[Worker, Trial]] = {}
+    def make(self, study: str) -> Iterator[Answer]:
+        """See `Launcher`. Raises BakeoffError where processes die before they do anything."""
+        deaths = 0
         with ThreadPoolExecutor(len(self._all)) as pool:
             try:
-                while waiting or running:
-                    while waiting and self._free:
-                        worker, trial = self._free.pop(), waiting.pop(0)
-                        running[pool.submit(worker.ask, trial.work)] = (worker, trial)
-                    for future in wait(running, return_when=FIRST_COMPLETED).done:
-                        worker, trial = running.pop(future)
-                        self._free.append(worker)
-                        yield trial, future.result()
+                for answer in keep_asking(lambda: pool.submit(self._ask, study), _answered, lambda: len(self._all)):
+                    deaths = 0 if answer.run or answer.status == "nothing" else deaths + 1
+                    if deaths >= _STARTS:
+                        raise BakeoffError(f"processes of a study end before they make a run: {answer.reason}")
+                    yield answer
             finally:
-                for worker, _ in running.values():
+                until = time.monotonic() + _LAST_LOOK
+                while self._busy and time.monotonic() < until:
+                    time.sleep(0.01)
+                for worker in tuple(self._busy):
                     worker.stop()
-                    self._free.append(worker)
+
+    def _ask(self, study: str) -> Answer:
+        worker = self._free.get()
+        self._busy.add(worker)
+        try:
+            return worker.ask(MakeRun(study=study))
+        finally:
+            self._busy.discard(worker)
+            self._free.put(worker)
+
+
+def _answered(asked: set[Future[Answer]], seconds: float) -> dict[Future[Answer], Answer]:
+    return {future: future.result() for future in wait(asked, seconds, FIRST_COMPLETED).done}
 
 
 class InProcess:
@@ -108,21 +135,10 @@ class InProcess:
     def __init__(self, setup: Setup) -> None:
         self._handler = Handler(setup)
 
-    def launch(self, trials: Sequence[Trial]) -> Iterator[tuple[Trial, Answer]]:
+    def make(self, study: str) -> Iterator[Answer]:
         """See `Launcher`."""
-        for trial in sorted(trials, key=lambda trial: -trial.cost):
-            yield trial, self._handler.answer(trial.work.model_dump_json())
-
-
-@contextmanager
-def launcher(task: Task, where: Workspace, *, device: str, jobs: int, threads: int) -> Iterator[Launcher]:
-    """What makes runs of a task: processes, or this one where they couldn't. It ends with its context."""
-    if stays_here(task, where):
-        yield InProcess(Setup(store=where.store.url, data=str(where.data), device=device))
-        return
-    with setup(task, where, device) as told:
-        pool = WorkerPool(told, jobs=jobs, threads=threads)
-        try:
-            yield pool
-        finally:
-            pool.stop()
+        while True:
+            answer = self._handler.make(study)
+            yield answer
+            if answer.status == "nothing":
+                return

@@ -1,6 +1,6 @@
-"""What a worker process is told and what it answers: typed values, a line of JSON each."""
+"""What a worker is told and what it answers: typed values, a line of JSON each between processes."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
@@ -23,18 +23,11 @@ class Setup(Value):
     datasets: dict[str, str] = Field(default_factory=dict)
 
 
-class TrainRun(Value):
-    """Make a run. plans: the one to train, then those with the same training part to evaluate too.
+class MakeRun(Value):
+    """Claim a run of a study that nobody makes, and make it."""
 
-    data_fingerprint: of the data that it was planned with.
-    """
-
-    kind: Literal["train"] = "train"
-    task: str
-    recipe: list[dict[str, Any]]
-    plans: tuple[Plan, ...]
-    seed: int
-    data_fingerprint: str
+    kind: Literal["make"] = "make"
+    study: str
 
 
 class TimePlans(Value):
@@ -48,12 +41,18 @@ class TimePlans(Value):
 
 
 class Answer(Value):
-    """How it went; `refused`: trying again doesn't help. seconds: of training, or per image where plans were timed."""
+    """How it went.
 
-    status: Literal["done", "diverged", "crashed", "interrupted", "refused"]
+    status: of a run that was claimed, with its id: begun, while it goes on; done or diverged; crashed, refused or
+    interrupted, so that it isn't there. Without a run: nothing, there is none to be claimed; unable, this worker can't
+    do what is wanted, trying again doesn't help; done, plans were timed. seconds: of training, or per image.
+    """
+
+    status: Literal["begun", "done", "diverged", "crashed", "refused", "interrupted", "nothing", "unable"]
+    run: str = ""
     reason: str = ""
     seconds: float = 0.0
 
 
-Work = Annotated[TrainRun | TimePlans, Field(discriminator="kind")]
-WORK: TypeAdapter[TrainRun | TimePlans] = TypeAdapter(Work)
+Work = Annotated[MakeRun | TimePlans, Field(discriminator="kind")]
+WORK: TypeAdapter[MakeRun | TimePlans] = TypeAdapter(Work)

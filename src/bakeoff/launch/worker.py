@@ -1,60 +1,134 @@
-"""A process that does what it is told: messages come as JSON lines on standard input, answers go to standard output.
+"""A worker claims runs of a store and makes them. It is told to by messages, or goes on by itself until all is made.
 
-It ends when its standard input does, so that no worker outlives the study that started it, however that died.
+As a process of a study it gets messages as JSON lines on standard input, answers on standard output, and ends when its
+standard input does, so that it doesn't outlive the study that started it, however that died.
 """
 
 import os
 import queue
 import sys
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bakeoff import registry
-from bakeoff.errors import BakeoffError, DataChanged
-from bakeoff.launch.messages import WORK, Answer, Setup, TimePlans, TrainRun
+from bakeoff.errors import BakeoffError, DataChanged, RequestError, unknown
+from bakeoff.events import Doing, Observer, WorkerNews
+from bakeoff.launch.messages import WORK, Answer, MakeRun, Setup, TimePlans
+from bakeoff.launch.queue import Batch, Queue, Trial, Try, complete
+from bakeoff.runs.lease import Failed, Held, LeaseLost
+from bakeoff.runs.store import open_store
 from bakeoff.runs.workspace import Workspace
 
 if TYPE_CHECKING:
     from bakeoff.data.dataset import Dataset
 
+_PAUSE = 1.0  # seconds between two looks for something to do
+
 
 class Handler:
     """Does the work of messages, one after the other; data that were read once are kept."""
 
-    def __init__(self, setup: Setup) -> None:
+    def __init__(self, setup: Setup, begun: Callable[[Answer], None] = lambda answer: None) -> None:
+        """begun: told of a run that was claimed."""
         self.where = Workspace.open(store=setup.store, data=setup.data, device=setup.device)
-        self._files = setup.datasets
+        self.unmet = _load(setup.extensions)
+        self._files, self._begun = setup.datasets, begun
         self._datasets: dict[str, Dataset] = {}
+        self.queues: dict[str, Queue] = {}
 
     def answer(self, line: str) -> Answer:
         """Do what a message says. A broken one must not end the study: the reason is the answer."""
         try:
             work = WORK.validate_json(line)
-            return self._train(work) if isinstance(work, TrainRun) else self._time(work)
-        except DataChanged as error:
-            return Answer(status="refused", reason=str(error))
-        except BakeoffError as error:
-            return Answer(status="crashed", reason=str(error))
+            return self.make(work.study) if isinstance(work, MakeRun) else self._time(work)
         except Exception as error:
-            return Answer(status="crashed", reason=f"{type(error).__name__}: {error}")
+            return Answer(status="unable", reason=_told(error))
 
-    def _train(self, work: TrainRun) -> Answer:
+    def make(self, study: str) -> Answer:
+        """Claim a run of a study that nobody makes, and make it."""
+        wanted = self.queues.setdefault(study, Queue(self.where.store, study))
+        for batch, trial in wanted.open():
+            if (due := wanted.look(trial).left) is None:
+                continue
+            if why := self._cannot(batch):
+                return Answer(status="unable", reason=why)
+            try:
+                return self._make(wanted, batch, trial, due)
+            except (Held, Failed):
+                continue
+        return Answer(status="nothing")
+
+    def _make(self, wanted: Queue, batch: Batch, trial: Trial, due: Try) -> Answer:
+        import torch
+
+        from bakeoff.runs.record import run_id
         from bakeoff.runs.runner import run_plan
 
-        plan, *others = work.plans
+        if (run := run_id(trial.plan, due.seed, batch.data_fingerprint)) != due.run:
+            reason = f"run {due.run} would be {run} here: another version of bakeoff asked for it"
+            return Answer(status="unable", reason=reason)
+
+        @contextmanager
+        def hold(run: str) -> Iterator[None]:
+            with wanted.leases.claim(run):
+                self._begun(Answer(status="begun", run=run))
+                yield
+
+        plan, *others = trial.plans
+        torch.set_num_threads(batch.threads)
         try:
-            dataset = self._dataset(work.task)
-        except BakeoffError as error:
-            raise DataChanged(f"the data of {work.task} can't be read any more: {error}") from error
-        if dataset.fingerprint != work.data_fingerprint:
-            raise DataChanged(
-                f"the data of {work.task} were changed since runs were planned (fingerprint {work.data_fingerprint}, "
-                f"now {dataset.fingerprint}); start again: runs on other data are others"
+            record = run_plan(
+                batch.task,
+                plan,
+                trial.recipe,
+                due.seed,
+                self._dataset(batch.task),
+                self.where,
+                extra_evaluations=others,
+                hold=hold,
             )
-        record = run_plan(work.task, plan, work.recipe, work.seed, dataset, self.where, extra_evaluations=others)
-        return Answer(status=record.status, reason=record.reason, seconds=record.seconds)
+        except (Held, Failed):
+            raise
+        except DataChanged as error:
+            return Answer(status="unable", reason=str(error))
+        except RequestError as error:
+            return Answer(status="refused", run=due.run, reason=str(error))
+        except LeaseLost as error:
+            return Answer(status="interrupted", run=due.run, reason=str(error))
+        except Exception as error:
+            return Answer(status="crashed", run=due.run, reason=_told(error))
+        return Answer(status=record.status, run=due.run, reason=record.reason, seconds=record.seconds)
+
+    def _cannot(self, batch: Batch) -> str:
+        """Why this worker can't make runs of a batch; nothing where it can."""
+        if self.unmet:
+            return self.unmet
+        for extension in batch.extensions:
+            if extension.group == "task" and extension.name in self._files:
+                continue
+            found = registry.origin(extension.group, extension.name)
+            if found is None:
+                return (
+                    f"{extension.group} '{extension.name}' ({extension.where}) isn't known here: name it as the "
+                    "study's command did, or install its package"
+                )
+            if found.digest != extension.digest:
+                return f"{extension.group} '{extension.name}' ({found.where}) isn't what the study was planned with"
+        try:
+            dataset = self._dataset(batch.task)
+        except BakeoffError as error:
+            return f"the data of {batch.task} can't be read: {error}"
+        if dataset.fingerprint != batch.data_fingerprint:
+            return (
+                f"the data of {batch.task} aren't those that runs were planned with (fingerprint "
+                f"{batch.data_fingerprint}, here {dataset.fingerprint}); runs on other data are others"
+            )
+        return ""
 
     def _time(self, work: TimePlans) -> Answer:
         import torch
@@ -84,6 +158,57 @@ class Handler:
         return self._datasets[task]
 
 
+@dataclass
+class Worked:
+    """What a worker did. made: runs that came to an end, each with how. failed: those that won't, and why."""
+
+    made: dict[str, str] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+
+
+def work(setup: Setup, study: str, idle: float, observer: Observer) -> Worked:
+    """Make what studies of a store want, until that is complete, or nothing was to be done for `idle` seconds.
+
+    study: by name, or its first characters; empty for all. Raises RequestError where this worker could make nothing of
+    what is wanted, and where there is no such study.
+    """
+    store = open_store(setup.store)
+    handler = Handler(setup, lambda answer: observer(WorkerNews(name, answer.run, answer.status)))
+    did, name, unable, seen = Worked(), "", dict[str, str](), set[str]()
+    since, waiting = time.monotonic(), False
+    while True:
+        there = [name for name in store.studies_with_work() if name.startswith(study)]
+        seen |= {*there} or {name for name in store.study_names() if study and name.startswith(study)}
+        answer = Answer(status="nothing")
+        for name in there:
+            if name not in unable and (answer := handler.make(name)).status != "nothing":
+                break
+        if answer.status == "unable":
+            unable[name] = answer.reason
+            observer(WorkerNews(name, "", answer.status, answer.reason))
+        elif answer.run:
+            if answer.status in ("done", "diverged"):
+                did.made[answer.run] = answer.status
+            observer(WorkerNews(name, answer.run, answer.status, answer.reason, answer.seconds))
+            since, waiting = time.monotonic(), False
+        elif (
+            seen and all(name in unable or complete(store, name) for name in seen)
+        ) or time.monotonic() > since + idle:
+            break
+        else:
+            if not waiting:
+                observer(Doing("waiting for runs to make"))
+            waiting = True
+            time.sleep(min(_PAUSE, idle))
+    if unable and not did.made:
+        raise RequestError("; ".join(f"{name}: {why}" for name, why in unable.items()))
+    if study and not seen:
+        raise unknown(f"study in {store.url}", study, [*store.study_names(), *store.studies_with_work()])
+    for wanted in handler.queues.values():
+        did.failed |= wanted.failed
+    return did
+
+
 def serve(threads: int) -> None:
     """Answer messages until standard input ends, the first being the setup. threads: for each run."""
     lines: queue.SimpleQueue[str] = queue.SimpleQueue()
@@ -92,12 +217,13 @@ def serve(threads: int) -> None:
     import torch  # after the thread has started: a parent that dies meanwhile is noticed
 
     torch.set_num_threads(threads)
-    setup = Setup.model_validate_json(lines.get())
-    unmet, handler = _load(setup.extensions), Handler(setup)
+    handler = Handler(Setup.model_validate_json(lines.get()), _say)
     while True:
-        line = lines.get()
-        answer = Answer(status="crashed", reason=unmet) if unmet else handler.answer(line)
-        print(answer.model_dump_json(), flush=True)
+        _say(handler.answer(lines.get()))
+
+
+def _say(answer: Answer) -> None:
+    print(answer.model_dump_json(), flush=True)
 
 
 def _load(extensions: Sequence[registry.Extension]) -> str:
@@ -108,6 +234,10 @@ def _load(extensions: Sequence[registry.Extension]) -> str:
     except BakeoffError as error:
         return str(error)
     return ""
+
+
+def _told(error: Exception) -> str:
+    return str(error) if isinstance(error, BakeoffError) else f"{type(error).__name__}: {error}"
 
 
 def _listen(lines: "queue.SimpleQueue[str]") -> None:

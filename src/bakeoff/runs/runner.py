@@ -3,8 +3,8 @@
 import hashlib
 import os
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -29,6 +29,7 @@ from bakeoff.errors import BakeoffError, DataChanged, RequestError
 from bakeoff.events import Observer, unobserved
 from bakeoff.plan import Plan
 from bakeoff.runs.events import RunBegan, RunKept
+from bakeoff.runs.lease import Leases
 from bakeoff.runs.record import EvalSetting, Losses, RunRecord, View, run_id
 from bakeoff.runs.store import Store
 from bakeoff.runs.versions import ENGINE_VERSION, revisions
@@ -47,11 +48,13 @@ def run_plan(
     *,
     observer: Observer = unobserved,
     extra_evaluations: Sequence[Plan] | None = None,
+    hold: Callable[[str], AbstractContextManager[None]] | None = None,
 ) -> RunRecord:
     """Train a plan, or go on with it, or take it from the store; then evaluate it on `select` and `report`.
 
     task, recipe: what the plan was compiled from, for the record. extra_evaluations: plans with the same training part
-    to evaluate as well (None: the one with the other kind of weights, averaged or last).
+    to evaluate as well (None: the one with the other kind of weights, averaged or last). hold: how to hold the run
+    alone while it is made (None: as soon as nobody else makes it).
 
     Raises BakeoffError when the work fails; a run that diverges comes back with that status.
     """
@@ -60,7 +63,7 @@ def run_plan(
     store.prepare()
     store.save_splits(task, described(dataset))
     run = run_id(plan, seed, dataset.fingerprint)
-    with store.locked(run):
+    with (hold or Leases(store.storage).wait)(run):
         record = store.read(run)
         trained = record is None or not record.ended
         if record is None or not record.ended:

@@ -4,9 +4,11 @@
     RUN_ID/weights.safetensors   the weights (`model.*`) and their moving average (`average.*`)
     RUN_ID/views/VIEW.json       one evaluation of those weights, with correctness per example
     RUN_ID/checkpoint.safetensors  the state of a run that isn't finished; checkpoint-before: the one before it
+    RUN_ID/lease-N.json          who makes it, until it is made: see bakeoff.runs.lease
     splits/FINGERPRINT.json      which images are in which split
     studies/NAME/study.json      a study: its runs and what they are to tell
     studies/NAME/search.json     what was asked of a derivation
+    studies/NAME/work-ID.json    runs that are to be made, for workers to find: see bakeoff.launch.queue
     studies/NAME/recipe.yaml, report.*   what came out
 
 Nothing outside this file knows where things are.
@@ -15,15 +17,13 @@ Nothing outside this file knows where things are.
 import json
 import zlib
 from base64 import b64encode
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, asdict, fields
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from filelock import FileLock, Timeout
 from pydantic import ValidationError
 from pydantic_core import from_json
 
@@ -31,6 +31,7 @@ from bakeoff import reader
 from bakeoff.errors import BakeoffError, RequestError, explain_validation, some, unknown
 from bakeoff.files import json_bytes
 from bakeoff.plan import Plan
+from bakeoff.runs.lease import Leases
 from bakeoff.runs.record import Losses, RunRecord, View, metrics_of
 from bakeoff.storage import Entry, File, LocalStorage, Storage
 
@@ -149,10 +150,10 @@ class Store:
         )
 
     def write(self, record: RunRecord) -> None:
-        """Write a run's record; one that is done or diverged is never replaced."""
-        known = self.read(record.run_id)
+        """Write a run's record; one that is done or diverged is there already and stays as it is."""
+        known = self.read(record.run_id, ())
         if known and known.ended:
-            raise BakeoffError(f"run {record.run_id} in {self.url} has ended and can't be changed")
+            return
         data = {k: v for k, v in asdict(record).items() if k not in ("metrics", "views")}
         self._save(f"{record.run_id}/run.json", data)
 
@@ -170,29 +171,15 @@ class Store:
 
     def remove(self, run: str) -> None:
         """Remove a run with all of its files. Raises BakeoffError if another process is training it."""
-        with self.locked(run):
+        leases = Leases(self.storage)
+        leases.forgive(run)
+        with leases.claim(run):
             self.discard(run)
 
     def discard(self, run: str) -> None:
         """Remove a run that the caller holds; its record first, so that nobody finds half of it."""
         self.storage.delete(f"{run}/run.json")
         self.storage.delete_folder(run)
-
-    @contextmanager
-    def locked(self, run: str) -> Iterator[None]:
-        """Hold a run alone; a process that dies lets go, and what it hadn't written whole is removed.
-
-        Raises BakeoffError if another process holds the run.
-        """
-        folder = Path(self.folder(run))
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / "lock", timeout=2)
-        try:
-            with lock:
-                self.storage.tidy(run)
-                yield
-        except Timeout:
-            raise BakeoffError(f"run {run} is being trained by another process; wait for it") from None
 
     def save_splits(self, task: str, splits: dict[str, Any]) -> None:
         """Keep which example is in which split, once.
@@ -230,6 +217,27 @@ class Store:
     def write_study(self, name: str, data: dict[str, Any], kind: Document = "study") -> None:
         """Keep a document of a study, in place of the one before."""
         self._save(f"studies/{name}/{kind}.json", data)
+
+    def work(self, study: str) -> list[str]:
+        """Names of what a study wants made."""
+        found = (_name(entry) for entry in self.storage.glob(f"studies/{study}/work-*.json"))
+        return sorted(name.removeprefix("work-") for name in found)
+
+    def studies_with_work(self) -> list[str]:
+        """Studies that want something made, by name."""
+        return sorted({entry.key.split("/")[1] for entry in self.storage.glob("studies/*/work-*.json")})
+
+    def read_work(self, study: str, name: str) -> dict[str, Any] | None:
+        """A document of what a study wants made; None where it was made meanwhile."""
+        return self._load(f"studies/{study}/work-{name}.json")
+
+    def add_work(self, study: str, name: str, data: dict[str, Any]) -> None:
+        """Keep what a study wants made; who wants the same writes the same."""
+        self._save(f"studies/{study}/work-{name}.json", data)
+
+    def remove_work(self, study: str, name: str) -> None:
+        """Remove what was made."""
+        self.storage.delete(f"studies/{study}/work-{name}.json")
 
     def study_file(self, name: str, filename: str) -> Path:
         """Where a study keeps a file that came out of it, such as "report.html"; its folder may not be there yet."""

@@ -52,7 +52,8 @@ class Workspace:
         for count, what, least in ((workers, "--workers", 0), (jobs, "--jobs", 1), (threads, "--threads", 1)):
             if count is not None:
                 reader.whole(count, what, least, reader.MOST_PROCESSES)
-        reader.environment_seconds(reader.CHECKPOINTS, 0)  # said now, and not when the first run of a study reads it
+        for name in (reader.CHECKPOINTS, reader.LEASES):  # said now, and not when the first run of a study reads it
+            reader.environment_seconds(name, 0)
         folder = reader.path(data, "--data") if data else reader.environment_path("BAKEOFF_DATA")
         folder = folder or platformdirs.user_cache_path("bakeoff") / "data"
         trackers = tuple(map(Tracking.read, track))

@@ -18,6 +18,7 @@ from bakeoff.events import (
     TechniqueSkipped,
     TrainingPlanned,
     TrainingProgress,
+    WorkerNews,
 )
 from bakeoff.report import words
 from bakeoff.report.console import data, derivation, training
@@ -128,6 +129,8 @@ class Progress:
                 self._run(event)
             case TrackingStopped():
                 self.display.say(f"warning: tracking by {event.tracker} stopped: {event.reason}")
+            case WorkerNews():
+                self.display.say(_told(event))
 
     def _begin(self, stage: str, interim: "_Interim | None") -> None:
         self._began, self._done, self._stage, self._interim = time.monotonic(), 0, stage, interim
@@ -176,6 +179,14 @@ class Progress:
         if self._asked and self._state:
             return derivation.known(self._asked.asked, self._state)
         return ()
+
+
+def _told(news: WorkerNews) -> str:
+    """A line of a worker's."""
+    what = f"run {news.run} of {news.study}" if news.run else news.study
+    why = f": {news.reason}" if news.reason else ""
+    took = f" in {words.duration(news.seconds)}" if news.seconds else ""
+    return f"{what} {news.status}{took}{why}"
 
 
 class _Interim:
