@@ -80,7 +80,7 @@ def show(
     quiet: options.Quiet = False,
     debug: options.Debug = False,
 ) -> None:
-    """One run: its plan, every evaluation of it, and where its files are."""
+    """One run: its plan, its evaluations, and where its files are."""
     from bakeoff.report.console import runs
     from bakeoff.report.console.text import say
     from bakeoff.runs.store import open_store

@@ -27,7 +27,7 @@ def verify(
     quiet: options.Quiet = False,
     debug: options.Debug = False,
 ) -> None:
-    """Make some runs of a study again, and say whether its numbers stand.
+    """Make some runs of a study again: do its numbers stand?
 
     On the same kind of machine they come out the same to the last bit; elsewhere, within the noise between runs. A
     report is compared with what its store says, too. What is made is not kept. The exit status is 1 where the numbers
