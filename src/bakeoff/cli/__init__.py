@@ -14,6 +14,7 @@ from bakeoff.cli import (
     data,
     derive,
     doctor,
+    export,
     handin,
     lr_find,
     runs,
@@ -49,6 +50,8 @@ app = typer.Typer(
 )
 for command in (training.train, studies.ablate, derive.derive, studies.report, training.evaluate, training.predict):
     app.command()(command)
+app.command()(export.export)
+app.command()(export.package)
 app.command()(analyse.analyse)
 app.command()(handin.handin)
 app.command()(watch.watch)

@@ -26,6 +26,16 @@ def from_torchvision(spec: Model) -> nn.Module:
     """
     from torchvision import models
 
+    knobs = torchvision_knobs(spec)
+    try:
+        net: nn.Module = models.get_model(spec.name, weights=None, num_classes=spec.classes, **knobs)
+    except Exception as error:  # what knobs make of other people's code may be anything
+        raise _refused(spec, error) from error
+    return _gray(net) if spec.channels == 1 else net
+
+
+def torchvision_knobs(spec: Model) -> dict[str, Any]:
+    """The keyword arguments of torchvision's builder, but for the number of classes."""
     knobs: dict[str, Any] = dict(spec.knobs)
     if spec.name.startswith("vit_"):
         knobs["image_size"] = spec.px
@@ -34,11 +44,7 @@ def from_torchvision(spec: Model) -> nn.Module:
     elif spec.name in ("googlenet", "inception_v3"):
         # one output; and their own initialisation takes minutes, so torchvision deprecated it
         knobs |= {"aux_logits": False, "init_weights": False}
-    try:
-        net: nn.Module = models.get_model(spec.name, weights=None, num_classes=spec.classes, **knobs)
-    except Exception as error:  # what knobs make of other people's code may be anything
-        raise _refused(spec, error) from error
-    return _gray(net) if spec.channels == 1 else net
+    return knobs
 
 
 def from_timm(spec: Model) -> nn.Module:
