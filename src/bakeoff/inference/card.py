@@ -60,7 +60,8 @@ def model_card(classifier: Classifier, license: str, loading: Sequence[str]) -> 
         "```\n" + "\n".join(loading) + "\n```",
         f"Images are {'gray' if plan.model.channels == 1 else 'RGB'}, their shorter side is resized to "
         f"{view.resize_px} px ({plan.interpolation}, antialiased), the central {view.crop_px} px are shown, in [0, 1] "
-        f"less the mean {tuple(round(x, 4) for x in record.mean)} over the deviation {tuple(round(x, 4) for x in record.std)}.",
+        f"less the mean {tuple(round(x, 4) for x in record.mean)} over the deviation "
+        f"{tuple(round(x, 4) for x in record.std)}.",
         "## Recipe",
         "\n".join(recipe) or "The baseline: no technique beside it.",
         f"{plan.examples_seen:,} images shown, {plan.batch_size} at a time, peak learning rate {plan.peak_lr:.4g}, "
