@@ -94,7 +94,7 @@ def test_onnx_says_the_same_on_the_whole_report_split(
 def test_weights_load_without_bakeoff(photos: Path, tmp_path: Path, model: str, px: int, task: str) -> None:
     name = f"folder:{photos}" if task == "photos" else task
     run = trained(name, tmp_path, model=model, **({"px": px} if task == "photos" else {}))
-    made = bo.export_run(run, "huggingface", tmp_path / "out", store=tmp_path, license="cc0-1.0")
+    made = bo.export_model(run, "huggingface", tmp_path / "out", store=tmp_path, license="cc0-1.0")
     assert len(made.load) == 3 or task == "digits"  # gray images take a stem of one channel
     assert "bakeoff" not in "".join(made.load)
     ours = Classifier.load(Workspace.open(store=tmp_path, device="cpu"), run)
@@ -163,7 +163,7 @@ def test_a_package_reads_images_as_training_does(
 
 def test_what_cannot_be_exported(tmp_path: Path) -> None:
     with pytest.raises(RequestError, match="no runs in"):
-        bo.export_run("last", store=tmp_path)
+        bo.export_model("last", store=tmp_path)
 
 
 def test_intervals_of_counted_accuracies() -> None:

@@ -17,7 +17,7 @@ a line or two.
 """
 
 from bakeoff.api.data import check_data, load_data, prepare_data
-from bakeoff.api.export import export_run, package
+from bakeoff.api.export import export_model, package
 from bakeoff.api.machine import doctor
 from bakeoff.api.observed import analyse_runs, export_runs, write_next
 from bakeoff.api.results import check_report, hand_in, open_study, recipe_file, report_file, verify, write_report
@@ -32,7 +32,7 @@ __all__ = [
     "derive",
     "doctor",
     "evaluate",
-    "export_run",
+    "export_model",
     "export_runs",
     "forecast",
     "hand_in",

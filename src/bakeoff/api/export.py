@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @shown
 @observed
-def export_run(
+def export_model(
     run: str,
     format: "Format" = "onnx",
     output: Path | str | None = None,
@@ -62,8 +62,8 @@ def package(
 ) -> "Exported":
     """Write a folder that predicts with onnxruntime and Pillow alone: `python FOLDER/predict.py IMAGE...`.
 
-    Arguments as for `export_run`.
+    Arguments as for `export_model`.
     """
-    return export_run(
+    return export_model(
         run, "package", output, tta=tta, license=license, task=task, model=model, observer=observer, **place
     )

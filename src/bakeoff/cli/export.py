@@ -42,7 +42,7 @@ def export(
     from bakeoff.inference.export import TO_EXPORT
 
     with observer(quiet) as progress:
-        made = api.export_run(
+        made = api.export_model(
             run, options.one_of(format, "--format", TO_EXPORT), output, preprocess=preprocess, tta=tta, license=license,
             task=task, model=model, device=device, store=store, data=data, observer=progress,
         )  # fmt: skip

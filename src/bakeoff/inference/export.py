@@ -53,7 +53,7 @@ def export(
     task: "str | Task | tasks.Builder | None",
     observer: Observer,
 ) -> Exported:
-    """See `api.export_run` and `api.package`."""
+    """See `api.export_model` and `api.package`."""
     if format not in FORMATS:
         raise unknown("format", format, FORMATS)
     folder = output or Path(f"{classifier.record.run_id}-{format}")
