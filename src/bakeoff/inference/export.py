@@ -6,11 +6,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from safetensors.torch import save
+
 from bakeoff import models
-from bakeoff.engine.state import write_tensors
 from bakeoff.errors import RequestError, unknown
 from bakeoff.events import Observer
-from bakeoff.files import write_json, write_text
+from bakeoff.files import write_bytes, write_json, write_text
 from bakeoff.inference import onnx, standalone
 from bakeoff.inference.card import model_card
 from bakeoff.inference.classifier import Classifier
@@ -79,7 +80,8 @@ def _write(
 ) -> Exported:
     write_json(folder / "config.json", config(classifier))
     if format in ("safetensors", "huggingface"):
-        write_tensors(folder / "model.safetensors", classifier.network.state_dict())
+        weights = {name: each.cpu().contiguous() for name, each in classifier.network.state_dict().items()}
+        write_bytes(folder / "model.safetensors", save(weights, {"format": "pt"}))
         lines = loading(classifier, folder / "model.safetensors")
         if format == "huggingface":
             write_text(folder / "README.md", model_card(classifier, license, loading(classifier)))
