@@ -8,7 +8,6 @@ import typer
 
 from bakeoff.cli import options
 from bakeoff.cli.output import consoles, observer, print_json
-from bakeoff.report import words
 
 if TYPE_CHECKING:
     from bakeoff.inference.export import Exported
@@ -81,6 +80,7 @@ def package(
 
 
 def _show(made: "Exported", as_json: bool) -> None:
+    from bakeoff.report import words
     from bakeoff.report.console.text import say, say_path
 
     if as_json:
