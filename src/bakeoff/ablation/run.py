@@ -9,7 +9,7 @@ from bakeoff.data.dataset import Dataset
 from bakeoff.errors import DataChanged
 from bakeoff.events import Observer, RunEnded
 from bakeoff.launch.base import Launcher, Unable, make
-from bakeoff.launch.engines import launcher
+from bakeoff.launch.engines import Engine, launcher
 from bakeoff.launch.queue import Batch, Queue, Trial, Try, used
 from bakeoff.recipes.request import Job
 from bakeoff.runs.idle import fitted
@@ -36,6 +36,7 @@ def _planned(job: Job, design: Design, where: Workspace, dataset: Dataset) -> St
 
 def ablate(job: Job, design: Design, where: Workspace, options: AnalysisOptions, observer: Observer) -> Results:
     """Measure what each technique of a job buys; runs that the store has are not made again."""
+    Engine.parse(where.on)  # what isn't there is said at once
     dataset = job.task.load(where.data)
     job = fitted(shortened(job, design, where, dataset), dataset)
     planned = _planned(job, design, where, dataset)

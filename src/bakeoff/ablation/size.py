@@ -32,7 +32,7 @@ from bakeoff.launch.parallel import fastest
 from bakeoff.plan import Plan
 from bakeoff.recipes.request import Job
 from bakeoff.runs.runner import SPLITS, num_workers
-from bakeoff.runs.workspace import Workspace
+from bakeoff.runs.workspace import LOCAL, Workspace
 from bakeoff.stats import designs
 from bakeoff.stats.designs import LEAST_SEEDS
 from bakeoff.stats.intervals import t_quantile
@@ -232,6 +232,8 @@ def arranged(spec: StudySpec, job: Job, where: Workspace, dataset: Dataset, like
     if spec.name in where.store.study_names():
         begun = StudySpec.load(where.store, spec.name)
         return replace(spec, jobs=begun.jobs, threads=begun.threads, arrangement=begun.arrangement)
+    if where.on != LOCAL:
+        return replace(spec, jobs=1, threads=1, arrangement=f"by workers on {where.on}")
     if like:
         return replace(spec, jobs=like.jobs, threads=like.threads, arrangement=like.arrangement)
     device = where.torch_device()

@@ -30,6 +30,7 @@ class Where(TypedDict, total=False):
     workers: int | None
     jobs: int | None
     threads: int | None
+    on: str
     track: Sequence[str]
 
 

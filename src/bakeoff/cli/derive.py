@@ -29,6 +29,7 @@ def derive(
     delta: options.Delta = None,
     jobs: Annotated[str, typer.Option(help="Processes; auto takes as many as a short timing finds fastest.")] = "auto",
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of each process.")] = None,
+    on: options.On = "local",
     device: options.Device = "auto",
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Go on without images that can't be read.")] = False,
     plan_only: Annotated[bool, typer.Option("--plan-only", help="Print what would be run, and stop.")] = False,
@@ -68,7 +69,7 @@ def derive(
         "strengths": strengths,
         "seed": seed,
         "where": Workspace.open(
-            store=store, data=data, device=device, jobs=options.jobs(jobs), threads=threads, track=track or ()
+            store=store, data=data, device=device, jobs=options.jobs(jobs), threads=threads, track=track or (), on=on
         ),
     }
     if plan_only:

@@ -20,6 +20,10 @@ StoreDir = Annotated[Path | None, typer.Option("--store", help="Folder of result
 DataDir = Annotated[Path | None, typer.Option("--data", help="Folder of data sets [$BAKEOFF_DATA, else a cache].")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")]
 Workers = Annotated[int | None, typer.Option(min=0, help="Processes that decode files [one per core].")]
+On = Annotated[
+    str,
+    typer.Option(help="What makes the runs: local, ray, an address of a Ray cluster, or workers (that you start)."),
+]
 TaskName = Annotated[
     str,
     typer.Option("--task", help="A task by name, your images by folder:, table: or hf: and a path, or ./FILE.py:TASK."),

@@ -40,6 +40,7 @@ def ablate(
     delta: options.Delta = None,
     jobs: Annotated[str, typer.Option(help="Processes; auto takes as many as a short timing finds fastest.")] = "auto",
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of each process.")] = None,
+    on: options.On = "local",
     device: options.Device = "auto",
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Go on without images that can't be read.")] = False,
     plan_only: Annotated[bool, typer.Option("--plan-only", help="Print what would be run, and stop.")] = False,
@@ -66,7 +67,7 @@ def ablate(
         model=model, length=length, px=px, skip_bad=skip_bad, command=context.obj,
     )  # fmt: skip
     where = Workspace.open(
-        store=store, data=data, device=device, jobs=options.jobs(jobs), threads=threads, track=track or ()
+        store=store, data=data, device=device, jobs=options.jobs(jobs), threads=threads, track=track or (), on=on
     )
     chosen = options.design(question, design, seeds, runs, budget, half_width, delta, design_seed)
     if plan_only:

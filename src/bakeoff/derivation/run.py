@@ -12,7 +12,7 @@ from bakeoff.derivation.candidates import dosed, knobs_of, recipe_of, write_reci
 from bakeoff.derivation.plan import SearchOptions, plan_search
 from bakeoff.events import Observer
 from bakeoff.launch.base import Launcher
-from bakeoff.launch.engines import launcher
+from bakeoff.launch.engines import Engine, launcher
 from bakeoff.recipes.request import Job
 from bakeoff.runs.workspace import Workspace
 from bakeoff.stats import level_sweep, thompson
@@ -31,6 +31,7 @@ PUBLISHED = "torchvision-2021"
 
 def derive(job: Job, search: SearchOptions, where: Workspace, options: AnalysisOptions, observer: Observer) -> Results:
     """Find the best recipe among a job's techniques, and prove it; runs that the store has are not made again."""
+    Engine.parse(where.on)  # what isn't there is said at once
     asked = plan_search(job, search, where, job.task.load(where.data))
     observer(SearchPlanned(asked))
     where.store.prepare()

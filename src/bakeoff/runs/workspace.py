@@ -15,13 +15,17 @@ if TYPE_CHECKING:
     import torch
 
 
+LOCAL = "local"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Workspace:
     """Where things happen; `Workspace.open` fills in what isn't said.
 
     store: results. data: the folder of data sets. device: auto, cpu, cuda, cuda:N or mps. workers: processes that
     decode image files (None: one per core). jobs, threads: processes of a study, and threads of each (None: as suits
-    the machine). track: who is told of runs beside.
+    the machine). track: who is told of runs beside. on: what makes the runs of a study: "local", or an engine as
+    `launch.engines.Engine` reads it, whose workers it then starts in place of processes here.
     """
 
     store: Store
@@ -31,6 +35,7 @@ class Workspace:
     jobs: int | None = None
     threads: int | None = None
     track: tuple[Tracking, ...] = ()
+    on: str = LOCAL
 
     @classmethod
     def open(
@@ -43,6 +48,7 @@ class Workspace:
         jobs: int | None = None,
         threads: int | None = None,
         track: Sequence[str] = (),
+        on: str = LOCAL,
     ) -> Self:
         """A workspace. store: None for $BAKEOFF_STORE, else runs/ here; data: None for $BAKEOFF_DATA, else a cache.
 
@@ -59,7 +65,7 @@ class Workspace:
         trackers = tuple(map(Tracking.read, track))
         return cls(
             store=open_store(store), data=folder, device=device, workers=workers, jobs=jobs, threads=threads,
-            track=trackers,
+            track=trackers, on=on,
         )  # fmt: skip
 
     def torch_device(self) -> "torch.device":
