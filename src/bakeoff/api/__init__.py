@@ -18,6 +18,7 @@ a line or two.
 
 from bakeoff.api.data import check_data, load_data, prepare_data
 from bakeoff.api.export import export_model, package
+from bakeoff.api.inspection import inspect_run, write_inspection
 from bakeoff.api.machine import doctor
 from bakeoff.api.observed import analyse_runs, export_runs, write_next
 from bakeoff.api.results import check_report, hand_in, open_study, recipe_file, report_file, verify, write_report
@@ -36,6 +37,7 @@ __all__ = [
     "export_runs",
     "forecast",
     "hand_in",
+    "inspect_run",
     "load_data",
     "load_model",
     "lr_find",
@@ -51,6 +53,7 @@ __all__ = [
     "train",
     "verify",
     "work",
+    "write_inspection",
     "write_next",
     "write_report",
 ]

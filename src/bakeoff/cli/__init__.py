@@ -16,6 +16,7 @@ from bakeoff.cli import (
     doctor,
     export,
     handin,
+    inspection,
     lr_find,
     runs,
     studies,
@@ -50,6 +51,7 @@ app = typer.Typer(
 )
 for command in (training.train, studies.ablate, derive.derive, studies.report, training.evaluate, training.predict):
     app.command()(command)
+app.command("inspect")(inspection.inspect)
 app.command()(export.export)
 app.command()(export.package)
 app.command()(analyse.analyse)

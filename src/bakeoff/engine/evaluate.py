@@ -25,7 +25,8 @@ class Evaluation:
     """How well a classifier does on a split.
 
     acc: k -> Acc@k in percent. per_class: Acc@1 in percent per class, None for a class without images.
-    hits: k -> (N,) bool, whether the true class is among the k most likely, in the split's order.
+    hits: k -> (N,) bool, whether the true class is among the k most likely, in the split's order. predicted: (N,)
+    int64, the most likely class; confidence: (N,) float32, its probability.
     """
 
     acc: dict[int, float]
@@ -34,6 +35,8 @@ class Evaluation:
     n: int
     per_class: tuple[float | None, ...]
     hits: dict[int, npt.NDArray[np.bool_]]
+    predicted: npt.NDArray[np.int64]
+    confidence: npt.NDArray[np.float32]
 
 
 @torch.inference_mode()
@@ -54,7 +57,7 @@ def evaluate(
     """
     ks = sorted({min(k, len(dataset.classes)) for k in (1, *topk)})
     model.eval()
-    places, confidence, losses = [], [], []
+    places, confidence, predicted, losses = [], [], [], []
     start = 0
     for images in _images(split, dataset, plan, view, device, workers):
         labels = split.labels[start : start + len(images)].to(device)
@@ -62,20 +65,23 @@ def evaluate(
         logits = ask(model, images, plan, view)
         places.append(place(logits, labels).cpu())
         confidence.append(logits.softmax(1).amax(1).cpu())
+        predicted.append(ranking(logits)[:, 0].cpu())
         losses.append(F.cross_entropy(logits, labels, reduction="none").double().cpu())
     found = torch.cat(places)
     by_k = {k: (found < k).numpy() for k in ks}
-    labels_np = split.labels.numpy()
+    labels_np, sure = split.labels.numpy(), torch.cat(confidence).numpy()
     return Evaluation(
         acc={k: 100.0 * float(hit.mean()) for k, hit in by_k.items()},
         cross_entropy=float(torch.cat(losses).mean()),
-        ece=expected_calibration_error(torch.cat(confidence).numpy(), by_k[1]),
+        ece=expected_calibration_error(sure, by_k[1]),
         n=len(labels_np),
         per_class=tuple(
             100.0 * float(by_k[1][mask].mean()) if (mask := labels_np == label).any() else None
             for label in range(len(dataset.classes))
         ),
         hits=by_k,
+        predicted=torch.cat(predicted).numpy(),
+        confidence=sure,
     )
 
 

@@ -86,7 +86,23 @@ class Picture:
     caption: Text
 
 
-Block = Text | Bullets | Code | Table | Picture
+@dataclass(frozen=True)
+class Tile:
+    """A small image. source: its address, or the image itself as one. alt: what it is. lines: below it."""
+
+    source: str
+    alt: str
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Small images side by side."""
+
+    tiles: tuple[Tile, ...]
+
+
+Block = Text | Bullets | Code | Table | Picture | Grid
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from bakeoff.data.splits import described
 from bakeoff.engine import tensors
 from bakeoff.engine.checkpoint import Checkpoint
 from bakeoff.engine.device import dtype
-from bakeoff.engine.evaluate import evaluate
+from bakeoff.engine.evaluate import Evaluation, evaluate
 from bakeoff.engine.memory import check_view
 from bakeoff.engine.train import Diverged, train
 from bakeoff.errors import BakeoffError, DataChanged, RequestError
@@ -31,7 +31,7 @@ from bakeoff.plan import Plan
 from bakeoff.runs.events import RunBegan, RunKept
 from bakeoff.runs.lease import Leases
 from bakeoff.runs.record import EvalSetting, Losses, RunRecord, View, run_id
-from bakeoff.runs.store import Store
+from bakeoff.runs.store import Answers, Store
 from bakeoff.runs.versions import ENGINE_VERSION, revisions
 from bakeoff.runs.workspace import Workspace
 
@@ -125,21 +125,7 @@ def evaluate_run(
         if (view.split, view.setting) == (split, setting) and wanted <= view.acc.keys():
             return view
     began = time.perf_counter()
-    device = where.torch_device()
-    images = reduced.split(dataset, split, plan.read_px)
-    model = load_model(where.store, record, plan, device)
-    check_view(model, plan, dataset, device)
-    found = evaluate(
-        model,
-        images,
-        dataset,
-        plan,
-        plan.eval_view,
-        device,
-        topk=(*topk, 5),
-        workers=num_workers(dataset, split, plan, device, where.workers),
-    )
-    _check_unchanged(images)
+    found = _evaluated(where, record, plan, dataset, split, (*topk, 5))
     acc = {f"acc{k}": value for k, value in found.acc.items()}
     took = time.perf_counter() - began
     view = View(
@@ -152,8 +138,31 @@ def evaluate_run(
         seconds=took,
         **dict(setting),
     )
+    where.store.add_answers(record.run_id, view.name, (found.predicted, found.confidence))
     where.store.add_view(record.run_id, view, found.hits)
     return view
+
+
+def answers_of(where: Workspace, record: RunRecord, plan: Plan, dataset: Dataset, split: str) -> Answers:
+    """What a run says to each image of a split, and how sure it is: from the store, or asked where it isn't kept."""
+    kept = where.store.answers(record.run_id, EvalSetting.of(plan).view_of(split))
+    if kept is not None and len(kept[0]) == len(dataset.splits[split]):
+        return kept
+    found = _evaluated(where, record, plan, dataset, split, (1,))
+    return found.predicted, found.confidence
+
+
+def _evaluated(
+    where: Workspace, record: RunRecord, plan: Plan, dataset: Dataset, split: str, topk: Sequence[int]
+) -> Evaluation:
+    device = where.torch_device()
+    images = reduced.split(dataset, split, plan.read_px)
+    model = load_model(where.store, record, plan, device)
+    check_view(model, plan, dataset, device)
+    workers = num_workers(dataset, split, plan, device, where.workers)
+    found = evaluate(model, images, dataset, plan, plan.eval_view, device, topk=topk, workers=workers)
+    _check_unchanged(images)
+    return found
 
 
 def load_model(store: Store, record: RunRecord, plan: Plan, device: torch.device) -> nn.Module:

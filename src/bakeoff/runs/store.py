@@ -5,6 +5,7 @@
     RUN_ID/views/VIEW.json       one evaluation of those weights, with correctness per example
     RUN_ID/checkpoint.safetensors  the state of a run that isn't finished; checkpoint-before: the one before it
     RUN_ID/lease-N.json          who makes it, until it is made: see bakeoff.runs.lease
+    RUN_ID/answers/VIEW.json     what the run said to each example of it, and how sure it was; may be missing
     splits/FINGERPRINT.json      which images are in which split
     studies/NAME/study.json      a study: its runs and what they are to tell
     studies/NAME/search.json     what was asked of a derivation
@@ -16,7 +17,7 @@ Nothing outside this file knows where things are.
 
 import json
 import zlib
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, asdict, fields
 from pathlib import Path
@@ -37,6 +38,7 @@ from bakeoff.storage import Entry, File, LocalStorage, Storage
 
 LAST = "last"  # instead of an id
 FORMAT = 1  # of a store; raised by whatever an older version would misread
+Answers = tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]  # (N,) predicted class, (N,) its probability
 Document = Literal["study", "search"]  # what is kept of a study before its first run
 _NOUNS: dict[Document, str] = {"study": "study", "search": "derivation"}
 _KNOWN = {each.name for each in fields(RunRecord)} - {"metrics", "views"}
@@ -161,6 +163,35 @@ class Store:
         """Keep an evaluation with its correctness per example."""
         packed = {str(k): b64encode(zlib.compress(np.packbits(hit).tobytes())).decode() for k, hit in hits.items()}
         self._save(f"{run}/views/{view.name}.json", {**asdict(view), "hits": packed})
+
+    def add_answers(self, run: str, view: str, answers: Answers) -> None:
+        """Keep what a run said to every example of a view: the most likely class, and its probability."""
+        predicted, confidence = answers
+        kinds = {
+            "predicted": predicted.astype("<i4"),
+            "confidence": np.rint(np.nan_to_num(confidence) * 65535).astype("<u2"),
+        }
+        packed = {name: b64encode(zlib.compress(values.tobytes())).decode() for name, values in kinds.items()}
+        self._save(f"{run}/answers/{view}.json", {"n": len(predicted), **packed})
+
+    def answers(self, run: str, view: str) -> Answers | None:
+        """(N,) the most likely class of each example of a view, and (N,) its probability to 1/65,535.
+
+        None where they weren't kept, as evaluations before they were don't have them, or aren't whole.
+        """
+        data = self._load(f"{run}/answers/{view}.json")
+        try:
+            if data is None:
+                return None
+            predicted, confidence = (
+                np.frombuffer(zlib.decompress(b64decode(data[name])), kind)
+                for name, kind in (("predicted", "<i4"), ("confidence", "<u2"))
+            )
+            if not len(predicted) == len(confidence) == data["n"]:
+                return None
+        except (KeyError, TypeError, ValueError, zlib.error):
+            return None
+        return predicted.astype(np.int64), (confidence / np.float32(65535)).astype(np.float32)
 
     def hits(self, run: str, view: str, k: int = 1) -> npt.NDArray[np.bool_]:
         """(N,) whether each example of a view was right at Acc@k, in the split's order."""

@@ -4,10 +4,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from bakeoff.report.chart import COLOURS, DARK
-from bakeoff.report.page import Bullets, Code, Page, Picture, Table, Text
+from bakeoff.report.page import Bullets, Code, Grid, Page, Picture, Table, Text
 from bakeoff.report.render.svg import inline
 
-_KINDS = {Text: "text", Bullets: "bullets", Code: "code", Table: "table", Picture: "picture"}
+_KINDS = {Text: "text", Bullets: "bullets", Code: "code", Table: "table", Picture: "picture", Grid: "grid"}
 
 
 def render(page: Page) -> str:

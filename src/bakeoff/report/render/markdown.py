@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterable
 
-from bakeoff.report.page import Block, Bullets, Cell, Code, Page, Picture, Section, Table, Text
+from bakeoff.report.page import Block, Bullets, Cell, Code, Grid, Page, Picture, Section, Table, Text
 
 Place = Callable[[Picture], str]
 
@@ -41,6 +41,8 @@ def _block(item: Block, place: Place) -> str:
             return f"{fence}sh\n{item.text}\n{fence}"
         case Table():
             return _table(item)
+        case Grid():
+            return "\n".join(f"- {escape(tile.alt)}" for tile in item.tiles)
         case Picture():
             return f"![{escape(item.alt)}]({place(item)})\n\n{words(item.caption)}"
 
