@@ -17,7 +17,9 @@ from bakeoff.errors import RequestError
 from bakeoff.report.watch import page
 from bakeoff.report.watch.server import Looker, server, write_again
 from bakeoff.runs.store import Store
+from bakeoff.storage import open_storage
 from bakeoff.study.watch import Watched
+from tests.buckets import CREDENTIALS, make_bucket, network, s3_server
 from tests.studies import write_study
 from tests.test_browser import frames_of, seen_in_browser
 
@@ -189,6 +191,23 @@ def test_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert main(["watch", "nothing", "--store", store]) == 2
     assert main(["watch", "--store", str(tmp_path / "empty")]) == 2
     assert "no studies in" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_in_a_bucket_what_ended_is_asked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+    with s3_server() as address, network(address, share=0.0) as proxy:
+        make_bucket(address, "watched")
+        monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.address)
+        storage = open_storage("s3://watched/digits")
+        kept = KEPT / "digits"
+        for path in kept.rglob("*.json"):
+            storage.write(path.relative_to(kept).as_posix(), path.read_bytes())
+        watched = Watched(Store(storage))
+        assert watched.look().effects == Watched(Store(kept)).look().effects
+        proxy.down = True
+        assert watched.look().complete
 
 
 @pytest.mark.slow
