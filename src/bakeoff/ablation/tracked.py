@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from bakeoff.events import Event, Observer, RunEnded, TrainingProgress
+from bakeoff.events import Doing, Event, Observer, RunEnded, TrainingProgress
 from bakeoff.files import printable
 from bakeoff.launch import tracking
 from bakeoff.launch.tracking import TrackerProcess
@@ -51,6 +51,7 @@ class _Told:
         self._warn()
 
     def close(self) -> None:
+        self._observer(Doing("waiting for trackers to write what they were told"))
         until = time.monotonic() + tracking.PATIENCE
         for each in self._trackers:
             each.end()

@@ -19,7 +19,7 @@ from bakeoff.files import printable
 from bakeoff.runs.trackers import MESSAGE, Message, Tracking, tell
 
 _WAITING = 2000  # messages that wait for a tracker at most: those of three minutes of training
-PATIENCE = 20.0  # seconds that a tracker has at the end of everything, all together
+PATIENCE = 60.0  # seconds that a tracker has at the end of everything, all together
 
 
 class TrackerProcess:
@@ -96,7 +96,7 @@ class TrackerProcess:
 
 def _serve(kind: str, where: str) -> None:
     """Tell a tracker what comes on standard input, until it ends. What fails is the last line of standard error."""
-    os.nice(10)  # the runs come first
+    os.nice(5)  # the runs come first
     try:
         tracker = Tracking(kind, where).open()
         for line in sys.stdin:
