@@ -117,15 +117,16 @@ from bakeoff.runs.store import open_store
 from tests.test_worker import batch_of, quick
 workers = RayLauncher(Setup(store="{tmp_path}", data=".", device="cpu"), address="{cluster.address}", cpus=1, gpus=0)
 queue = Queue(open_store("{tmp_path}"), "study")
-print(json.dumps([ended.status for ended, _ in make(workers, queue, batch_of(quick()))]))
+made, told = [ended.status for ended, _ in make(workers, queue, batch_of(quick()))], ""
 try:
     list(make(workers, queue, batch_of(quick(settings=["lr.per_256=0.3"]), data_fingerprint="0" * 16)))
 except Unable as error:
-    print(json.dumps(str(error)))
+    told = str(error)
 workers.stop()
+print(json.dumps([made, told]))
 """
     found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=200, check=False)
     assert found.returncode == 0, found.stderr
-    statuses, told = map(json.loads, found.stdout.splitlines())
+    statuses, told = json.loads(found.stdout)
     assert statuses == ["done", "done"]
     assert "would be" in told or "aren't those" in told
