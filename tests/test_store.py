@@ -176,7 +176,7 @@ def test_documents_of_a_study_are_told_apart(tmp_path: Path) -> None:
     store.write_study("a", {"budget": 1.5}, "search")
     assert (store.study_names(), store.study_names("search")) == (["b"], ["a"])
     assert (store.read_study("b"), store.read_study("a", "search")) == ({"rows": []}, {"budget": 1.5})
-    assert store.study_file("b", "report.html").parent.is_dir()
+    assert Path(store.study_file("b", "report.html")).parent.is_dir()
 
 
 def test_balanced_accuracy_counts_classes_alike_and_leaves_absent_ones_out() -> None:

@@ -49,7 +49,7 @@ def test_a_report_is_compared_with_its_store(tmp_path: Path) -> None:
     found = results_of(tmp_path / "runs", images=140)
     store = bo.open_store(tmp_path / "runs")
     for format in ("html", "csv"):
-        report = bo.write_report(found, format, tmp_path / f"found.{format}", store=store)
+        report = Path(bo.write_report(found, format, tmp_path / f"found.{format}", store=store))
         assert check(found, report).same_bytes
         assert study_of(report, store) == found.spec.name
         text = report.read_text()

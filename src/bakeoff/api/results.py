@@ -48,20 +48,20 @@ def write_report(
     *,
     options: AnalysisOptions = DEFAULT,
     store: Store | Path | str | None = None,
-) -> Path:
+) -> Path | str:
     """Write the report of a study, from the store alone; while runs are missing, of what is there.
 
     study: by name, or as `open_study` or `ablate` gave it. format: html, md or ipynb for readers; latex, svg or png for
     papers; csv or parquet, the effects as numbers. output: the file to write (None: beside the study). Returns the
-    file.
+    file; its URL where the store is a bucket.
     """
     kept = open_store(store)
     found = study if isinstance(study, Results) else open_study(study, options=options, store=kept)
-    return write(
-        found,
-        format,
-        reader.path(output, "--output", text=False) if output else report_file(kept, found.spec.name, format),
-    )
+    if output:
+        return write(found, format, reader.path(output, "--output", text=False))
+    with kept.writing(found.spec.name, f"report.{suffix(format)}") as path:
+        write(found, format, path)
+    return report_file(kept, found.spec.name, format)
 
 
 @shown
@@ -121,11 +121,11 @@ def hand_in(
     return handin.hand_in(paths[0], open_study(study, store=store), paths[1], technique)
 
 
-def report_file(store: Store, study: str, format: Format = "html") -> Path:
+def report_file(store: Store, study: str, format: Format = "html") -> Path | str:
     """Where the report of a study is kept."""
     return store.study_file(study, f"report.{suffix(format)}")
 
 
-def recipe_file(store: Store, derivation: str) -> Path:
+def recipe_file(store: Store, derivation: str) -> Path | str:
     """Where the recipe of a derivation is kept, for `recipe=` and `--recipe`."""
     return store.study_file(derivation, "recipe.yaml")

@@ -5,10 +5,9 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Unpack, cast
 
 from bakeoff.api.asked import PUBLISHED, Asked, Where, shown, understood, workspace
-from bakeoff.api.results import report_file
+from bakeoff.api.results import write_report
 from bakeoff.errors import RequestError
 from bakeoff.events import Observer, observed, unobserved
-from bakeoff.report.render import write
 from bakeoff.stats.table import DEFAULT, AnalysisOptions
 from bakeoff.study.analyse import Results
 
@@ -61,7 +60,7 @@ def ablate(
     job, where = understood(task, recipe, asked, PUBLISHED)
     with tracked(where, observer) as told:
         found = run.ablate(job, _design(design, seeds), where, options, told)
-    write(found, "html", report_file(where.store, found.spec.name))
+    write_report(found, store=where.store)
     return found
 
 
@@ -106,7 +105,7 @@ def derive(
     job, where = understood(task, recipe, rest, PUBLISHED)
     with tracked(where, observer) as told:
         found = run.derive(job, search, where, options, told)
-    write(found, "html", report_file(where.store, found.spec.name))
+    write_report(found, store=where.store)
     return found
 
 

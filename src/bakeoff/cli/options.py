@@ -16,7 +16,12 @@ Run = Annotated[str, typer.Argument(help=RUN_HELP)]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, all else on standard error.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Results only: no progress.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
-StoreDir = Annotated[Path | None, typer.Option("--store", help="Folder of results [$BAKEOFF_STORE, else runs/].")]
+StoreDir = Annotated[
+    str | None,
+    typer.Option(
+        "--store", metavar="PATH", help="Results: a folder or s3://BUCKET/FOLDER [$BAKEOFF_STORE, else runs/]."
+    ),
+]
 DataDir = Annotated[Path | None, typer.Option("--data", help="Folder of data sets [$BAKEOFF_DATA, else a cache].")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")]
 Workers = Annotated[int | None, typer.Option(min=0, help="Processes that decode files [one per core].")]

@@ -42,7 +42,7 @@ def verify(
     out, _ = consoles(as_json)
     report = Path(study) if study and Path(study).is_file() else None
     if report and store is None and report.absolute().parents[1].name == "studies":
-        store = report.absolute().parents[2]
+        store = str(report.absolute().parents[2])
     kept, read_as = open_store(store), AnalysisOptions(delta=delta)
     name = study_of(report, kept) if report else study or ""
     check = api.check_report(report, options=read_as, store=kept) if report else None

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import yaml
@@ -54,7 +53,7 @@ def dosed(job: Job, knobs: Sequence[SweptKnob], coded: Sequence[int]) -> Job:
     return job.of(recipe)
 
 
-def write_recipe(asked: SearchSpec, job: Job, now: SearchState, store: Store, proof: Results | None = None) -> Path:
+def write_recipe(asked: SearchSpec, job: Job, now: SearchState, store: Store, proof: Results | None = None) -> None:
     """Keep the best recipe so far as a file for `--recipe`, with where it comes from."""
     recipe = recipe_of(job, asked.initial, now.reference)
     proved: Any = "none yet: what a search believes of its own choice is too good on average"
@@ -85,9 +84,9 @@ def write_recipe(asked: SearchSpec, job: Job, now: SearchState, store: Store, pr
             "proof": proved,
         },
     }
-    path = store.study_file(asked.name, "recipe.yaml")
-    write_text(path, yaml.safe_dump(data, sort_keys=False, width=120, allow_unicode=True, default_flow_style=None))
-    return path
+    text = yaml.safe_dump(data, sort_keys=False, width=120, allow_unicode=True, default_flow_style=None)
+    with store.writing(asked.name, "recipe.yaml") as path:
+        write_text(path, text)
 
 
 def _interval(effect: Effect) -> list[float]:

@@ -16,9 +16,12 @@ Nothing outside this file knows where things are.
 """
 
 import json
+import os
+import tempfile
 import zlib
 from base64 import b64decode, b64encode
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import MISSING, asdict, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -34,7 +37,7 @@ from bakeoff.files import json_bytes
 from bakeoff.plan import Plan
 from bakeoff.runs.lease import Leases
 from bakeoff.runs.record import Losses, RunRecord, View, metrics_of
-from bakeoff.storage import Entry, File, LocalStorage, Storage
+from bakeoff.storage import Entry, File, LocalStorage, Storage, is_url, open_storage
 
 LAST = "last"  # instead of an id
 FORMAT = 1  # of a store; raised by whatever an older version would misread
@@ -270,9 +273,21 @@ class Store:
         """Remove what was made."""
         self.storage.delete(f"studies/{study}/work-{name}.json")
 
-    def study_file(self, name: str, filename: str) -> Path:
-        """Where a study keeps a file that came out of it, such as "report.html"; its folder may not be there yet."""
-        return Path(self.url) / "studies" / name / filename
+    def study_file(self, name: str, filename: str) -> Path | str:
+        """Where a study keeps a file that came out of it, such as "report.html": a path, or a URL in a bucket."""
+        place = f"{self.url}/studies/{name}/{filename}"
+        return Path(place) if isinstance(self.storage, LocalStorage) else place
+
+    @contextmanager
+    def writing(self, name: str, filename: str) -> Iterator[Path]:
+        """A path to write a file of a study to, with what belongs beside it; then it is kept, in a bucket too."""
+        if isinstance(self.storage, LocalStorage):
+            yield self.storage.root / "studies" / name / filename
+            return
+        with tempfile.TemporaryDirectory(prefix="bakeoff-") as folder:
+            yield Path(folder) / filename
+            for path in sorted(Path(folder).iterdir()):
+                self.storage.write(f"studies/{name}/{path.name}", path.read_bytes())
 
     def _load(self, key: str) -> dict[str, Any] | None:
         text = self.storage.read(key)
@@ -294,11 +309,13 @@ class Store:
 
 
 def open_store(root: Store | Path | str | None = None) -> Store:
-    """The store in a folder; None: in $BAKEOFF_STORE, else in runs/ here. An open one stays as it is."""
+    """The store in a folder or at a URL; None: in $BAKEOFF_STORE, else in runs/ here. An open one stays as it is."""
     if isinstance(root, Store):
         return root
-    named = reader.path(root, "--store") if root else reader.environment_path("BAKEOFF_STORE")
-    return Store(named or Path("runs"))
+    given = root or os.environ.get("BAKEOFF_STORE") or Path("runs")
+    if isinstance(given, str) and is_url(given):
+        return Store(open_storage(given))
+    return Store(reader.path(given, "--store" if root else "$BAKEOFF_STORE"))
 
 
 def _name(entry: Entry) -> str:
