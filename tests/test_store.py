@@ -64,7 +64,7 @@ def test_views_are_read_by_name(tmp_path: Path) -> None:
     store = Store(tmp_path)
     store.write(record())
     for split in ("select", "report"):
-        store.add_view("abc123", view(split), {1: np.ones(4, bool)})
+        store.add_view("abc123", view(split, acc1=100.0), {1: np.ones(4, bool)})
     for names, found in (
         (None, ("report", "select")),
         ([view("select").name, "report-ema-9-9"], ("select",)),
@@ -96,15 +96,15 @@ def test_a_store_may_be_copied_and_its_kept_runs_read_as_they_were(tmp_path: Pat
 def test_one_run_answers_plans_that_differ_in_evaluation(tmp_path: Path) -> None:
     store = Store(tmp_path)
     store.write(record())
-    for ema, px, acc1 in ((False, 8, 50.0), (True, 8, 60.0), (True, 9, 70.0)):
-        store.add_view("abc123", view(ema=ema, px=px, acc1=acc1), {1: np.ones(4, bool)})
+    for ema, px, acc1 in ((False, 8, 50.0), (True, 8, 75.0), (True, 9, 100.0)):
+        store.add_view("abc123", view(ema=ema, px=px, acc1=acc1), {1: np.arange(4) < 0.04 * acc1})
     found = store.read("abc123")
     assert found is not None
     averaged = small_plan(average=Average())
     bigger = small_plan(average=Average(), eval_view=EvalView(resize_px=9, crop_px=9))
     assert small_plan().training_digest == averaged.training_digest == bigger.training_digest
     answers = [found.for_plan(plan, []) for plan in (small_plan(), averaged, bigger)]
-    assert [answer.metrics["report"]["acc1"] for answer in answers] == [50.0, 60.0, 70.0]
+    assert [answer.metrics["report"]["acc1"] for answer in answers] == [50.0, 75.0, 100.0]
     assert len({answer.plan_digest for answer in answers}) == 3
 
 
@@ -195,5 +195,51 @@ def test_names_that_are_not_utf8_are_read_again(tmp_path: Path) -> None:
 def test_a_record_that_is_none_is_named(tmp_path: Path, text: str) -> None:
     store = Store(tmp_path)
     store.storage.write(f"{'a' * 12}/run.json", text.encode())
-    with pytest.raises(RequestError, match="run.json isn't w"):
+    with pytest.raises(RequestError, match="run.json isn't as it was written"):
         store.get("a" * 12)
+
+
+def edited(path: Path, **changes: object) -> None:
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"acc": {"acc1": 75.0, "acc3": 100.0}}, "acc1 is 75.0, and its images say 50"),
+        ({"n": 400}, "hits of 1 are of other than 400 images"),
+        ({"n": "4"}, "n is a str"),
+        ({"n": 0}, "n is 0"),
+        ({"hits": {"1": "x"}}, "hits of 1 can't be read"),
+        ({"per_class": None}, "per_class is a NoneType"),
+        ({"acc": {}}, "acc1 is None, and its images say 50"),
+    ],
+)
+def test_an_evaluation_that_contradicts_itself_is_no_number(
+    tmp_path: Path, changes: dict[str, object], why: str
+) -> None:
+    store = Store(tmp_path)
+    store.write(record())
+    store.add_view("abc123", view(), {1: np.array([True, False, True, False]), 3: np.ones(4, bool)})
+    edited(tmp_path / "abc123" / "views" / f"{view().name}.json", **changes)
+    with pytest.raises(RequestError, match=rf"8-8.json isn't as it was written \({why}.*bakeoff store check"):
+        store.get("abc123")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"seed": "1"},
+        {"plan": []},
+        {"plan": {}},
+        {"losses": {"a": 1}},
+        {"status": "fine"},
+        {"classes": 3},
+    ],
+)
+def test_a_record_of_other_kinds_is_named(tmp_path: Path, changes: dict[str, object]) -> None:
+    store = Store(tmp_path)
+    store.write(record())
+    edited(tmp_path / "abc123" / "run.json", **changes)
+    with pytest.raises(RequestError, match=r"abc123/run.json isn't as it was written"):
+        store.get("abc123")

@@ -49,9 +49,9 @@ def partial(path: Path) -> Iterator[Path]:
             place.unlink()
 
 
-def is_partial(path: Path) -> bool:
-    """Whether a file is one that isn't whole yet, or never will be."""
-    return path.name.startswith(_PARTIAL)
+def is_partial(name: str) -> bool:
+    """Whether a file of this name is one that isn't whole yet, or never will be."""
+    return name.rpartition("/")[2].startswith(_PARTIAL)
 
 
 def write_bytes(path: Path, data: bytes, *, sync: bool = True) -> None:

@@ -160,7 +160,10 @@ def earlier(
     warm_start: list[DesignPoint] = []
     low_fidelity: dict[int, list[DesignPoint]] = {}
     for run in sorted(store.ids()):
-        record = store.read(run)
+        try:
+            record = store.read(run)
+        except RequestError:  # one that can't be read stands in the way of no other: `store check` names it
+            continue
         if record is None or record.status != "done" or run in ours:
             continue
         if record.data_fingerprint != initial.data_fingerprint or not views <= {view.name for view in record.views}:

@@ -22,7 +22,7 @@ import zlib
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import MISSING, asdict, fields
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
@@ -35,8 +35,9 @@ from bakeoff import reader
 from bakeoff.errors import BakeoffError, RequestError, explain_validation, some, unknown
 from bakeoff.files import json_bytes
 from bakeoff.plan import Plan
+from bakeoff.runs import stored
 from bakeoff.runs.lease import Leases
-from bakeoff.runs.record import Losses, RunRecord, View, metrics_of
+from bakeoff.runs.record import RunRecord, View
 from bakeoff.storage import Entry, File, LocalStorage, Storage, is_url, open_storage
 
 LAST = "last"  # instead of an id
@@ -44,9 +45,6 @@ FORMAT = 1  # of a store; raised by whatever an older version would misread
 Answers = tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]  # (N,) predicted class, (N,) its probability
 Document = Literal["study", "search"]  # what is kept of a study before its first run
 _NOUNS: dict[Document, str] = {"study": "study", "search": "derivation"}
-_KNOWN = {each.name for each in fields(RunRecord)} - {"metrics", "views"}
-_REQUIRED = {each.name for each in fields(RunRecord) if each.default is each.default_factory is MISSING} | {"losses"}
-_KNOWN_OF_VIEW = {each.name for each in fields(View)}
 
 
 class Store:
@@ -108,16 +106,15 @@ class Store:
         data = self._load(f"{run}/run.json")
         if data is None:
             return None
-        if not (_REQUIRED <= data.keys() <= _KNOWN and isinstance(data["losses"], dict)):
-            raise self._foreign(run, data)
         if views is None:
-            views = sorted(_name(entry) for entry in self.storage.glob(f"{run}/views/*.json"))
-        data["views"] = tuple(view for name in views if (view := self.view(run, name)))
-        data["metrics"] = metrics_of(data["plan"], data["views"])
-        for name in ("classes", "mean", "std"):
-            data[name] = tuple(data[name])
-        data["losses"] = Losses(**{name: tuple(values) for name, values in data["losses"].items()})
-        return RunRecord(**data)
+            views = self.views(run)
+        kept = tuple(view for name in views if (view := self.view(run, name)))
+        try:
+            return stored.record(data, kept)
+        except stored.ForeignError:
+            raise self._foreign(run, data) from None
+        except ValueError as error:
+            raise self._broken(f"{run}/run.json", error) from None
 
     def get(self, run: str) -> RunRecord:
         """What is known of a run. Raises RequestError if it was never started."""
@@ -126,15 +123,21 @@ class Store:
             raise RequestError(f"no run {run} in {self.url}")
         return record
 
+    def views(self, run: str) -> list[str]:
+        """Names of the evaluations that were made of a run."""
+        return sorted(_name(entry) for entry in self.storage.glob(f"{run}/views/*.json"))
+
     def view(self, run: str, name: str) -> View | None:
         """One evaluation of a run; None if it wasn't made."""
         data = self._load(f"{run}/views/{name}.json")
         if data is None:
             return None
-        if not data.get("hits") or not data.keys() <= _KNOWN_OF_VIEW:
-            raise self._foreign(run, self._run_json(run))
-        data["per_class"] = tuple(data["per_class"])
-        return View(**data)
+        try:
+            return stored.view(data)
+        except stored.ForeignError:
+            raise self._foreign(run, self._run_json(run)) from None
+        except ValueError as error:
+            raise self._broken(f"{run}/views/{name}.json", error) from None
 
     def plan(self, record: RunRecord) -> Plan:
         """The plan of a run. Raises RequestError for one that this version doesn't know how to read."""
@@ -143,12 +146,19 @@ class Store:
         except ValidationError as error:
             raise self._foreign(record.run_id, {"versions": record.versions}, explain_validation(error)) from None
 
+    def _broken(self, key: str, why: object) -> RequestError:
+        """The error for a file that no version of bakeoff has written so."""
+        return RequestError(
+            f"{self.url}/{key} isn't as it was written ({why}): move it away; bakeoff store check names all such files"
+        )
+
     def _run_json(self, run: str) -> dict[str, Any]:
         return self._load(f"{run}/run.json") or {}
 
     def _foreign(self, run: str, data: Mapping[str, Any], why: str = "") -> RequestError:
         """The error for a run in the shape of another version."""
-        writer = data.get("versions", {}).get("bakeoff", "another version")
+        versions = data.get("versions")
+        writer = versions.get("bakeoff", "another version") if isinstance(versions, dict) else "another version"
         return RequestError(
             f"run {run} in {self.url} was written by bakeoff {writer} in a form that this version doesn't read"
             f"{f' ({why})' if why else ''}: read it with that version, or choose another store (--store)"
@@ -232,9 +242,13 @@ class Store:
                 f"results of this store belong to those splits: use another --store, or move the file away"
             )
 
+    def splits(self, fingerprint: str) -> dict[str, Any]:
+        """Which example is in which split, as `save_splits` kept it; nothing where it didn't."""
+        return self._load(f"splits/{fingerprint}.json") or {}
+
     def class_counts(self, fingerprint: str, split: str) -> tuple[int, ...]:
         """How many images of each class a split of a data set has; none where that isn't kept."""
-        kept = self._load(f"splits/{fingerprint}.json") or {}
+        kept = self.splits(fingerprint)
         return tuple(kept.get("splits", {}).get(split, {}).get("per_class", ()))
 
     def study_names(self, kind: Document = "study") -> list[str]:
@@ -299,9 +313,9 @@ class Store:
             except ValueError:
                 data = json.loads(text)  # several times slower, and takes names that aren't UTF-8
         except (ValueError, RecursionError) as error:
-            raise RequestError(f"{self.url}/{key} isn't whole, or isn't JSON ({error}): move it away") from None
+            raise self._broken(key, f"it isn't whole, or isn't JSON: {error}") from None
         if not isinstance(data, dict):
-            raise RequestError(f"{self.url}/{key} isn't what bakeoff writes: move it away")
+            raise self._broken(key, "it isn't JSON of an object")
         return data
 
     def _save(self, key: str, data: Any) -> None:

@@ -44,6 +44,9 @@ class Storage(Protocol):
     def glob(self, pattern: str) -> list[Entry]:
         """Files by a pattern, in no order: "*/run.json", "leases/*"; a star is anything within one name."""
 
+    def everything(self) -> list[Entry]:
+        """All files, those too that aren't whole; in no order."""
+
     def move(self, key: str, to: str) -> None:
         """Give a file another key, in place of what has that."""
 

@@ -74,7 +74,13 @@ class LocalStorage:
     def glob(self, pattern: str) -> list[Entry]:
         """See `Storage`."""
         start = len(self.root.parts)
-        keys = ("/".join(path.parts[start:]) for path in self.root.glob(pattern) if not files.is_partial(path))
+        keys = ("/".join(path.parts[start:]) for path in self.root.glob(pattern) if not files.is_partial(path.name))
+        return [entry for key in keys if (entry := self.entry(key))]
+
+    def everything(self) -> list[Entry]:
+        """See `Storage`."""
+        found = (Path(folder, name) for folder, _, names in os.walk(self.root) for name in names)
+        keys = (path.relative_to(self.root).as_posix() for path in found)
         return [entry for key in keys if (entry := self.entry(key))]
 
     def move(self, key: str, to: str) -> None:

@@ -137,7 +137,7 @@ def outcomes(
 def _grown_from(store: Store, spec: StudySpec) -> tuple[str, ...]:
     """Earlier studies in the store whose runs are some of these; the first stage was planned, and isn't one."""
     runs = {row.runs for row in spec.rows}
-    others = (StudySpec.load(store, name) for name in store.study_names() if name not in (spec.name, spec.first_stage))
+    others = StudySpec.readable(store, {spec.name, spec.first_stage})
     return tuple(
         other.name for other in others if other.created < spec.created and {row.runs for row in other.rows} < runs
     )
@@ -167,5 +167,5 @@ def _collector_paused() -> Iterator[None]:
 
 def reuse_of_report_split(store: Store, asked: SearchSpec) -> int:
     """How many other recipes were proved on the same data: each looked at the report split."""
-    others = (StudySpec.load(store, name) for name in store.study_names() if name != asked.name)
+    others = StudySpec.readable(store, {asked.name})
     return sum(spec.design == "proof" and spec.data_fingerprint == asked.initial.data_fingerprint for spec in others)

@@ -3,6 +3,8 @@
 A study is written once, before its first run, and holds no results: what the store lacks is what is left to do.
 """
 
+from collections.abc import Container, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Any
@@ -161,6 +163,14 @@ class StudySpec:
                 f"read ({str(error).splitlines()[0]}): read it with that version, or choose another store (--store)"
             ) from None
         return spec
+
+    @classmethod
+    def readable(cls, store: Store, but: Container[str | None]) -> Iterator["StudySpec"]:
+        """The other studies of a store; one that can't be read is in the way of none: `store check` names it."""
+        for name in store.study_names():
+            if name not in but:
+                with suppress(RequestError):
+                    yield cls.load(store, name)
 
     @property
     def top_k(self) -> int:
