@@ -38,7 +38,7 @@ def check(store: Store) -> Checked:
         elif "run.json" in names:
             runs += 1
             faults += _run(store, folder)
-        elif any(name and not name.startswith("lease-") for name in names):  # a file beside the runs isn't ours to judge
+        elif any(name and not name.startswith("lease-") for name in names):  # no file beside the runs
             faults.append(f"{store.folder(folder)}: no run.json, so that what is in it belongs to no run")
     return Checked(runs, len(entries), tuple(faults))
 
