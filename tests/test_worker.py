@@ -79,20 +79,28 @@ def test_a_worker_makes_what_is_wanted_and_ends(tmp_path: Path) -> None:
 def test_what_a_person_did_not_name_is_not_run(tmp_path: Path) -> None:
     """A technique from a file is loaded where it is named, never because a store says so."""
     mine = tmp_path / "mine.py"
-    mine.write_text((EXAMPLES / "gridmask.py").read_text())
+    # by another name than in the tests that this process ran before
+    mine.write_text(
+        (EXAMPLES / "gridmask.py")
+        .read_text()
+        .replace("class GridMask(", "class UnnamedMask(")
+        .replace('"gridmask"', '"unnamed_mask"')
+    )
     script = f"""
 from bakeoff import api
 from pathlib import Path
 from tests.test_worker import batch_of, put, quick
 from bakeoff.launch.queue import used
-asked = quick(with_=["{mine}:GridMask"])
+asked = quick(with_=["{mine}:UnnamedMask"])
 batch = batch_of(asked)
 put(Path("{tmp_path / "runs"}"), batch.model_copy(update={{"extensions": used("digits", batch.trials)}}))
 """
     subprocess.run([sys.executable, "-c", script], check=True)
-    with pytest.raises(RequestError, match=r"technique 'gridmask' \(mine.py:GridMask\) isn't known here: name it"):
+    with pytest.raises(
+        RequestError, match=r"technique 'unnamed_mask' \(mine.py:UnnamedMask\) isn't known here: name it"
+    ):
         work(setup(tmp_path / "runs"), "study", 0.1, unobserved)
-    did = api.work("study", with_=[f"{mine}:GridMask"], store=tmp_path / "runs", device="cpu", idle=0.1)
+    did = api.work("study", with_=[f"{mine}:UnnamedMask"], store=tmp_path / "runs", device="cpu", idle=0.1)
     assert len(did.made) == 2
 
 

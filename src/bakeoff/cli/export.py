@@ -33,7 +33,9 @@ def export(
     quiet: options.Quiet = False,
     debug: options.Debug = False,
 ) -> None:
-    """Write a trained run for other programs: as ONNX, as weights, as a folder for Hugging Face.
+    """Write a trained run for other programs.
+
+    As ONNX, as weights for plain torchvision or timm, as a folder for Hugging Face.
 
     An ONNX graph is asked about every image of the split report, and must say what the network says.
     """
@@ -68,7 +70,10 @@ def package(
     quiet: options.Quiet = False,
     debug: options.Debug = False,
 ) -> None:
-    """Write a folder that predicts with onnxruntime and Pillow alone, without torch and bakeoff."""
+    """Write a folder that predicts without bakeoff and torch.
+
+    With onnxruntime and Pillow alone.
+    """
     from bakeoff import api
 
     with observer(quiet) as progress:

@@ -25,7 +25,10 @@ def inspect(
     quiet: options.Quiet = False,
     debug: options.Debug = False,
 ) -> None:
-    """Make a page of what a trained run gets right and wrong, with the images: one HTML file."""
+    """Make a page of what a run gets right and wrong.
+
+    One HTML file, with the images.
+    """
     from bakeoff import api
     from bakeoff.report.console.text import say_path
     from bakeoff.stats.proportions import interval

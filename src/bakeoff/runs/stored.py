@@ -33,7 +33,7 @@ _RECORD, _VIEW = _kinds(RunRecord, _KNOWN), _kinds(View, _KNOWN_OF_VIEW)
 
 def record(data: dict[str, Any], views: tuple[View, ...]) -> RunRecord:
     """A run as run.json has it, with evaluations. Raises ForeignError, or ValueError for what no version writes."""
-    if not _REQUIRED <= data.keys() <= _KNOWN:
+    if not _REQUIRED <= data.keys() <= _KNOWN or isinstance(data["losses"], list):  # a list in the first versions
         raise ForeignError
     _typed(data, _RECORD)
     if data["status"] not in get_args(Status):
