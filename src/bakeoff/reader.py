@@ -7,6 +7,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from platformdirs import user_cache_dir
+
 from bakeoff.errors import RequestError, shown
 
 MOST_SEED = 2**53  # whole numbers up to here are the same in every program that reads JSON
@@ -62,6 +64,11 @@ def environment_path(name: str) -> Path | None:
     """The path that an environment variable names; None where it isn't set. Raises RequestError as `path` does."""
     given = os.environ.get(name)
     return path(given, f"${name}") if given else None
+
+
+def cache_folder() -> Path:
+    """Where things are kept that can be made again."""
+    return environment_path("BAKEOFF_CACHE") or Path(user_cache_dir("bakeoff"))
 
 
 def environment_seconds(name: str, usual: float) -> float:

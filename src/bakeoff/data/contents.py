@@ -16,12 +16,11 @@ from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from platformdirs import user_cache_dir
 
-from bakeoff import reader
 from bakeoff.data import images
 from bakeoff.events import ImagesRead, tell
 from bakeoff.files import replacing
+from bakeoff.reader import cache_folder
 
 Hashes = NDArray[np.uint8]  # (N, 16)
 Stamps = NDArray[np.int64]  # (N, 5): device, inode, size, times of the last change of bytes and inode in ns
@@ -94,11 +93,6 @@ def each(do: Callable[[Path], _T], paths: Sequence[Path], sizes: Sequence[int], 
             for row, done in enumerate(map(do, some) if in_turn else pool.map(do, some), start):
                 yield done
                 tell(ImagesRead(what, row + 1, len(paths)))
-
-
-def cache_folder() -> Path:
-    """Where things are kept that can be made again."""
-    return reader.environment_path("BAKEOFF_CACHE") or Path(user_cache_dir("bakeoff"))
 
 
 def save_arrays(path: Path, arrays: dict[str, Any]) -> None:

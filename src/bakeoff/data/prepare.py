@@ -28,11 +28,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from bakeoff.data import images
-from bakeoff.data.contents import cache_folder
 from bakeoff.data.folders import Folders, read_folders
 from bakeoff.errors import BakeoffError, RequestError
 from bakeoff.events import CopyPlanned, ImagesCopied, tell
 from bakeoff.files import size, tidy, write_bytes, write_json
+from bakeoff.reader import cache_folder
 
 # Suffixes that a file may keep, and how Pillow writes it.
 FORMATS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {

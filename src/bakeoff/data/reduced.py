@@ -23,12 +23,13 @@ from filelock import FileLock
 from torch import Tensor
 
 from bakeoff.data import images
-from bakeoff.data.contents import cache_folder, stamps_of
+from bakeoff.data.contents import stamps_of
 from bakeoff.data.dataset import Dataset, Files, Images, Resident
 from bakeoff.data.kept import Kept
 from bakeoff.data.scan import SMALL_BYTES
 from bakeoff.events import ImagesRead, tell
 from bakeoff.files import replacing
+from bakeoff.reader import cache_folder
 
 MEMORY_SHARE, DISK_SHARE = 0.5, 0.25  # of what is free: most that decoded images may take
 _FORMAT = 1  # of what is kept; raise it when the same file would give other pixels

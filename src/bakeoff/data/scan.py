@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bakeoff.data import images
-from bakeoff.data.contents import Contents, cache_folder, each, load_arrays, save_arrays
+from bakeoff.data.contents import Contents, each, load_arrays, save_arrays
 from bakeoff.data.fingerprint import Moments, moments
+from bakeoff.reader import cache_folder
 
 SMALL_PX = 96  # largest side of images that are kept in memory
 SMALL_BYTES = 4 * 2**30  # most that they may take together, as RGB

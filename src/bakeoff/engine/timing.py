@@ -13,7 +13,6 @@ import torch
 import torch.nn.functional as F
 
 from bakeoff import models
-from bakeoff.data.contents import cache_folder
 from bakeoff.data.dataset import Dataset
 from bakeoff.engine.device import autocast
 from bakeoff.engine.train import train
@@ -21,6 +20,7 @@ from bakeoff.events import TrainingProgress
 from bakeoff.files import write_json
 from bakeoff.models.cost import Speed, multiplications
 from bakeoff.plan import Model, Plan, Precision, Schedule
+from bakeoff.reader import cache_folder
 
 _REFERENCE = {  # what is timed on a device: a network that keeps it busy, and the batch
     "cpu": (Model(name="cnn", classes=10, channels=3, px=32), 64),

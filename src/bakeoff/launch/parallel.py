@@ -9,13 +9,13 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from bakeoff.data.contents import cache_folder
 from bakeoff.engine import timing
 from bakeoff.files import write_json
 from bakeoff.launch.base import setup
 from bakeoff.launch.local import Worker
 from bakeoff.launch.messages import TimePlans
 from bakeoff.plan import Plan
+from bakeoff.reader import cache_folder
 from bakeoff.runs.workspace import Workspace
 from bakeoff.task import Task
 

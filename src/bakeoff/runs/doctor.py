@@ -13,9 +13,9 @@ from typing import Literal
 import psutil
 from packaging.requirements import Requirement
 
-from bakeoff.data.contents import cache_folder
 from bakeoff.errors import BakeoffError
 from bakeoff.files import size
+from bakeoff.reader import cache_folder
 from bakeoff.runs.store import Store
 from bakeoff.runs.workspace import Workspace
 from bakeoff.storage import LocalStorage

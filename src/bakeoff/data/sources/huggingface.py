@@ -17,12 +17,12 @@ from urllib.request import Request, urlopen
 from filelock import FileLock
 
 from bakeoff import reader
-from bakeoff.data.contents import cache_folder
 from bakeoff.data.folders import part_named, same_classes
 from bakeoff.data.sources import Source
 from bakeoff.data.sources.listed import Listed, files_source
 from bakeoff.data.sources.table import LABEL, chosen
 from bakeoff.errors import RequestError
+from bakeoff.reader import cache_folder
 
 OPTIONS = ("config", "image", "label")
 _TIMEOUT = 10.0  # seconds for a server to say something
