@@ -100,8 +100,8 @@ def set_shape(found: dict[str, torch.Tensor], meta: object) -> None:
 
 
 def swap(found: dict[str, torch.Tensor], meta: object) -> None:
-    name = next(name for name in found if name.startswith("model."))
-    other = name.replace("model.", "average.")
+    pairs = [(name, name.replace("model.", "average.")) for name in found if name.startswith("model.")]
+    name, other = next(pair for pair in pairs if not torch.equal(found[pair[0]], found[pair[1]]))
     found[name], found[other] = found[other], found[name]
 
 
