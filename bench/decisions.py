@@ -22,7 +22,7 @@ from bakeoff.stats.log_error import LogError
 from bakeoff.stats.outcomes import Bools, Floats, Runs
 from bakeoff.stats.surrogate import features, terms
 from bakeoff.stats.table import AnalysisOptions, Effect, worth_having
-from bench import coverage, ground_truth
+from bench import ground_truth, worlds
 from bench.compare import ROOT
 
 PAGE = ROOT / "docs" / "decisions.md"
@@ -203,7 +203,7 @@ def replay(judged: Judged, times: int) -> list[Followed]:
             y = acc[rows, random.integers(acc.shape[1], size=len(blocks))[of_block]]
         else:
             shared, own = random.standard_normal(len(blocks))[of_block], random.standard_normal(len(rows))
-            noise = np.sqrt(coverage.REAL.rho) * shared + np.sqrt(1 - coverage.REAL.rho) * own
+            noise = np.sqrt(worlds.REAL.rho) * shared + np.sqrt(1 - worlds.REAL.rho) * own
             y = acc[rows].mean(axis=1) + acc[rows].std(axis=1, ddof=1) * noise
         followed += follow(judged.read(Runs.collect(design.levels, y, design.block)), judged.question, true)
     return followed
@@ -219,41 +219,41 @@ class Multiplied:
         self.change = np.array([0.0, self.MAIN, self.PAIR, 0.0])[size] * draw.standard_normal(len(size))
 
     def of(self, levels: Bools) -> tuple[Floats, Floats]:
-        """See `coverage.Truth`."""
+        """See `worlds.Truth`."""
         error = self.BASE * np.exp(features(levels) @ self.change)
         return 100 - error, 0.02 * error
 
     def sd(self, levels: Bools) -> Floats:
-        """See `coverage.Truth`."""
+        """See `worlds.Truth`."""
         return np.asarray(self.NOISE * (100 - self.of(levels)[0]))
 
     def averaged(self) -> Floats:
-        """See `coverage.Truth`."""
+        """See `worlds.Truth`."""
         off, within = self.of(LEVELS)
         return answers(np.stack([off, off + within], axis=1), LEVELS).averaged
 
 
-class ErrorsMultiply(coverage.World):
+class ErrorsMultiply(worlds.World):
     """The world of `Multiplied`."""
 
-    def draw(self, k: int, draw: np.random.Generator) -> coverage.Truth:
-        """See `coverage.World`."""
+    def draw(self, k: int, draw: np.random.Generator) -> worlds.Truth:
+        """See `worlds.World`."""
         return Multiplied(draw)
 
 
 LEVELS = thompson.configurations(K)
 _SAME = ("corners quiet", "lost at random", "diverged")  # as the others, for what is asked here
-WORLDS = (*(w for w in coverage.WORLDS if w.name not in _SAME), ErrorsMultiply("errors multiply"))
+WORLDS = (*(w for w in worlds.WORLDS if w.name not in _SAME), ErrorsMultiply("errors multiply"))
 
 
-def in_world(world: coverage.World, judged: Judged, times: int) -> list[Followed]:
+def in_world(world: worlds.World, judged: Judged, times: int) -> list[Followed]:
     """Advice from studies in a world, of nine training techniques and an evaluation technique."""
     followed = []
     for seed in range(max(1, int(judged.share * times))):
         truth = world.draw(K, np.random.default_rng([seed, *b"truth"]))
         off, within = truth.of(LEVELS)
         true = answers(np.stack([off, off + within], axis=1), LEVELS)
-        runs = coverage.Study(world, truth, seed).make(judged.draw(seed))
+        runs = worlds.Study(world, truth, seed).make(judged.draw(seed))
         followed += follow(judged.read(runs), judged.question, true)
     return followed
 

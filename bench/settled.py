@@ -19,7 +19,8 @@ from rich.table import Table
 from bakeoff.stats import designs, effects, outcomes, sequential
 from bakeoff.stats.outcomes import Bools, Floats, Ints
 from bakeoff.stats.table import AnalysisOptions, Effect
-from bench.coverage import REAL, WORLDS, Study, World, _names, _true_beside
+from bench.coverage import _names, _true_beside
+from bench.worlds import REAL, WORLDS, Study, World
 
 K, MOST = 9, 24
 TOLERANCES = (0.05, 0.1, 0.2)  # points

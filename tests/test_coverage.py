@@ -5,13 +5,14 @@ from dataclasses import replace
 
 import pytest
 
-from bench import coverage
-from bench.coverage import REAL, WORLDS, cover
+from bench import coverage, worlds
+from bench.coverage import cover
+from bench.worlds import REAL, WORLDS
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("world", [*WORLDS, REAL], ids=lambda world: world.name)
-def test_intervals_hold_for_every_technique_and_together(world: coverage.World) -> None:
+def test_intervals_hold_for_every_technique_and_together(world: worlds.World) -> None:
     """Each design with nine techniques in every world; 200 studies know a share to 1.5 points."""
     for case in coverage.cases([9]):
         found = cover(world, case, 200)
@@ -26,7 +27,7 @@ def test_intervals_hold_for_every_technique_and_together(world: coverage.World) 
 def test_an_interval_that_is_too_narrow_is_seen() -> None:
     """Negative control: the harness finds intervals that take their noise from runs that are quieter than others."""
     (case,) = (case for case in coverage.cases([10]) if case.name == "factorial")
-    quiet = coverage.World("noise that intervals don't see", relative=coverage._corners_quiet)
+    quiet = worlds.World("noise that intervals don't see", relative=worlds._corners_quiet)
     assert cover(quiet, case, 40).least > 0.7
     narrow = coverage.Case(
         case.name,

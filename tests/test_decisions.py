@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bakeoff.report import words
-from bench import coverage, decisions
+from bench import decisions, worlds
 
 
 def test_the_reports_words_are_the_pages_numbers() -> None:
@@ -29,7 +29,7 @@ def test_advice_on_the_ground_truth_loses_what_was_expected() -> None:
 
 
 @pytest.mark.parametrize("world", decisions.WORLDS, ids=lambda world: world.name)
-def test_advice_in_worlds_loses_little_more_than_was_expected(world: coverage.World) -> None:
+def test_advice_in_worlds_loses_little_more_than_was_expected(world: worlds.World) -> None:
     followed = decisions.in_world(world, decisions.AVERAGED, 25)
     assert decisions.mean(followed, "lost") < 2 * decisions.mean(followed, "claimed") + 0.002
     assert decisions.mean(followed, "held") > 0.8  # .95 of 25 studies, four standard errors off
