@@ -80,6 +80,23 @@ def test_of_many_at_once_one_claims(storage: LocalStorage) -> None:
     assert len(claimed) == 1
 
 
+def test_a_claim_survives_that_the_folder_is_tidied(storage: LocalStorage) -> None:
+    ended = threading.Event()
+
+    def tidy() -> None:
+        while not ended.is_set():
+            storage.tidy("run")
+
+    other = threading.Thread(target=tidy)
+    other.start()
+    try:
+        made = [storage.create(f"run/{number}.json", b"{}") for number in range(200)]
+    finally:
+        ended.set()
+        other.join()
+    assert made == [True] * 200
+
+
 @pytest.mark.parametrize(
     ("error", "ending"),
     [

@@ -12,6 +12,7 @@ from bakeoff.errors import RequestError
 from bakeoff.storage.base import Entry, File
 
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.ENOSYS}  # what file systems say that have no hard links: exFAT, some NAS
+_TRIES = 10  # times that a file is made anew which another process removed before it was whole
 
 
 class LocalStorage:
@@ -50,18 +51,10 @@ class LocalStorage:
     def create(self, key: str, data: bytes) -> bool:
         """See `Storage`; atomic on NFS as well, where a lock on a file may not be."""
         path = self.root / key
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with files.partial(path) as whole:
-            whole.write_bytes(data)
-            try:
-                os.link(whole, path)
-            except FileExistsError:
-                return os.stat(whole).st_nlink == 2  # on NFS an answer may be lost, and its repetition finds our own
-            except OSError as error:
-                if error.errno not in _NO_LINKS:
-                    raise
-                return _create_in_place(path, data)
-        return True
+        for _ in range(_TRIES):
+            with suppress(FileNotFoundError):  # whoever came to hold this folder tidied it, or took it away
+                return _create(path, data)
+        return _create(path, data)
 
     def entry(self, key: str) -> Entry | None:
         """See `Storage`."""
@@ -104,6 +97,21 @@ class LocalStorage:
 def local_file(path: Path) -> File:
     """A file on a disk."""
     return File(LocalStorage(path.parent), path.name)
+
+
+def _create(path: Path, data: bytes) -> bool:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with files.partial(path) as whole:
+        whole.write_bytes(data)
+        try:
+            os.link(whole, path)
+        except FileExistsError:
+            return os.stat(whole).st_nlink == 2  # on NFS an answer may be lost, and its repetition finds our own
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            return _create_in_place(path, data)
+    return True
 
 
 def _create_in_place(path: Path, data: bytes) -> bool:
