@@ -10,7 +10,7 @@ import typer.main
 import yaml
 from typer.core import TyperGroup
 
-from bakeoff.cli import app
+from bakeoff.cli.program import app
 
 CLUSTER = Path(__file__).parents[1] / "examples" / "cluster"
 JOB = yaml.safe_load((CLUSTER / "job.yaml").read_text())

@@ -30,7 +30,8 @@ import typer.main
 from typer.core import TyperArgument, TyperGroup, TyperOption
 
 from bakeoff import models, tasks, techniques
-from bakeoff.cli import app, main
+from bakeoff.cli import main
+from bakeoff.cli.program import app
 
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent

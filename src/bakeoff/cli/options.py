@@ -67,6 +67,22 @@ Delta = Annotated[
 Length = Annotated[float, typer.Option("--length", help="Multiple of the training length.")]
 
 
+def _grace(value: str) -> str:
+    from bakeoff.engine import interrupt
+    from bakeoff.study.preview import seconds
+
+    if value != GRACE:  # what it is anyway
+        interrupt.set_grace(seconds(value))
+    return value
+
+
+GRACE = "20s"
+Grace = Annotated[
+    str,
+    typer.Option("--grace", callback=_grace, help="Longest from a signal until it has ended, whatever it is doing."),
+]
+
+
 def names(values: Sequence[str] | None) -> list[str]:
     """Names from options that may be given more than once and hold commas."""
     return [name.strip() for value in values or () for name in value.split(",") if name.strip()]

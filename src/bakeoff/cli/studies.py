@@ -45,6 +45,7 @@ def ablate(
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Go on without images that can't be read.")] = False,
     plan_only: Annotated[bool, typer.Option("--plan-only", help="Print what would be run, and stop.")] = False,
     track: options.Track = None,
+    grace: options.Grace = options.GRACE,
     store: options.StoreDir = None,
     data: options.DataDir = None,
     as_json: options.Json = False,

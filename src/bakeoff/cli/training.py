@@ -30,6 +30,7 @@ def train(
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Go on without images that can't be read.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
     track: options.Track = None,
+    grace: options.Grace = options.GRACE,
     store: options.StoreDir = None,
     data: options.DataDir = None,
     as_json: options.Json = False,

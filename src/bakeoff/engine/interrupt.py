@@ -1,11 +1,125 @@
-"""Stopping between two steps: an interrupt in the middle of one would leave a state that no run ever has."""
+"""Interrupts: what SIGINT, SIGTERM and SIGHUP do, to a command, at any moment: here alone that is decided.
 
+A training loop ends its step and keeps its state (`interruptible`). Everywhere else KeyboardInterrupt is raised at
+once, which is safe since every file is written whole; while code that isn't Python's is loaded a little later, which
+may take it for a failure. A command (`program`) whose main thread doesn't get to that, as in a step that takes minutes,
+is ended after a time of grace by a thread that waits for signals itself.
+"""
+
+import os
 import signal
+import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+GRACE = 20.0  # seconds; Kubernetes and Slurm kill after 30
+_SOON, _AGAIN = 0.05, 3.0  # seconds until it is tried again: after an import, and where something swallowed it
+_IMPORTS = 5.0  # seconds that imports are waited for
 
 _going_on: list[threading.Event] = []
+
+
+class Program:
+    """The signals of a process that is a command. asked: when the first one came, by time.monotonic."""
+
+    def __init__(self, last_words: Callable[[], None]) -> None:
+        self.asked: float | None = None
+        self.grace = GRACE
+        self.last_words = last_words
+        self.pid, self.over = os.getpid(), threading.Event()
+
+    def handle(self, number: int, frame: FrameType | None) -> None:
+        """In the main thread, between two instructions of Python."""
+        if self.over.is_set():
+            return
+        if os.getpid() != self.pid:  # a process that was forked: not the command
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+            return
+        now, first = time.monotonic(), self.asked is None
+        self.asked = now if self.asked is None else self.asked
+        if _going_on and (first or number == signal.SIGALRM):
+            ask()
+            signal.setitimer(signal.ITIMER_REAL, _AGAIN)
+            return
+        if _importing(frame) and now - self.asked < _IMPORTS:
+            signal.setitimer(signal.ITIMER_REAL, _SOON)
+            return
+        signal.setitimer(signal.ITIMER_REAL, _AGAIN)
+        raise KeyboardInterrupt
+
+    def watch(self, pipe: int) -> None:
+        """In a thread: wait for a signal, then for the time of grace, and end the process if it is still there."""
+        while not self.over.is_set():
+            if not set(os.read(pipe, 1)) & set(SIGNALS):
+                continue
+            if not self.over.wait(self.grace):
+                with suppress(Exception):
+                    self.last_words()
+                os._exit(130)
+
+
+_program: Program | None = None
+
+
+@contextmanager
+def program(last_words: Callable[[], None]) -> Iterator[Program]:
+    """Catch signals for a command, in the main thread. last_words: said where it has to be ended by force.
+
+    Signals that are ignored stay so, as under nohup.
+    """
+    global _program
+    found = Program(last_words)
+    if _program is not None or threading.current_thread() is not threading.main_thread():
+        yield found
+        return
+    caught = [each for each in SIGNALS if signal.getsignal(each) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, found.handle) for number in (*caught, signal.SIGALRM)}
+    ours, theirs = os.pipe()
+    os.set_blocking(theirs, False)
+    fd_before = signal.set_wakeup_fd(theirs, warn_on_full_buffer=False)
+    unraisable = sys.unraisablehook
+    sys.unraisablehook = lambda what: None if found.asked and what.exc_type is KeyboardInterrupt else unraisable(what)
+    threading.Thread(target=found.watch, args=(ours,), daemon=True).start()
+    _program = found
+    try:
+        yield found
+    finally:
+        _program = None
+        found.over.set()
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.set_wakeup_fd(fd_before)
+        os.write(theirs, b"\0")  # the thread ends
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        sys.unraisablehook = unraisable
+
+
+def ignore() -> None:
+    """Let a process that has done its work end with the status that it has."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+
+
+def leave(status: int) -> None:
+    """End this process, and wait for nothing: neither for threads that others' signals left at work, nor for Python.
+
+    Which else ends itself by SIGINT, whatever the status, where a KeyboardInterrupt left code in a string, as torch's.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(status)
+
+
+def set_grace(seconds: float) -> None:
+    """How long a command may take to end after a signal."""
+    if _program is not None:
+        _program.grace = seconds
 
 
 def ask() -> None:
@@ -16,9 +130,9 @@ def ask() -> None:
 
 @contextmanager
 def interruptible() -> Iterator[threading.Event]:
-    """An event that `ask`, SIGINT and SIGTERM set, for the loop to look at; a second signal interrupts at once.
+    """An event that `ask` and signals set, for a loop to look at; a second signal interrupts at once.
 
-    Outside the main thread signals can't be caught.
+    Outside a command SIGINT and SIGTERM are caught for its time, in the main thread.
     """
     asked = threading.Event()
     _going_on.append(asked)
@@ -31,7 +145,7 @@ def interruptible() -> Iterator[threading.Event]:
 
 @contextmanager
 def _caught(asked: threading.Event) -> Iterator[None]:
-    if threading.current_thread() is not threading.main_thread():
+    if _program is not None or threading.current_thread() is not threading.main_thread():
         yield
         return
 
@@ -46,3 +160,12 @@ def _caught(asked: threading.Event) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _importing(frame: FrameType | None) -> bool:
+    """Whether code that isn't Python's is being loaded, which may call Python and take what it raises for its own."""
+    while frame is not None:
+        if frame.f_code.co_qualname.startswith("ExtensionFileLoader."):
+            return True
+        frame = frame.f_back
+    return False
