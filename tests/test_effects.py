@@ -286,6 +286,18 @@ def test_corners_weigh_what_others_do() -> None:
         assert shown[0] == pytest.approx(shown[1], abs=1e-9)
 
 
+def test_what_two_techniques_do_to_an_evaluation_technique_cancels() -> None:
+    """In every design, also where the second of its matrices holds all on and all off once more."""
+    draw = np.random.default_rng(5)
+    for k, runs, seed in ((9, 48, 0), (9, 48, 1), (4, 32, 0), (3, 48, 2), (2, 32, 0)):
+        design = designs.factorial(k, runs, corners=3, seed=seed)
+        signs = np.where(design.levels, 1.0, -1.0)
+        in_twos = draw.standard_normal((k, k))
+        within = 0.4 + np.einsum("ni,ij,nj->n", signs, in_twos - np.diag(np.diag(in_twos)), signs)
+        found = Runs.collect(design.levels, np.stack([90 + 0 * within, 90 + within], axis=1), design.block)
+        assert effects.averaged(found, [*NAMES[:k], "ema"])[k].gain_pp == pytest.approx(0.4, abs=1e-9)
+
+
 def test_verdicts() -> None:
     """Four techniques: +1, -1, 0.01, and one that is left open, with the runs that would settle it."""
     draw = np.random.default_rng(5)

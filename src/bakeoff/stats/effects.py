@@ -87,8 +87,9 @@ def _within_pairs(runs: Runs, first: Ints, second: Ints, technique: int) -> Esti
 
     What other techniques do to it alone cancels in a pair. What they do in twos is fitted where the pairs are enough
     for that. Where they aren't, it cancels in the mean of a whole design, and the noise is what the runs of a pair
-    differ by; of L lost pairs it doesn't cancel: then the m that are left are a sample of m + L, and what is between
-    pairs beyond the noise counts for L / (m + L) of its variance.
+    differ by. Of a design that lost runs it doesn't: there any two techniques are alike in m_ij more of the pairs than
+    they are unlike, and their part of the mean, m_ij times their coefficient, is as large as what is between pairs
+    beyond the noise makes one expect.
     """
     k, views, used = runs.levels.shape[1], runs.view_effect(technique), np.union1d(first, second)
     differences = Combination(runs, ((first, 0.5 * views), (second, 0.5 * views)))
@@ -100,10 +101,12 @@ def _within_pairs(runs: Runs, first: Ints, second: Ints, technique: int) -> Esti
         return Estimate(method="paired", note="no runs")
     odd = odd_space(runs, views)
     if odd is not None and odd.df:
-        lost = len(runs.lost)
-        beyond = max(0.0, means.s2 - odd.s2) * lost / (len(first) + lost) if means.df else 0.0
+        m2 = np.square(in_twos[:, 1:].mean(axis=0))
+        seen = float((1 - m2).sum())
+        beyond = max(0.0, means.s2 - odd.s2) * means.df * float(m2.sum()) / seen if seen else 0.0
         s2 = odd.s2 + beyond
-        df = s2**2 / (odd.s2**2 / odd.df + beyond**2 / max(means.df, 1)) if s2 else odd.df  # Satterthwaite
+        terms = max(1, min(means.df, len(m2)))
+        df = s2**2 / (odd.s2**2 / odd.df + beyond**2 / terms) if s2 else odd.df  # Satterthwaite
         examples = means.examples
         if examples is not None and odd.examples is not None:
             examples = replace(examples, residual=odd.examples.residual)

@@ -1,6 +1,5 @@
 """What was measured: one row per run, in an order that doesn't depend on which run ended first."""
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -135,9 +134,9 @@ class Runs:
     def fold_pairs(self) -> tuple[Ints, Ints]:
         """Rows of runs with a seed in common and every technique switched over, each run in one pair at most.
 
-        All on with all off comes as often as the other pairs do in the mean: a design has more of it, for the total
-        gain, and with them these two configurations would weigh more than any other, and their noise, which may be
-        quieter or louder, as well.
+        Of all on with all off a design has more, for the total gain. Of these as many count as let any two techniques
+        be alike in half of the pairs, as far as that goes: more would weigh more than any other, and so would their
+        noise, which may be quieter or louder.
         """
         waiting: dict[tuple[int, int], list[int]] = {}
         pairs = []
@@ -149,13 +148,13 @@ class Runs:
                 pairs.append((row, partners.pop(0)))
             else:
                 waiting.setdefault((block, code), []).append(row)
-        at_corner = [codes[row] in (0, every) for row, _ in pairs]
-        others = Counter(min(codes[row], every - codes[row]) for row, _ in pairs)
-        corner = others.pop(0, 0)
-        if others:
-            surplus = corner - max(1, round(sum(others.values()) / len(others)))
-            extra = [index for index, there in enumerate(at_corner) if there][corner - max(surplus, 0) :]
-            pairs = [pair for index, pair in enumerate(pairs) if index not in extra]
+        at_corner = [row for row, (first, _) in enumerate(pairs) if codes[first] in (0, every)]
+        signs = np.where(self.levels[[first for first, _ in pairs if codes[first] not in (0, every)]], 1.0, -1.0)
+        if len(signs):
+            alike = np.square(signs.sum(axis=1)) - signs.shape[1]  # of any two, twice: alike less unlike
+            count = round(-alike.sum() / (signs.shape[1] * (signs.shape[1] - 1)))
+            surplus = set(at_corner[max(1, count) :])
+            pairs = [pair for row, pair in enumerate(pairs) if row not in surplus]
         first, second = np.array(pairs, np.int64).reshape(-1, 2).T
         return first, second
 
