@@ -29,6 +29,7 @@ FLOORS = (
     ("techniques", "tasks"),
     ("recipes", "engine"),
     ("runs",),
+    ("commands",),
     ("study", "inference", "observed"),
     ("launch",),
     ("ablation", "report"),
@@ -37,7 +38,9 @@ FLOORS = (
     ("cli", "testing"),
 )
 ROOMS = [room for floor in FLOORS for room in floor if room not in VOCABULARY]
-LIGHT = (*(name for name in VOCABULARY if name != "rng"), "runs.store", "study", "report", "cli")  # rng makes tensors
+LIGHT = (
+    *(name for name in VOCABULARY if name != "rng"), "runs.store", "commands", "study", "report", "cli",
+)  # fmt: skip  # rng makes tensors
 MODULES = {
     ".".join(path.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__"): path
     for path in SOURCE.rglob("*.py")

@@ -5,6 +5,8 @@ What is only read from the weights, the average instead of the last weights or a
 """
 
 import hashlib
+import json
+import math
 import zlib
 from base64 import b64decode
 from collections.abc import Iterable, Mapping
@@ -14,6 +16,7 @@ from typing import Any, Literal, Self
 import numpy as np
 import numpy.typing as npt
 
+from bakeoff.encoding import Value
 from bakeoff.plan import EvalView, Plan
 from bakeoff.runs import versions
 from bakeoff.runs.versions import ENGINE_VERSION
@@ -41,6 +44,21 @@ class EvalSetting(EvalView):
         return _view_name(split, self)
 
 
+class Reading(Value):
+    """How a command's run is read: at which levels of evaluation factors; see `commands.command.Reading`."""
+
+    reading: str = ""
+
+    @property
+    def view(self) -> str:
+        """As in `EvalSetting`."""
+        return self.view_of("report")
+
+    def view_of(self, split: str) -> str:
+        """As in `EvalSetting`."""
+        return _measured_name(split, self.reading)
+
+
 @dataclass(frozen=True)
 class View:
     """One evaluation of a run: a split, with or without weight averaging, at an inference size.
@@ -48,7 +66,8 @@ class View:
     split, ema, resize_px, crop_px, mirror, shift_px: of what, as in `EvalSetting`. acc: "acc1", "acc5", ... in percent.
     cross_entropy, ece: plain cross-entropy, expected calibration error in [0, 1]. n: images. per_class: Acc@1 of every
     class in percent, None where a class has no images. seconds: that it took. hits: k -> correctness of every example
-    at Acc@k, in the split's order, as the store keeps it: see `packed_hits`.
+    at Acc@k, in the split's order, as the store keeps it: see `packed_hits`. reading: of a command, which says
+    no more than `acc`, by its own names, and `hits`: at which levels of evaluation factors; None for our own engine.
     """
 
     split: str
@@ -64,6 +83,14 @@ class View:
     hits: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
     mirror: bool = False
     shift_px: int = 0
+    reading: str | None = None
+
+    @classmethod
+    def measured(
+        cls, split: str, reading: str, values: dict[str, float], n: int, hits: dict[str, str] | None = None
+    ) -> Self:
+        """What a command said of itself, by its own names, of n images (0: it doesn't say)."""
+        return cls(split, False, 0, 0, values, math.nan, math.nan, n, (), hits=hits or {}, reading=reading)
 
     @property
     def setting(self) -> EvalSetting:
@@ -73,7 +100,7 @@ class View:
     @property
     def name(self) -> str:
         """File name in the run's folder."""
-        return _view_name(self.split, self)
+        return _view_name(self.split, self) if self.reading is None else _measured_name(self.split, self.reading)
 
     @property
     def balanced_accuracy(self) -> float:
@@ -83,12 +110,17 @@ class View:
 
     def metrics(self) -> dict[str, Any]:
         """What is reported of it."""
+        if self.reading is not None:
+            return {**self.acc, **({"n": self.n} if self.n else {})}
         balanced = {"balanced_accuracy": self.balanced_accuracy}
         return {**self.acc, **balanced, "cross_entropy": self.cross_entropy, "ece": self.ece, "n": self.n}
 
     def as_json(self) -> dict[str, Any]:
         """The view as plain data, accuracies at the top level."""
+        if self.reading is not None:
+            return {"split": self.split, "reading": self.reading, **self.metrics()}
         data: dict[str, Any] = asdict(self)
+        del data["reading"]
         accs: dict[str, Any] = data.pop("acc")
         del data["hits"], data["seconds"]
         return data | accs | {"balanced_accuracy": self.balanced_accuracy}
@@ -123,7 +155,8 @@ class RunRecord:
     seconds, data_wait_seconds, images_per_second: of training. device, threads, versions: where, and of what software.
     dtype: fp32 or bf16, in which it was computed, which "auto" in a plan leaves to the device. weights_digest:
     SHA-256 of the file of its weights. started, finished: dates. losses: of training. metrics: split -> what the plan
-    evaluates. views: everything that was evaluated.
+    evaluates. views: everything that was evaluated. command: of a run of a command, what it is told apart by; its plan
+    is empty then, as is all that only our engine knows, and plan_digest is of the command.
     """
 
     run_id: str
@@ -155,6 +188,7 @@ class RunRecord:
     views: tuple[View, ...] = ()
     revisions: dict[str, int] = field(default_factory=dict)
     weights_digest: str = ""  # not known of the first runs that were kept
+    command: dict[str, Any] = field(default_factory=dict)
 
     @property
     def ended(self) -> bool:
@@ -163,12 +197,19 @@ class RunRecord:
 
     def as_json(self) -> dict[str, Any]:
         """The record as plain data."""
-        return {**asdict(self), "views": [view.as_json() for view in self.views]}
+        data = {**asdict(self), "views": [view.as_json() for view in self.views]}
+        if not self.command:
+            del data["command"]
+        return data
 
     def for_plan(self, plan: Plan, recipe: list[dict[str, Any]]) -> Self:
         """The same run as the answer to a plan that shares its training part: its metrics are the plan's views."""
         asked = plan.model_dump(mode="json")
         return replace(self, recipe=recipe, plan=asked, plan_digest=plan.digest, metrics=metrics_of(asked, self.views))
+
+
+def _measured_name(split: str, reading: str) -> str:
+    return f"{split}-measured" + f"-{reading}" * bool(reading)
 
 
 def _view_name(split: str, of: EvalSetting | View) -> str:
@@ -192,8 +233,20 @@ def run_id(
     return hashlib.sha256(" ".join(map(str, parts)).encode()).hexdigest()[:12]
 
 
+def command_digest(identity: Mapping[str, Any]) -> str:
+    """Of what runs of a command are told apart by, beside the seed."""
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def command_run(digest: str, seed: int) -> str:
+    """12 hexadecimal digits that identify a run of a command."""
+    return hashlib.sha256(f"command {digest} {seed}".encode()).hexdigest()[:12]
+
+
 def metrics_of(plan: dict[str, Any], views: Iterable[View]) -> dict[str, dict[str, Any]]:
     """Split -> what the plan evaluates."""
+    if not plan:  # of a command: the last of its readings, at which all evaluation factors are on
+        return {v.split: v.metrics() for v in views}
     size = plan["eval_view"]  # as plain data, since thousands of runs are read to make a report
     shown = (size["resize_px"], size["crop_px"], size.get("mirror", False), size.get("shift_px", 0))
     asked = (plan["average"] is not None, *shown)

@@ -4,6 +4,7 @@
     RUN_ID/weights.safetensors   the weights (`model.*`) and their moving average (`average.*`)
     RUN_ID/views/VIEW.json       one evaluation of those weights, with correctness per example
     RUN_ID/checkpoint.safetensors  the state of a run that isn't finished; checkpoint-before: the one before it
+    RUN_ID/log.txt               what a command said, its middle left out where that is long
     RUN_ID/lease-N.json          who makes it, until it is made: see bakeoff.runs.lease
     RUN_ID/answers/VIEW.json     what the run said to each example of it, and how sure it was; may be missing
     splits/FINGERPRINT.json      which images are in which split
@@ -140,7 +141,9 @@ class Store:
             raise self._broken(f"{run}/views/{name}.json", error) from None
 
     def plan(self, record: RunRecord) -> Plan:
-        """The plan of a run. Raises RequestError for one that this version doesn't know how to read."""
+        """The plan of a run. Raises RequestError for one that this version doesn't know how to read, or a command's."""
+        if record.command:
+            raise RequestError(f"run {record.run_id} is of a command, which alone knows its network and its data")
         try:
             return Plan.model_validate(record.plan)
         except ValidationError as error:
@@ -169,13 +172,31 @@ class Store:
         known = self.read(record.run_id, ())
         if known and known.ended:
             return
-        data = {k: v for k, v in asdict(record).items() if k not in ("metrics", "views")}
+        left_out = {"metrics", "views"} if record.command else {"metrics", "views", "command"}
+        data = {k: v for k, v in asdict(record).items() if k not in left_out}
         self._save(f"{record.run_id}/run.json", data)
 
     def add_view(self, run: str, view: View, hits: dict[int, npt.NDArray[np.bool_]]) -> None:
         """Keep an evaluation with its correctness per example."""
         packed = {str(k): b64encode(zlib.compress(np.packbits(hit).tobytes())).decode() for k, hit in hits.items()}
-        self._save(f"{run}/views/{view.name}.json", {**asdict(view), "hits": packed})
+        data = {**asdict(view), "hits": packed}
+        if view.reading is None:
+            del data["reading"]
+        else:
+            data = {name: data[name] for name in ("split", "reading", "acc", "n", "hits")}
+        self._save(f"{run}/views/{view.name}.json", data)
+
+    def add_log(self, run: str, log: bytes) -> None:
+        """Keep what a command said, in place of what it said when it was tried before."""
+        self.storage.write(f"{run}/log.txt", log)
+
+    def log(self, run: str) -> bytes | None:
+        """What a command said; None where it wasn't run to an end."""
+        return self.storage.read(f"{run}/log.txt")
+
+    def log_place(self, run: str) -> str:
+        """Where that is, for people."""
+        return f"{self.url}/{run}/log.txt"
 
     def add_answers(self, run: str, view: str, answers: Answers) -> None:
         """Keep what a run said to every example of a view: the most likely class, and its probability."""

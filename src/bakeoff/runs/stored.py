@@ -1,5 +1,6 @@
 """Records and evaluations as files hold them, read into typed values; what contradicts itself is refused."""
 
+import math
 from collections.abc import Collection, Mapping
 from dataclasses import MISSING, fields
 from typing import Any, get_args, get_origin
@@ -10,10 +11,13 @@ from bakeoff.runs.record import Losses, RunRecord, Status, View, metrics_of
 
 _KNOWN = {each.name for each in fields(RunRecord)} - {"metrics", "views"}
 _REQUIRED = {each.name for each in fields(RunRecord) if each.default is each.default_factory is MISSING} | {"losses"}
-_KNOWN_OF_VIEW = {each.name for each in fields(View)}
+_KNOWN_OF_VIEW = {each.name for each in fields(View)} - {"reading"}
 _REQUIRED_OF_VIEW = {each.name for each in fields(View) if each.default is each.default_factory is MISSING} | {"hits"}
 # Where JSON has another type than the field.
 _KINDS: dict[Any, tuple[type, ...]] = {Status: (str,), float: (float, int), tuple: (list,), Losses: (dict,)}
+_MEASURED: dict[str, tuple[type, ...]] = {
+    "split": (str,), "reading": (str,), "acc": (dict,), "n": (int,), "hits": (dict,),
+}  # fmt: skip
 _ROUNDING = 1e-6  # points of accuracy that a mean of 0 and 1 may be off, computed in another order
 
 
@@ -38,6 +42,8 @@ def record(data: dict[str, Any], views: tuple[View, ...]) -> RunRecord:
     _typed(data, _RECORD)
     if data["status"] not in get_args(Status):
         raise ValueError(f"status is {data['status']!r}")
+    if not data["plan"] and not data.get("command"):
+        raise ValueError("its plan is empty")
     try:
         losses = Losses(**{name: tuple(values) for name, values in data["losses"].items()})
         metrics = metrics_of(data["plan"], views)
@@ -51,6 +57,8 @@ def record(data: dict[str, Any], views: tuple[View, ...]) -> RunRecord:
 
 def view(data: dict[str, Any]) -> View:
     """An evaluation as its file has it. Raises as `record`, and ValueError where accuracy isn't what its images say."""
+    if data.keys() == _MEASURED.keys():
+        return _measured(data)
     if not _REQUIRED_OF_VIEW <= data.keys() <= _KNOWN_OF_VIEW or not data["hits"]:
         raise ForeignError
     _typed(data, _VIEW)
@@ -67,6 +75,17 @@ def view(data: dict[str, Any]) -> View:
             raise ValueError(f"hits of {k} are of other than {found.n} images")
         if not isinstance(said, int | float) or abs(said - right) > _ROUNDING:
             raise ValueError(f"acc{k} is {said}, and its images say {right:.4g}")
+    return found
+
+
+def _measured(data: dict[str, Any]) -> View:
+    """What a command said of itself."""
+    _typed(data, _MEASURED)
+    if not all(isinstance(value, int | float) and math.isfinite(value) for value in data["acc"].values()):
+        raise ValueError("its metric is no number")
+    found = View.measured(data["split"], data["reading"], data["acc"], data["n"], data["hits"])
+    if data["hits"] and len(found.packed_hits()) != -(-found.n // 8):
+        raise ValueError(f"hits are of other than {found.n} images")
     return found
 
 

@@ -28,7 +28,7 @@ class LocalStorage:
             self.root.mkdir(parents=True, exist_ok=True)
             probe = self.root / f".probe-{os.getpid()}"
             probe.touch()
-            probe.unlink()
+            probe.unlink(missing_ok=True)  # a thread beside may have
         except OSError as error:
             raise RequestError(
                 f"can't write to the store {self.url}: {error.strerror}; choose one with --store"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from bakeoff.errors import RequestError
 from bakeoff.files import is_partial
-from bakeoff.runs.record import RunRecord, run_id
+from bakeoff.runs.record import RunRecord, command_digest, command_run, run_id
 from bakeoff.runs.store import Store
 from bakeoff.study.search import SearchSpec
 from bakeoff.study.spec import StudySpec
@@ -48,13 +48,16 @@ def _run(store: Store, run: str) -> Iterator[str]:
     try:
         record = store.read(run, ())
         assert record is not None
-        plan = store.plan(record)
+        if record.command:
+            meant, what = command_run(command_digest(record.command), record.seed), "command and seed"
+        else:
+            plan, what = store.plan(record), "plan, seed and data"
+            meant = run_id(plan, record.seed, record.data_fingerprint, record.engine_version, record.revisions)
     except RequestError as error:
         yield str(error)
         return
-    meant = run_id(plan, record.seed, record.data_fingerprint, record.engine_version, record.revisions)
     if not record.run_id == run == meant:
-        yield f"{store.folder(run)}/run.json: its plan, seed and data make run {meant}, not this one"
+        yield f"{store.folder(run)}/run.json: its {what} make run {meant}, not this one"
     for name in store.views(run):
         try:
             view = store.view(run, name)
