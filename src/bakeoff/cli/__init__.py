@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 status = run(asked, signals)
             except BaseException:
                 told = "--debug" in asked
-                if signals.asked is None or told:  # what was interrupted may say so in any words
+                if not signals.asked or told:  # what was interrupted may say so in any words
                     raise
             signals.over.set()
     except KeyboardInterrupt:

@@ -93,7 +93,7 @@ def run(arguments: Sequence[str], signals: Program) -> int:
     try:
         return _run(arguments)
     except Exception as error:
-        if signals.asked is not None:
+        if signals.asked:
             return 130
         if "--debug" in arguments:
             raise

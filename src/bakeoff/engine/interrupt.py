@@ -1,33 +1,32 @@
 """Interrupts: what SIGINT, SIGTERM and SIGHUP do, to a command, at any moment: here alone that is decided.
 
 A training loop ends its step and keeps its state (`interruptible`). Everywhere else KeyboardInterrupt is raised at
-once, which is safe since every file is written whole; while code that isn't Python's is loaded a little later, which
-may take it for a failure. A command (`program`) whose main thread doesn't get to that, as in a step that takes minutes,
-is ended after a time of grace by a thread that waits for signals itself.
+once, which is safe since every file is written whole; but while something is imported the process is left at once,
+since code that isn't Python's may take an exception for a failure, or abort. A command (`program`) whose main thread
+doesn't get to that, as in a step that takes minutes, is ended after a time of grace by a thread that waits for signals
+itself.
 """
 
 import os
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 GRACE = 20.0  # seconds; Kubernetes and Slurm kill after 30
-_SOON, _AGAIN = 0.05, 3.0  # seconds until it is tried again: after an import, and where something swallowed it
-_IMPORTS = 5.0  # seconds that imports are waited for
+_AGAIN = 3.0  # seconds until it is tried again, where something swallowed it
 
 _going_on: list[threading.Event] = []
 
 
 class Program:
-    """The signals of a process that is a command. asked: when the first one came, by time.monotonic."""
+    """The signals of a process that is a command. asked: whether one came."""
 
     def __init__(self, last_words: Callable[[], None]) -> None:
-        self.asked: float | None = None
+        self.asked = False
         self.grace = GRACE
         self.last_words = last_words
         self.pid, self.over = os.getpid(), threading.Event()
@@ -40,15 +39,14 @@ class Program:
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
             return
-        now, first = time.monotonic(), self.asked is None
-        self.asked = now if self.asked is None else self.asked
+        first, self.asked = not self.asked, True
         if _going_on and (first or number == signal.SIGALRM):
             ask()
             signal.setitimer(signal.ITIMER_REAL, _AGAIN)
             return
-        if _importing(frame) and now - self.asked < _IMPORTS:
-            signal.setitimer(signal.ITIMER_REAL, _SOON)
-            return
+        if _importing(frame):
+            self.last_words()
+            leave(130)
         signal.setitimer(signal.ITIMER_REAL, _AGAIN)
         raise KeyboardInterrupt
 
@@ -111,8 +109,8 @@ def leave(status: int) -> None:
     Which else ends itself by SIGINT, whatever the status, where a KeyboardInterrupt left code in a string, as torch's.
     """
     for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):
-            stream.flush()
+        with suppress(OSError, ValueError, RuntimeError):
+            stream.flush()  # RuntimeError: in the middle of a line
     os._exit(status)
 
 
@@ -163,9 +161,8 @@ def _caught(asked: threading.Event) -> Iterator[None]:
 
 
 def _importing(frame: FrameType | None) -> bool:
-    """Whether code that isn't Python's is being loaded, which may call Python and take what it raises for its own."""
     while frame is not None:
-        if frame.f_code.co_qualname.startswith("ExtensionFileLoader."):
+        if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
             return True
         frame = frame.f_back
     return False
