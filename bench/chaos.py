@@ -137,15 +137,16 @@ def left(folder: Path) -> dict[str, Any]:
             name: {key: value for key, value in view.items() if key != "seconds"} for name, view in views.items()
         }
     for path in sorted(store.glob("studies/*/recipe.yaml")):
-        found[path.parent.name] = [line for line in path.read_text().splitlines() if not line.startswith("#")]
+        told = path.read_text().splitlines()  # its command names the folder
+        found[path.parent.name] = [line for line in told if not line.lstrip().startswith("command:")]
     for path in sorted(store.glob("studies/*/study.json")):
-        told = subprocess.run(
+        said = subprocess.run(
             [sys.executable, "-m", "bakeoff", "report", path.parent.name, "--store", str(store), "--json", "--output",
              str(folder / "again.html")], check=True, capture_output=True, text=True,
         )  # fmt: skip
         keys = ("technique", "gain_pp", "low", "high", "decision")
         found[f"{path.parent.name} effects"] = [
-            {k: each.get(k) for k in keys} for each in json.loads(told.stdout)["effects"]
+            {k: each.get(k) for k in keys} for each in json.loads(said.stdout)["effects"]
         ]
     for path in sorted((folder / "copies").rglob("*")):
         if path.is_file() and path.suffix in (".ppm", ".jpg"):

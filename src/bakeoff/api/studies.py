@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from bakeoff.recipe import Recipe
     from bakeoff.recipes.request import AnyTask, AnyTechnique, Request
     from bakeoff.stats.power import Kind
+    from bakeoff.study.estimate import Estimate, What
     from bakeoff.study.events import SearchPlanned, StudyPlanned
     from bakeoff.study.search import Objective
 
@@ -182,3 +183,37 @@ def work(
         tasks.REGISTRY.add(task)
     told = Setup(store=where.store.url, data=str(where.data), device=where.device)
     return worker.work(told, study, idle, observer)
+
+
+@observed
+def estimate(
+    task: "AnyTask | Request" = "digits",
+    what: "What" = "train",
+    recipe: "str | Recipe | None" = None,
+    *,
+    design: "Design | None" = None,
+    runs: int | None = None,
+    hardware: str | None = None,
+    devices: int = 1,
+    price: float | None = None,
+    observer: Observer = unobserved,
+    **asked: Unpack[Asked],
+) -> "Estimate":
+    """What a training, a study or a derivation takes; nothing is run, and no data are read.
+
+    what: train, ablate or derive. design: of a study, as for `ablate`. runs: of a derivation. hardware: that isn't
+    here, "a100" or "v100" (None: this machine). devices: that share the runs, or one training. price: of an hour of a
+    device.
+    """
+    from bakeoff.ablation import estimate as estimates
+    from bakeoff.ablation.design import Factorial
+    from bakeoff.errors import unknown
+
+    if hardware is not None and hardware not in estimates.HARDWARE:
+        raise unknown("hardware", hardware, estimates.HARDWARE)
+    if what == "derive" and runs is None:
+        raise RequestError("a derivation is estimated by its runs: runs=80")
+    job, where = understood(task, recipe, asked, PUBLISHED)
+    return estimates.estimate(
+        job, where, what, design=design or Factorial(), runs=runs, hardware=hardware, devices=devices, price=price
+    )

@@ -16,6 +16,7 @@ from bakeoff.cli import (
     data,
     derive,
     doctor,
+    estimate,
     export,
     handin,
     inspection,
@@ -64,6 +65,7 @@ app.command()(watch.watch)
 app.command()(verify.verify)
 app.command()(worker.worker)
 app.command()(lr_find.lr_find)
+app.command()(estimate.estimate)
 app.command()(doctor.doctor)
 app.add_typer(techniques.app, cls=_Group, name="techniques", help="The training techniques and their cards.")
 app.add_typer(runs.app, cls=_Group, name="runs", help="What is in the store.")
