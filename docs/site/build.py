@@ -34,7 +34,7 @@ def sources() -> dict[str, Path]:
     """Every page of the site that is written, and what stands beside it: place in the site, file in the repository."""
     found = {path.relative_to(PAGES).as_posix(): path for path in sorted(PAGES.rglob("*")) if path.is_file()}
     found |= {f"cards/{path.name}": path for path in sorted((ROOT / "docs" / "cards").iterdir())}
-    for name in ("architecture.md", "coverage.md", "decisions.md", "speed.md", "log.md"):
+    for name in ("architecture.md", "coverage.md", "decisions.md", "judge.md", "speed.md", "log.md"):
         found[name] = ROOT / "docs" / name
     for path in (ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"):
         found[path.name.lower()] = path
