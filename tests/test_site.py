@@ -155,7 +155,7 @@ def test_the_readme_s_commands_run(clone: Path, subtests: pytest.Subtests) -> No
     for line in lines:
         line = line.replace("RUN", run).replace("report STUDY", "report digits --store studies/digits")
         line = line.replace("verify STUDY", "verify digits --runs 1 --store studies/digits")
-        line = line.replace("bakeoff watch", "bakeoff watch digits --json --store studies/digits")
+        line = line.replace("bakeoff watch", "bakeoff watch digits --store studies/digits")
         line = line.replace("30m", "5h")  # a busy machine may not manage in 30 minutes
         with subtests.test(line):
             if reason := examples.not_applicable_reason(line):

@@ -2,8 +2,11 @@
 
 import http.client
 import json
+import os
 import shutil
+import signal
 import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from html.parser import HTMLParser
@@ -223,3 +226,15 @@ def test_it_fits_a_phone_and_a_screen(tmp_path: Path) -> None:
         assert found["over"] == 0, found
         assert not found["cut"], found
         assert found["tall"] > 900
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_whoever_ends_it_is_told_so(number: signal.Signals, capsys: pytest.CaptureFixture[str]) -> None:
+    def end() -> None:
+        while "until_ended" not in getattr(signal.getsignal(number), "__qualname__", ""):
+            time.sleep(0.05)
+        os.kill(os.getpid(), number)
+
+    threading.Thread(target=end).start()
+    assert main(["watch", "digits", "--store", str(KEPT / "digits"), "--port", "0"]) == 0
+    assert capsys.readouterr().out.endswith("no longer watched; the study goes on\n")

@@ -2,8 +2,9 @@
 
 Three kinds of blocks are executed, page after page in one folder that holds copies of studies/ and notebooks/:
 `console` has commands after `$` and what they print; `python` has what it prints in a `text` block behind it; `sh` has
-commands that would take long, of which all is done but the training. A block under `<!-- varies -->` is executed, and
-what it prints isn't compared. Tables of options come from the command line itself.
+commands that would take long, of which all is done but the training, or that serve a page, which get Ctrl-C once it is
+served. A block under `<!-- varies -->` is executed, and what it prints isn't compared. Tables of options come from the
+command line itself.
 
 A command that trains on data that aren't here is left out, and the rest of its block with it, since that may use what
 the command would have made; their part of the page stays as it is.
@@ -15,9 +16,11 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import tomllib
 import warnings
@@ -46,7 +49,11 @@ BLOCK = re.compile(
 )
 OPTIONS = re.compile(r"(<!-- options: ([a-z ]+) -->\n).*?(<!-- end of options -->)", re.DOTALL)
 RUN = re.compile(r"\b[0-9a-f]{12}\b")
-DRY = {"train": ("--dry-run",), **dict.fromkeys(("ablate", "derive"), ("--plan-only", "--threads 1"))}
+DRY = {
+    "train": ("--dry-run",),
+    **dict.fromkeys(("ablate", "derive"), ("--plan-only", "--threads 1")),
+    **dict.fromkeys(("demo", "watch"), ("--port 0",)),
+}
 
 
 @dataclass(frozen=True)
@@ -151,6 +158,7 @@ def shell(command: str, folder: Path) -> str:
     out = io.StringIO()
     err = out if both else io.StringIO()
     with (
+        ended_when_it_serves(),
         mock.patch.dict(techniques.REGISTRY._named, clear=True),  # as in a process of its own
         mock.patch.dict(tasks.REGISTRY._named, clear=True),
         mock.patch.dict(models.REGISTRY._named, clear=True),
@@ -164,6 +172,26 @@ def shell(command: str, folder: Path) -> str:
     if status:
         raise RuntimeError(f"{command}: exit status {status}, {err.getvalue().splitlines()[-1]}")
     return "".join(f"{line.rstrip()}\n" for line in out.getvalue().replace(str(folder), HOME).splitlines())
+
+
+@contextlib.contextmanager
+def ended_when_it_serves() -> Iterator[None]:
+    """A page that is served until it is told to end gets Ctrl-C as soon as it is."""
+    serving, over = "until_ended", threading.Event()
+
+    def look() -> None:
+        while not over.wait(0.1):
+            if serving in getattr(signal.getsignal(signal.SIGINT), "__qualname__", ""):
+                os.kill(os.getpid(), signal.SIGINT)
+                return
+
+    watching = threading.Thread(target=look)
+    watching.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watching.join()
 
 
 def data_folder() -> Path:

@@ -18,7 +18,7 @@ a line or two.
 
 from bakeoff.api.data import check_data, load_data, prepare_data
 from bakeoff.api.export import export_model, package
-from bakeoff.api.inspection import inspect_run, write_inspection
+from bakeoff.api.inspection import demo, inspect_run, write_inspection
 from bakeoff.api.machine import doctor
 from bakeoff.api.observed import analyse_runs, export_runs, write_next
 from bakeoff.api.results import check_report, hand_in, open_study, recipe_file, report_file, verify, write_report
@@ -30,6 +30,7 @@ __all__ = [
     "analyse_runs",
     "check_data",
     "check_report",
+    "demo",
     "derive",
     "doctor",
     "estimate",

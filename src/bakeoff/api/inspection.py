@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from bakeoff.inference.inspect import Inspection
     from bakeoff.models import Builder
     from bakeoff.recipes.request import AnyTask
+    from bakeoff.report.demo.server import ServedDemo
 
 
 @shown
@@ -56,3 +57,37 @@ def write_inspection(
     except OSError as error:
         raise RequestError(f"can't write the page to {path}: {error.strerror}") from None
     return path
+
+
+@shown
+@observed
+def demo(
+    run: str,
+    second: str | None = None,
+    *,
+    topk: int = 5,
+    port: int = 0,
+    tta: bool | None = None,
+    task: "AnyTask | None" = None,
+    model: "str | Builder | None" = None,
+    observer: Observer = unobserved,
+    **place: Unpack[Where],
+) -> "ServedDemo":
+    """Serve a page where a run, or two side by side, are asked about what is drawn or dropped.
+
+    It is served to this machine alone, until `close` is called or the `with` block that it stands in ends; `url` is
+    its address. Images are decoded and shown to the network as evaluation does it. Takes the extra `demo`: Gradio.
+
+    run, second: ids, their first characters, or "last". topk: how many classes are named. port: 0 takes a free one.
+    task, model: where they come from, if they are from outside. Raises RequestError for runs without weights, and
+    where the port can't be had.
+    """
+    observer(Doing("starting"))
+    from bakeoff.inference import demo as inference
+    from bakeoff.report.demo.server import ServedDemo
+
+    topk = reader.whole(topk, "topk", 1, 1000)
+    runs = (run,) if second is None else (run, second)
+    found = inference.load(workspace(place), runs, tta=tta, task=task, model=model, observer=observer)
+    observer(Doing("starting the page"))
+    return ServedDemo(found, port, topk)

@@ -14,6 +14,7 @@ from typer.exceptions import TyperException
 from bakeoff.cli import (
     analyse,
     data,
+    demo,
     derive,
     doctor,
     estimate,
@@ -57,6 +58,7 @@ app = typer.Typer(
 for command in (training.train, studies.ablate, derive.derive, studies.report, training.evaluate, training.predict):
     app.command()(command)
 app.command("inspect")(inspection.inspect)
+app.command()(demo.demo)
 app.command()(export.export)
 app.command()(export.package)
 app.command()(analyse.analyse)

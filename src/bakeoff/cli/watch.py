@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from bakeoff.cli import options
-from bakeoff.cli.output import consoles, print_json
+from bakeoff.cli.output import consoles, print_json, until_ended
 from bakeoff.errors import RequestError
 
 
@@ -46,15 +46,13 @@ def watch(
 
             write_text(output, looker.look()[1])
         else:
-            write_again(looker, output, every)
+            with until_ended():
+                write_again(looker, output, every)
         say_path(out, "page", output)
         return
     serving = server(looker, port)
     looker.look()
     say(out, f"http://{HOST}:{serving.server_port}/ has the page, on this machine alone; Ctrl-C ends it")
-    try:
+    with serving, until_ended():
         serving.serve_forever()
-    except KeyboardInterrupt:
-        say(out, "no longer watched; the study goes on")
-    finally:
-        serving.server_close()
+    say(out, "no longer watched; the study goes on")

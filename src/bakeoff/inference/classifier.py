@@ -3,14 +3,16 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from bakeoff import models
 from bakeoff.data import augment, reduced
 from bakeoff.engine.evaluate import ask, batch_size, normalised
 from bakeoff.errors import RequestError
-from bakeoff.plan import Plan
+from bakeoff.plan import EvalView, Plan
 from bakeoff.runs.record import RunRecord
 from bakeoff.runs.runner import load_model
 from bakeoff.runs.store import Store
@@ -50,11 +52,22 @@ class Classifier:
         small = reduced.reduce(image, self.plan.read_px)
         return augment.eval_view(small[None], self.plan.eval_view, self.plan.interpolation)[0]
 
+    def seen(self, image: Tensor) -> NDArray[np.uint8]:
+        """What the network sees of an image, (C, H, W) uint8, as (px, px, C): without what its other versions add."""
+        return as_seen(self.plan, image)
+
     def logits(self, shown: Tensor) -> Tensor:
         """(N, classes) float32 on the CPU, of images from `show`, (N, C, px, px) uint8."""
         mean, std = (torch.tensor(values, device=self.device) for values in (self.record.mean, self.record.std))
         images = normalised(shown.to(self.device), mean, std, self.plan)
         return ask(self.network, images, self.plan, self.plan.eval_view).cpu()
+
+
+def as_seen(plan: Plan, image: Tensor) -> NDArray[np.uint8]:
+    """What a network sees of an image, (C, H, W) uint8, as (px, px, C): the first version of several."""
+    view = EvalView(resize_px=plan.eval_view.resize_px, crop_px=plan.eval_view.crop_px)
+    shown = augment.eval_view(reduced.reduce(image, plan.read_px)[None], view, plan.interpolation)[0]
+    return np.ascontiguousarray(shown.permute(1, 2, 0).numpy())
 
 
 def trained(store: Store, run: str, model: "str | Builder | None") -> tuple[RunRecord, Plan]:

@@ -14,9 +14,9 @@ from bakeoff.data import augment, images, mix, reduced
 from bakeoff.data.dataset import Dataset, Images, Resident
 from bakeoff.errors import RequestError
 from bakeoff.events import Doing, Observer
-from bakeoff.inference.classifier import Classifier
+from bakeoff.inference.classifier import Classifier, as_seen
 from bakeoff.inference.evaluate import data_of
-from bakeoff.plan import EvalView, Plan
+from bakeoff.plan import Plan
 from bakeoff.rng import Draws
 from bakeoff.runs.record import RunRecord, View
 from bakeoff.runs.runner import answers_of, evaluate_run
@@ -67,9 +67,7 @@ class Inspection:
 
     def shown(self, index: int) -> NDArray[np.uint8]:
         """What the network sees of it, (H, W, C)."""
-        image = reduced.reduce(_decoded(self.images, index), self.plan.read_px)
-        view = EvalView(resize_px=self.plan.eval_view.resize_px, crop_px=self.plan.eval_view.crop_px)
-        return _pixels(augment.eval_view(image[None], view, self.plan.interpolation)[0])
+        return as_seen(self.plan, _decoded(self.images, index))
 
     def augmented(self) -> Iterator[tuple[str, list[NDArray[np.uint8]]]]:
         """What training makes of some of these images: each of its operations alone, (name, images)."""
