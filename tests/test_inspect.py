@@ -62,7 +62,7 @@ def test_the_page_says_what_the_arrays_say(found) -> None:
     surest = next(block for block in made.sections[0].blocks if isinstance(block, Grid))
     wrong = np.flatnonzero(~found.right)
     first = wrong[found.confidence[wrong].argmax()]
-    said = f"says {found.classes[found.predicted[first]]}, {100 * found.confidence[first]:.1f} %"
+    said = f"says {found.classes[found.predicted[first]]}, {100 * found.confidence[first]:.1f}\u00a0%"
     assert surest.tiles[0].lines == (said, f"is {found.classes[found.labels[first]]}")
     assert [px for px, _ in found.sizes] == [6, 7, 8, 9, 10, 12]
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from bakeoff.inference.inspect import Comparison, Inspection
 
 _THUMB = 96  # px
-_GRID, _PAIRS, _OF_A_PAIR, _SEEN = 24, 8, 4, 6
+_GRID, _PAIRS, _OF_A_PAIR, _SEEN, _SAMPLES = 24, 8, 4, 8, 6
 _BINS = 10
 _MOST_CLASSES, _MOST_NUMBERS = 20, 10  # of a matrix that can be read, and of one with numbers
 
@@ -70,7 +70,7 @@ def thumbnail(image: NDArray[np.uint8]) -> str:
 
 
 def _tile(found: "Inspection", index: int, answer: bool = True) -> Tile:
-    said = f"{printable(found.classes[found.predicted[index]])}, {100 * found.confidence[index]:.1f} %"
+    said = f"{printable(found.classes[found.predicted[index]])}, {100 * found.confidence[index]:.1f}\u00a0%"
     label = printable(found.classes[found.labels[index]])
     lines = (f"says {said}", f"is {label}") if answer else (label,)
     return Tile(thumbnail(found.image(index)), f"{printable(found.names[index])}: is {label}, says {said}", lines)
@@ -177,14 +177,14 @@ def _seen(found: "Inspection") -> Section:
     tiles = []
     for index in range(min(_SEEN, len(found.labels))):
         image, shown = found.image(index), found.shown(index)
-        tiles.append(Tile(thumbnail(image), "as it is", (f"{image.shape[1]} x {image.shape[0]} px",)))
+        tiles.append(Tile(thumbnail(image), "as it is", (f"{image.shape[1]} x {image.shape[0]}",)))
         tiles.append(Tile(thumbnail(shown), "as the network sees it", (f"seen: {shown.shape[1]} px",)))
     told = Text.of("Each image as it is, and beside it what the network sees of it.")
-    return Section("seen", "What the network sees", (told, Grid(tuple(tiles))))
+    return Section("seen", "What the network sees", (told, Grid(tuple(tiles), pairs=True)))
 
 
 def _augmented(found: "Inspection") -> Section | None:
-    if len(found.labels) < _SEEN:
+    if len(found.labels) < _SAMPLES:
         return None
     blocks: list[Block] = []
     for kind, images in found.augmented():
@@ -222,10 +222,10 @@ def _compared(both: "Comparison") -> Section:
     return Section("compared", f"Beside run {second.record.run_id}", tuple(blocks))
 
 
-def _drawn(narrow: bool, height: float, draw: Callable[[Axes], None], square: bool = False) -> Figure:
+def _drawn(narrow: bool, height: float, draw: Callable[[Axes], None]) -> Figure:
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(4.1 if narrow else 8.4, height), layout="constrained")
-        axes = figure.add_subplot(adjustable="box") if square else figure.add_subplot()
+        axes = figure.add_subplot()
         axes.spines[["top", "right"]].set_visible(False)
         axes.tick_params(length=0)
         axes.set_axisbelow(True)
@@ -246,16 +246,24 @@ def _draw_matrix(found: "Inspection", matrix: NDArray[np.int64], narrow: bool) -
         axes.set_yticks(range(k), names)
         axes.set_xlabel("said")
         axes.set_ylabel("is")
+        axes.set_aspect("equal", anchor="W")
+        mistake = MUTED if k > _MOST_NUMBERS else GRID  # on which a number can be read
         for true, said in zip(*np.nonzero(matrix), strict=True):
-            if true == said or k > _MOST_NUMBERS:
-                side = 0.96 * np.sqrt(share[true, said])  # by area, so that rare mistakes are seen
-                corner = (said - side / 2, true - side / 2)
-                axes.add_patch(mpl.patches.Rectangle(corner, side, side, color=YOURS if true == said else MUTED, lw=0))
-            if k <= _MOST_NUMBERS and (percent := f"{100 * share[true, said]:.0f}") != "0":
+            if k <= _MOST_NUMBERS and true != said and share[true, said] < 0.05:
+                continue  # its number would be larger than its square
+            side = 0.96 * np.sqrt(share[true, said])  # by area, so that rare mistakes are seen
+            corner = (said - side / 2, true - side / 2)
+            axes.add_patch(mpl.patches.Rectangle(corner, side, side, color=YOURS if true == said else mistake, lw=0))
+        for true, said in zip(*np.nonzero(share >= 0.005), strict=True):
+            if k <= _MOST_NUMBERS:
+                percent = f"{100 * share[true, said]:.0f}"
                 axes.text(said, true, percent, color=INK, ha="center", va="center", fontsize=7 if narrow else 9)
-        axes.grid(color=GRID, lw=0.5)
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_ticks(np.arange(-0.5, k), minor=True)  # lines between the numbers, not through them
+        axes.tick_params(which="minor", length=0)
+        axes.grid(which="minor", color=GRID, lw=0.5)
 
-    return _drawn(narrow, 4.2 if narrow else 6.4, draw)
+    return _drawn(narrow, min(4.2 if narrow else 6.4, 1.2 + 0.6 * k), draw)
 
 
 def _draw_reliability(found: "Inspection", narrow: bool) -> Figure:
@@ -280,6 +288,7 @@ def _draw_reliability(found: "Inspection", narrow: bool) -> Figure:
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_ticks(np.arange(0, 1.01, 0.2))
             axis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %")
+        axes.tick_params(pad=5)  # two noughts meet in the corner
 
     return _drawn(narrow, 3.4 if narrow else 4.2, draw)
 

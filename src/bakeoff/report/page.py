@@ -97,9 +97,10 @@ class Tile:
 
 @dataclass(frozen=True)
 class Grid:
-    """Small images side by side."""
+    """Small images side by side. pairs: two and two belong together, and stay so."""
 
     tiles: tuple[Tile, ...]
+    pairs: bool = False
 
 
 Block = Text | Bullets | Code | Table | Picture | Grid
