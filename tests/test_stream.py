@@ -99,13 +99,13 @@ def test_copies_in_a_row_are_decoded_once(files: Files, monkeypatch: pytest.Monk
     repeated = torch.stack([torch.zeros(24, dtype=torch.int64), index, copy], dim=1)
     one_by_one = torch.cat(crops(files, list(repeated.split(1))))
     decoded = []
-    read = images.read
+    decode = images.decode
 
-    def counted(path: str, channels: int) -> Tensor:
+    def counted(data: bytearray, channels: int, path: str) -> Tensor:
         decoded.append(path)
-        return read(path, channels)
+        return decode(data, channels, path)
 
-    monkeypatch.setattr(images, "read", counted)
+    monkeypatch.setattr(images, "decode", counted)
     assert torch.equal(crops(files, [repeated])[0], one_by_one)
     assert decoded == [os.fspath(path) for path in files.paths[:6]]
 

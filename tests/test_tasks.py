@@ -1,6 +1,7 @@
 """Built-in tasks, splits and fingerprints."""
 
 import json
+import shutil
 import urllib.error
 import urllib.request
 from dataclasses import replace
@@ -15,6 +16,8 @@ from hypothesis import strategies as st
 from bakeoff import tasks
 from bakeoff.data.dataset import Dataset, Resident
 from bakeoff.data.fingerprint import assemble, fingerprint, mean_std, moments
+from bakeoff.data.folders import read_folders
+from bakeoff.data.shards import write_shards
 from bakeoff.data.splits import balanced, described, fewest, stratified
 from bakeoff.errors import BakeoffError, RequestError
 from bakeoff.plan import ResizedCrop
@@ -135,8 +138,12 @@ def test_imagenet_splits_its_validation_set_in_halves_and_reads_no_pixels(tmp_pa
             folder = tmp_path / part / f"n{label:08}"
             folder.mkdir(parents=True)
             for image in range(count):
-                (folder / f"{image}.JPEG").write_bytes(b"x" * label)
+                (folder / f"{image}.JPEG").write_bytes(b"x" * (label + 1))
     dataset = tasks.get("imagenet", tmp_path).load(tmp_path)
+    shards = tmp_path / "elsewhere" / "imagenet"
+    write_shards(tmp_path, read_folders(tmp_path), shards, look=False)
+    assert tasks.get("imagenet", shards.parent).load(shards.parent).fingerprint == dataset.fingerprint
+    shutil.rmtree(shards)
     for name in ("train", "select", "report"):
         assert dataset.splits[name].labels.tolist() == list(range(1000))
     (tmp_path / "train" / "n00000000" / "0.JPEG").write_bytes(b"another")

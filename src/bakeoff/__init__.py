@@ -39,6 +39,7 @@ if _typing.TYPE_CHECKING:
         write_inspection,
         write_next,
         write_report,
+        write_shards,
     )
     from bakeoff.errors import BakeoffError, RequestError
     from bakeoff.events import Event
@@ -72,7 +73,7 @@ _HOMES = {
         "ablate", "analyse_runs", "check_data", "check_report", "demo", "derive", "doctor", "estimate", "evaluate",
         "export_model", "export_runs", "forecast", "hand_in", "inspect_run", "load_data", "load_model", "lr_find",
         "open_study", "package", "plan_ablation", "plan_derivation", "plan_job", "predict", "prepare_data",
-        "train", "verify", "work", "write_inspection", "write_next", "write_report",
+        "train", "verify", "work", "write_inspection", "write_next", "write_report", "write_shards",
     ),
     "errors": ("BakeoffError", "RequestError"),
     "events": ("Event",),
@@ -176,6 +177,7 @@ __all__ = [
     "write_inspection",
     "write_next",
     "write_report",
+    "write_shards",
 ]
 
 

@@ -24,7 +24,7 @@ from bakeoff.study.spec import DesignPoint, StudySpec
 
 def plan(job: Job, design: Design, where: Workspace) -> StudyPlanned:
     """Lay a study out, with what it would take and tell; nothing is run but a short timing."""
-    dataset = job.task.load(where.data)
+    dataset = job.task.load(where.folder)
     job = fitted(shortened(job, design, where, dataset), dataset)
     return _planned(job, design, where, dataset)
 
@@ -37,7 +37,7 @@ def _planned(job: Job, design: Design, where: Workspace, dataset: Dataset) -> St
 def ablate(job: Job, design: Design, where: Workspace, options: AnalysisOptions, observer: Observer) -> Results:
     """Measure what each technique of a job buys; runs that the store has are not made again."""
     Engine.parse(where.on)  # what isn't there is said at once
-    dataset = job.task.load(where.data)
+    dataset = job.task.load(where.folder)
     job = fitted(shortened(job, design, where, dataset), dataset)
     planned = _planned(job, design, where, dataset)
     observer(planned)
@@ -91,7 +91,7 @@ def run_rows(
             status = "crashed" if ended.status == "failed" else ended.status
             observer(RunEnded(ended.run, status, ended.reason, ended.seconds, left))
     except Unable as error:
-        if task.load(where.data).fingerprint != spec.data_fingerprint:  # it may name what was changed
+        if task.load(where.folder).fingerprint != spec.data_fingerprint:  # it may name what was changed
             raise DataChanged(str(error)) from None
         raise
 

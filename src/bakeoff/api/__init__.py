@@ -16,7 +16,7 @@ All raise RequestError for what can't be had, and BakeoffError when the work fai
 a line or two.
 """
 
-from bakeoff.api.data import check_data, load_data, prepare_data
+from bakeoff.api.data import check_data, load_data, prepare_data, write_shards
 from bakeoff.api.export import export_model, package
 from bakeoff.api.inspection import demo, inspect_run, write_inspection
 from bakeoff.api.machine import doctor
@@ -58,4 +58,5 @@ __all__ = [
     "write_inspection",
     "write_next",
     "write_report",
+    "write_shards",
 ]

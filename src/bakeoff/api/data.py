@@ -7,10 +7,12 @@ from bakeoff import reader
 from bakeoff.api.asked import shown
 from bakeoff.events import Observer, observed, unobserved
 from bakeoff.runs.workspace import Workspace
+from bakeoff.storage import is_url
 
 if TYPE_CHECKING:
     from bakeoff.data.dataset import Dataset
     from bakeoff.data.prepare import Prepared
+    from bakeoff.data.shards import Written
     from bakeoff.recipes.request import AnyTask
     from bakeoff.tasks.check import Report as DataReport
 
@@ -19,8 +21,8 @@ def load_data(task: "AnyTask" = "digits", *, skip_bad: bool = False, data: Path 
     """A task's images and labels in their splits. data: the folder of data sets."""
     from bakeoff import tasks
 
-    folder = Workspace.open(data=data).data
-    return tasks.get(task, folder, skip_bad=skip_bad).load(folder)
+    where = Workspace.open(data=data)
+    return tasks.get(task, where.data, skip_bad=skip_bad).load(where.folder)
 
 
 @shown
@@ -36,8 +38,8 @@ def check_data(
     from bakeoff import tasks
     from bakeoff.tasks import check
 
-    folder = Workspace.open(data=data).data
-    return check.check(tasks.get(task, folder, skip_bad=skip_bad), folder)
+    where = Workspace.open(data=data)
+    return check.check(tasks.get(task, where.data, skip_bad=skip_bad), where.folder)
 
 
 @shown
@@ -62,7 +64,26 @@ def prepare_data(
     from bakeoff.data import prepare
     from bakeoff.plan import MOST_PX
 
-    root = tasks.image_folder(task, Workspace.open(data=data).data)
+    root = tasks.image_folder(task, Workspace.open(data=data).folder)
     to = reader.path(output, "--output") if output else None
     reader.whole(px, "--px", 1, MOST_PX)
     return prepare.prepare(root, to, px, format, skip_bad)
+
+
+@shown
+@observed
+def write_shards(
+    task: str, output: Path | str, *, data: Path | str | None = None, observer: Observer = unobserved
+) -> "Written":
+    """Put a task's image files into a few tar files with an index, which can be read in a bucket as on a disk.
+
+    task: "folder:PATH" or imagenet. output: a folder on a disk or of a bucket (s3://BUCKET/FOLDER); "folder:OUTPUT" is
+    the same task then, with the same runs.
+    """
+    from bakeoff import tasks
+    from bakeoff.data import shards
+    from bakeoff.data.folders import read_folders
+
+    root = tasks.image_folder(task, Workspace.open(data=data).folder)
+    to = output if is_url(output) else reader.path(output, "OUTPUT")
+    return shards.write_shards(root, read_folders(root), to, look=task != "imagenet")

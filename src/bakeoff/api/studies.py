@@ -124,7 +124,7 @@ def plan_derivation(
 
     search, rest = _search(asked)
     job, where = understood(task, recipe, rest, PUBLISHED)
-    return SearchPlanned(plan_search(job, search, where, job.task.load(where.data)))
+    return SearchPlanned(plan_search(job, search, where, job.task.load(where.folder)))
 
 
 def _design(design: "Design | Kind", seeds: int | None) -> "Design":

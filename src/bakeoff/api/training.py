@@ -59,7 +59,7 @@ def train(
     where.store.prepare()
     observer(forecast(job, where=where))
     tell(Doing(f"reading the images of {job.task.name}"))
-    dataset = job.task.load(where.data)
+    dataset = job.task.load(where.folder)
     job = fitted(job, dataset)
     for technique, reason in job.compiled.skipped.items():
         observer(TechniqueSkipped(technique, reason))
@@ -96,7 +96,7 @@ def lr_find(
     job, where = understood(task, recipe, asked, BASELINE)
     where.torch_device()
     tell(Doing(f"reading the images of {job.task.name}"))
-    dataset = job.task.load(where.data)
+    dataset = job.task.load(where.folder)
     plan = fitted(job, dataset).plan
     return rates.lr_find(plan, dataset, seed, where, low=low, high=high, steps=steps, observer=observer)
 

@@ -73,3 +73,33 @@ def prepare(
     out.print(f"{made.output}: {made.images:,} images{left}, {sizes}", markup=False, soft_wrap=True)
     where = ["imagenet", "--data", made.output] if task == "imagenet" else [f"folder:{made.output}"]
     out.print(f"train on it: {shlex.join(['bakeoff', 'train', '--task', *where])}", markup=False, soft_wrap=True)
+
+
+@app.command("shards")
+def shards(
+    task: Annotated[str, typer.Option("--task", help="folder:PATH or imagenet.")],
+    output: Annotated[str, typer.Option("--output", help="Where to: a folder, or s3://BUCKET/FOLDER.")],
+    data: options.DataDir = None,
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
+    debug: options.Debug = False,
+) -> None:
+    """Put a folder of images into a few tar files, for a bucket.
+
+    Any image is read there by itself, so that training shows the same images in the same order as from the folder, and
+    a run is the same run. What was read is kept in the cache folder ($BAKEOFF_SHARDS_CACHE: how much).
+    """
+    from bakeoff import api
+    from bakeoff.files import size
+
+    out, _ = consoles(as_json)
+    with observer(quiet) as shown:
+        made = api.write_shards(task, output, data=data, observer=shown)
+    if as_json:
+        print_json(made.as_json())
+        return
+    there = "" if made.new else ", there already"
+    files = "1 file" if made.shards == 1 else f"{made.shards:,} files"
+    out.print(f"{made.url}: {made.images:,} images, {size(made.bytes)} in {files}{there}", markup=False, soft_wrap=True)
+    where = ["imagenet", "--data", made.url] if task == "imagenet" else [f"folder:{made.url}"]
+    out.print(f"train on it: {shlex.join(['bakeoff', 'train', '--task', *where])}", markup=False, soft_wrap=True)

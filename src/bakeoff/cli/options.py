@@ -1,7 +1,6 @@
 """Options that several commands share, and how their values are read."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
@@ -22,7 +21,9 @@ StoreDir = Annotated[
         "--store", metavar="PATH", help="Results: a folder or s3://BUCKET/FOLDER [$BAKEOFF_STORE, else runs/]."
     ),
 ]
-DataDir = Annotated[Path | None, typer.Option("--data", help="Folder of data sets [$BAKEOFF_DATA, else a cache].")]
+DataDir = Annotated[
+    str | None, typer.Option("--data", help="Folder of data sets, or s3://... [$BAKEOFF_DATA, else a cache].")
+]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")]
 Workers = Annotated[int | None, typer.Option(min=0, help="Processes that decode files [one per core].")]
 On = Annotated[

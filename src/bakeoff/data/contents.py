@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,7 @@ _SMALL_FILE = 2**14  # bytes: below, a thread costs two to four times what it sa
 _TOGETHER = 256  # files: what an interrupt waits for
 
 _log = logging.getLogger("bakeoff")
+_P = TypeVar("_P")
 _T = TypeVar("_T")
 
 
@@ -84,15 +85,15 @@ def changed(paths: Sequence[Path], contents: Contents) -> Path | None:
     return None
 
 
-def each(do: Callable[[Path], _T], paths: Sequence[Path], sizes: Sequence[int], what: str) -> Iterator[_T]:
+def each(do: Callable[[_P], _T], places: Sequence[_P], sizes: Sequence[int], what: str) -> Iterator[_T]:
     """Do something with many files, in their order, and tell how far it is. sizes: of the files in bytes."""
     with ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as pool:
-        for start in range(0, len(paths), _TOGETHER):
-            some = paths[start : start + _TOGETHER]
+        for start in range(0, len(places), _TOGETHER):
+            some = places[start : start + _TOGETHER]
             in_turn = sum(sizes[start : start + _TOGETHER]) < _SMALL_FILE * len(some)
             for row, done in enumerate(map(do, some) if in_turn else pool.map(do, some), start):
                 yield done
-                tell(ImagesRead(what, row + 1, len(paths)))
+                tell(ImagesRead(what, row + 1, len(places)))
 
 
 def save_arrays(path: Path, arrays: dict[str, Any]) -> None:
@@ -105,10 +106,10 @@ def save_arrays(path: Path, arrays: dict[str, Any]) -> None:
         _log.info("can't keep what was read in %s: %s", path.parent, error.strerror)
 
 
-def load_arrays(path: Path) -> dict[str, Any]:
+def load_arrays(path: Path | IO[bytes]) -> dict[str, Any]:
     """What `save_arrays` kept; nothing where that isn't there or damaged."""
     try:
-        with open(path, "rb") as file, np.load(file) as kept:
+        with open(path, "rb") if isinstance(path, Path) else path as file, np.load(file) as kept:
             return dict(kept)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return {}

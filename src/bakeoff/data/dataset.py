@@ -10,6 +10,7 @@ from torch import Tensor
 
 from bakeoff.data.contents import Contents
 from bakeoff.data.kept import Kept
+from bakeoff.data.members import Members
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Files:
     all of them, decoded and reduced already.
     """
 
-    paths: tuple[Path, ...]
+    paths: tuple[Path, ...] | Members
     labels: Tensor  # (N,) int64
     channels: int
     names: tuple[str, ...] = ()  # paths relative to the data set's folder

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bakeoff.data.dataset import Dataset, Images, Resident
+from bakeoff.data.images import Place, size
 
 Moments = NDArray[np.float64]  # (N, C, 2): mean and mean square of each channel of each image, in [0, 1]
 Statistics = tuple[tuple[float, ...], tuple[float, ...]]  # mean and standard deviation per channel
@@ -59,8 +60,9 @@ def fingerprint(classes: Sequence[str], splits: Mapping[str, Images]) -> str:
             digest.update(images.contents.hashes.tobytes())
         else:
             put(images.channels)
-            for file, path in zip(images.names, images.paths, strict=True):
-                put([file, path.stat().st_size])
+            places: Sequence[Place] = images.paths
+            for file, place in zip(images.names, places, strict=True):
+                put([file, size(place)])
     return digest.hexdigest()[:16]
 
 

@@ -9,6 +9,7 @@ import re
 import stat
 import warnings
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import simplejpeg
@@ -42,7 +43,7 @@ warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # wh
 class BadImage(BakeoffError):
     """A file that holds no image that can be read. `reason` says why."""
 
-    def __init__(self, path: Path | str, reason: str) -> None:
+    def __init__(self, path: "Place", reason: str) -> None:
         super().__init__(path, reason)  # both, so that it can be sent from one process to another
         self.path = path
         self.reason = reason
@@ -56,7 +57,21 @@ def is_image(name: str) -> bool:
     return not name.startswith(".") and Path(name).suffix.lower() in EXTENSIONS
 
 
-def read(path: Path | str, channels: int) -> Tensor:
+class Remote(Protocol):
+    """A file that is somewhere else than on a disk by itself."""
+
+    @property
+    def bytes(self) -> int:
+        """How many it has."""
+
+    def content(self) -> bytearray:
+        """All of them."""
+
+
+Place = Path | str | Remote
+
+
+def read(path: Place, channels: int) -> Tensor:
     """Decode one image.
 
     channels: 1 for gray (ITU-R 601 luma), 3 for RGB. Transparent pixels are laid on white, 16-bit samples are scaled
@@ -69,7 +84,7 @@ def read(path: Path | str, channels: int) -> Tensor:
     return decode(content(path), channels, path)
 
 
-def decode(data: bytearray, channels: int, path: Path | str) -> Tensor:
+def decode(data: bytearray, channels: int, path: Place) -> Tensor:
     """As `read`, of bytes that came from `path`."""
     try:
         pixels = _jpeg(data, channels) if data.startswith(b"\xff\xd8\xff") else _pixmap(data, channels)
@@ -84,8 +99,10 @@ def decode(data: bytearray, channels: int, path: Path | str) -> Tensor:
     return torch.from_numpy(pixels.reshape(*pixels.shape[:2], channels)).permute(2, 0, 1)
 
 
-def content(path: Path | str) -> bytearray:
+def content(path: Place) -> bytearray:
     """The bytes of a regular file. Raises BadImage for what can't be read, isn't one, or has more than MAX_BYTES."""
+    if not isinstance(path, Path | str):
+        return path.content()
     try:
         flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)  # a pipe isn't waited for
         with open(os.open(path, flags), "rb") as file:
@@ -101,6 +118,11 @@ def content(path: Path | str) -> bytearray:
             return data
     except (OSError, ValueError) as error:  # a ValueError: a name with a zero in it
         raise BadImage(path, _reason(error)) from error
+
+
+def size(path: Place) -> int:
+    """Bytes of a file."""
+    return os.stat(path).st_size if isinstance(path, Path | str) else path.bytes
 
 
 def kind(mode: int) -> str:

@@ -97,7 +97,7 @@ def _place(files: Files) -> Path:
     if files.contents is not None:
         digest.update(files.contents.hashes.tobytes())
     else:
-        paths = [str(path.absolute()) for path in files.paths]
+        paths = [os.path.abspath(str(path)) for path in files.paths]
         digest.update(b"\0".join(map(os.fsencode, paths)) + stamps_of(Path(), paths).tobytes())
     return cache_folder() / "decoded" / f"{digest.hexdigest()[:32]}.u8"
 

@@ -5,9 +5,11 @@ Only decoded pixels are kept, never transformed ones.
 """
 
 import hashlib
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, Any
 
 import numpy as np
 import PIL
@@ -20,6 +22,7 @@ from bakeoff.data import images
 from bakeoff.data.contents import Contents, each, load_arrays, save_arrays
 from bakeoff.data.fingerprint import Moments, moments
 from bakeoff.reader import cache_folder
+from bakeoff.storage import Storage
 
 SMALL_PX = 96  # largest side of images that are kept in memory
 SMALL_BYTES = 4 * 2**30  # most that they may take together, as RGB
@@ -44,21 +47,35 @@ class Scan:
         """(N,) which files can be read."""
         return np.array(self.reasons == "", np.bool_)
 
+    @property
+    def arrays(self) -> dict[str, Any]:
+        """As they are kept in a file."""
+        return {name: value for name, value in vars(self).items() if value is not None}
 
-def scan(root: Path, names: Sequence[str], contents: Contents) -> Scan:
-    """Look at the files `names` of the folder `root`, or recall what was seen when files of these contents were."""
-    digest = hashlib.sha256(f"{_FORMAT} {PIL.__version__} {simplejpeg.__version__}".encode())
-    digest.update(contents.hashes.tobytes())
-    kept = cache_folder() / "folders" / f"{digest.hexdigest()[:32]}.npz"
+
+def scan(places: Sequence[images.Place], contents: Contents, beside: Storage | None = None) -> Scan:
+    """Look at files, or recall what was seen when files of these contents were. beside: where else that may be kept."""
+    kept = cache_folder() / "folders" / scan_name(contents)
     found = _recall(kept)
+    if found is None and beside is not None and (there := beside.read(kept.name)) is not None:
+        found = _recall(io.BytesIO(there))
+    elif found is not None:
+        return found
     if found is None:
-        found = _look([root / name for name in names], contents.stamps[:, 2].tolist())
-        save_arrays(kept, {name: value for name, value in vars(found).items() if value is not None})
+        found = _look(places, contents.stamps[:, 2].tolist())
+    save_arrays(kept, found.arrays)
     return found
 
 
-def _look(paths: Sequence[Path], bytes_each: Sequence[int]) -> Scan:
-    n = len(paths)
+def scan_name(contents: Contents) -> str:
+    """Of the file that keeps what was seen."""
+    digest = hashlib.sha256(f"{_FORMAT} {PIL.__version__} {simplejpeg.__version__}".encode())
+    digest.update(contents.hashes.tobytes())
+    return f"{digest.hexdigest()[:32]}.npz"
+
+
+def _look(places: Sequence[images.Place], bytes_each: Sequence[int]) -> Scan:
+    n = len(places)
     sizes = np.zeros((n, 2), np.int32)
     gray = np.zeros(n, np.bool_)
     stats = np.zeros((n, 3, 2))
@@ -66,7 +83,7 @@ def _look(paths: Sequence[Path], bytes_each: Sequence[int]) -> Scan:
     pixels: NDArray[np.uint8] | None = None
     keep = True
     small: dict[tuple[int, ...], dict[int, Tensor]] = {}  # shape -> row -> image
-    for row, seen in enumerate(each(_one, paths, bytes_each, "reading")):
+    for row, seen in enumerate(each(_one, places, bytes_each, "reading")):
         if isinstance(seen, images.BadImage):
             reasons[row] = seen.reason
         elif isinstance(seen, Tensor):
@@ -91,10 +108,10 @@ def _look(paths: Sequence[Path], bytes_each: Sequence[int]) -> Scan:
     return Scan(sizes, gray, stats, np.array(reasons, np.str_), pixels)
 
 
-def _one(path: Path) -> images.BadImage | Tensor | _Facts:
+def _one(place: images.Place) -> images.BadImage | Tensor | _Facts:
     """A small image itself, or the facts of a large one."""
     try:
-        image = images.read(path, 3)
+        image = images.read(place, 3)
     except images.BadImage as bad:
         return bad
     return image if max(image.shape) <= SMALL_PX else _facts(image[None])
@@ -106,6 +123,6 @@ def _facts(together: Tensor) -> _Facts:
     return (together.shape[2], together.shape[3]), gray, moments(together)
 
 
-def _recall(path: Path) -> Scan | None:
+def _recall(path: Path | IO[bytes]) -> Scan | None:
     kept = load_arrays(path)
     return Scan(**{"pixels": None, **kept}) if kept else None

@@ -4,11 +4,13 @@ What comes out depends on the files and the arguments only: every random number 
 is shown for, so any number of workers gives the same bits.
 """
 
+import itertools
 import multiprocessing
 import os
 import warnings
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,6 +24,7 @@ from torch.utils.data import Dataset as TorchDataset
 from bakeoff import rng
 from bakeoff.data import augment, geometry, images, reduced
 from bakeoff.data.dataset import Files
+from bakeoff.data.members import Members
 from bakeoff.errors import BakeoffError
 from bakeoff.plan import EvalView, PadCrop, ResizedCrop
 
@@ -30,7 +33,7 @@ _TOGETHER = 2**22  # values of decoded images whose boxes are drawn at once: ten
 
 Rows = NDArray[np.int64]
 _Index = tuple[Rows, bool]  # what to show, and whether a batch ends with it
-Bad = dict[int, images.BadImage]  # place in a batch -> why there is no image
+Bad = dict[int, BakeoffError]  # place in a batch -> why there is no image
 _Piece = tuple[Tensor, Bad, bool]  # images, those that can't be read, which are black, and whether a batch ends here
 
 
@@ -125,7 +128,7 @@ def _resize(image: Tensor, px: int, interpolation: str) -> Tensor:
 
 class _Decoder(TorchDataset[_Piece]):
     def __init__(self, files: Files, show: _TrainCrop | _EvalView, px: int) -> None:
-        self.paths = np.array([os.fsencode(path.absolute()) for path in files.paths])  # one block, small to send
+        self.places = files.paths if isinstance(files.paths, Members) else _Paths(files.paths)
         self.channels, self.read_px, self.kept = files.channels, files.read_px, files.kept
         self.show = show
         self.px = px
@@ -141,23 +144,50 @@ class _Decoder(TorchDataset[_Piece]):
     def _decoded(self, indices: NDArray[np.int64], bad: Bad) -> Iterator[tuple[slice, list[Tensor]]]:
         """Images in runs of a few megabytes; one that follows itself, as repeated copies do, is decoded once."""
         start, size, run = 0, 0, list[Tensor]()
+        read = self._read([index for index, _ in itertools.groupby(indices.tolist())])
         for at, index in enumerate(indices):
             if at == 0 or index != indices[at - 1]:
-                try:
-                    image = self._image(index)
-                except images.BadImage as error:
-                    bad[at] = error
-                    image = torch.zeros(self.channels, self.px, self.px, dtype=torch.uint8)
+                found = next(read)
+                if isinstance(found, BakeoffError):
+                    bad[at] = found
+                    found = torch.zeros(self.channels, self.px, self.px, dtype=torch.uint8)
+                image = found
                 size += image.numel()
             run.append(image)
             if size > _TOGETHER or at + 1 == len(indices):
                 yield slice(start, at + 1), run
                 start, size, run = at + 1, 0, []
 
-    def _image(self, index: int) -> Tensor:
+    def _read(self, rows: list[int]) -> Iterator[Tensor | BakeoffError]:
         if self.kept is not None:
-            return self.kept[index]
-        return reduced.reduce(images.read(os.fsdecode(self.paths[index]), self.channels), self.read_px)
+            yield from (self.kept[row] for row in rows)
+            return
+        for row, data in zip(rows, self.places.read(rows), strict=True):
+            if isinstance(data, BakeoffError):
+                yield data
+                continue
+            try:
+                yield reduced.reduce(images.decode(data, self.channels, str(self.places[row])), self.read_px)
+            except images.BadImage as error:
+                yield error
+
+
+class _Paths:
+    """Paths in one block, small to send to another process."""
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self._encoded = np.array([os.fsencode(path.absolute()) for path in paths])
+
+    def __getitem__(self, row: int) -> str:
+        return os.fsdecode(self._encoded[row])
+
+    def read(self, rows: Sequence[int]) -> Iterator[bytearray | images.BadImage]:
+        """The bytes of some of them, or why there are none."""
+        for row in rows:
+            try:
+                yield images.content(self[row])
+            except images.BadImage as error:
+                yield error
 
 
 def _stream(

@@ -32,7 +32,7 @@ PUBLISHED = "torchvision-2021"
 def derive(job: Job, search: SearchOptions, where: Workspace, options: AnalysisOptions, observer: Observer) -> Results:
     """Find the best recipe among a job's techniques, and prove it; runs that the store has are not made again."""
     Engine.parse(where.on)  # what isn't there is said at once
-    asked = plan_search(job, search, where, job.task.load(where.data))
+    asked = plan_search(job, search, where, job.task.load(where.folder))
     observer(SearchPlanned(asked))
     where.store.prepare()
     asked = asked.save(where.store)

@@ -65,7 +65,7 @@ def data_of(where: Workspace, record: RunRecord, task: str | Task | tasks.Builde
         ) from error
     if named.name != record.task:
         raise RequestError(f"run {record.run_id} is of another task: {record.task}, not {named.name}")
-    dataset = named.load(where.data)
+    dataset = named.load(where.folder)
     if dataset.fingerprint != record.data_fingerprint:
         raise RequestError(
             f"run {record.run_id} was trained on other data (fingerprint {record.data_fingerprint}) than {named.name} "

@@ -69,8 +69,8 @@ def _predict(
             rows = zip(best.tolist(), logits.softmax(1).gather(1, best).tolist(), strict=True)
             for at, (classes, likely) in enumerate(rows):
                 name = names[paths[done + at]]
-                if at in bad:
-                    yield Prediction(name, (), bad[at].reason)
+                if isinstance(error := bad.get(at), images.BadImage):
+                    yield Prediction(name, (), error.reason)
                 else:
                     named = (record.classes[index] for index in classes)
                     yield Prediction(name, tuple(zip(named, likely, strict=True)))

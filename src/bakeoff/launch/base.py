@@ -120,7 +120,7 @@ def stays_here(task: Task, where: Workspace) -> str:
     for extension in registry.extensions():
         if not extension.portable and extension.group in ("technique", "model"):
             return f"{extension.group} {extension.name}"
-    if _object(task) and not all(isinstance(split, Resident) for split in task.load(where.data).splits.values()):
+    if _object(task) and not all(isinstance(split, Resident) for split in task.load(where.folder).splits.values()):
         return f"task {task.name}"
     return ""
 
@@ -132,7 +132,7 @@ def setup(task: Task, where: Workspace, device: str) -> Iterator[Setup]:
         datasets = {}
         if _object(task):
             datasets[task.name] = f"{folder}/data.safetensors"
-            saved.save(task.load(where.data), Path(datasets[task.name]))
+            saved.save(task.load(where.folder), Path(datasets[task.name]))
         yield Setup(
             store=where.store.url,
             data=str(where.data),

@@ -13,6 +13,7 @@ from bakeoff.launch.base import Launcher, setup, stays_here
 from bakeoff.launch.local import InProcess, WorkerPool
 from bakeoff.launch.messages import Answer, Setup
 from bakeoff.runs.workspace import LOCAL, Workspace
+from bakeoff.storage import is_url
 from bakeoff.task import Task
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def _started(engine: Engine, told: Setup, jobs: int, threads: int) -> "WorkerPoo
         raise RequestError(f"task {', '.join(told.datasets)} is an object of this process: put it into a file")
     if "://" not in told.store:
         told = told.model_copy(update={"store": os.path.abspath(told.store)})  # workers run in folders of their own
-    told = told.model_copy(update={"data": os.path.abspath(told.data)})
+    told = told.model_copy(update={"data": told.data if is_url(told.data) else os.path.abspath(told.data)})
     if engine.kind == "workers":
         return Others()
     try:

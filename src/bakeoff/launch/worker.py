@@ -154,7 +154,7 @@ class Handler:
             if task in self._files:
                 self._datasets[task] = saved.load(Path(self._files[task]))
             else:
-                self._datasets[task] = tasks.get(task, self.where.data, skip_bad=True).load(self.where.data)
+                self._datasets[task] = tasks.get(task, self.where.data, skip_bad=True).load(self.where.folder)
         return self._datasets[task]
 
 

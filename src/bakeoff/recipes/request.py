@@ -77,7 +77,7 @@ class Job:
         return self.of(Recipe(self.recipe.name, kept))
 
 
-def understand(request: Request, data: Path, speed: "Callable[[], Speed]") -> Job:
+def understand(request: Request, data: Path | str, speed: "Callable[[], Speed]") -> Job:
     """Understand a request and compile its plan; nothing is trained.
 
     data: the folder of data sets. speed: of the machine, which is asked for where the plan of somebody's own data

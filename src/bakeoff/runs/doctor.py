@@ -174,6 +174,8 @@ def _data(named: Path | str | None) -> Finding:
     from bakeoff import tasks
 
     folder = Workspace.open(data=named).data
+    if isinstance(folder, str):
+        return Finding("data", f"{folder}, a bucket: image folders in shards")
     if not folder.is_dir():
         asked = named is not None or "BAKEOFF_DATA" in os.environ
         said = (

@@ -29,6 +29,9 @@ class Storage(Protocol):
     def read(self, key: str) -> bytes | None:
         """All of a file; None where there is none."""
 
+    def read_range(self, key: str, start: int, size: int) -> bytes | None:
+        """`size` bytes of a file from `start` on, fewer where it ends; None where there is none."""
+
     def write(self, key: str, data: bytes) -> None:
         """Keep a file whole, in place of the one before; folders on the way are made."""
 

@@ -52,6 +52,12 @@ class BucketStorage:
 
         return self._try(key, lambda: bytes(obstore.get(self._client, key).bytes()))
 
+    def read_range(self, key: str, start: int, size: int) -> bytes | None:
+        """See `Storage`."""
+        import obstore
+
+        return self._try(key, lambda: bytes(obstore.get_range(self._client, key, start=start, length=size)))
+
     def write(self, key: str, data: bytes) -> None:
         """See `Storage`."""
         import obstore

@@ -42,6 +42,15 @@ class LocalStorage:
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             return None
 
+    def read_range(self, key: str, start: int, size: int) -> bytes | None:
+        """See `Storage`."""
+        try:
+            with open(f"{self.url}/{key}", "rb", buffering=0) as file:
+                file.seek(start)
+                return file.read(size)
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            return None
+
     def write(self, key: str, data: bytes) -> None:
         """See `Storage`."""
         path = self.root / key

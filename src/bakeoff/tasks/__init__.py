@@ -11,10 +11,11 @@ from bakeoff.data.sources.huggingface import huggingface_source
 from bakeoff.data.sources.table import options, table_source
 from bakeoff.errors import RequestError, UnknownName, blamed, unknown
 from bakeoff.registry import Registry
+from bakeoff.storage import is_url
 from bakeoff.task import Limits, Task
 from bakeoff.tasks.cifar10 import CIFAR10
 from bakeoff.tasks.digits import DIGITS
-from bakeoff.tasks.imagenet import IMAGENET, imagenet_folder
+from bakeoff.tasks.imagenet import IMAGENET, imagenet_folder, in_bucket
 from bakeoff.tasks.mnist import FASHION_MNIST, MNIST, MNIST_5K
 from bakeoff.tasks.official import kept_in as kept_in_official
 
@@ -26,7 +27,7 @@ _BUILT_IN = {task.name: task for task in (DIGITS, MNIST, MNIST_5K, FASHION_MNIST
 _FOLDER, _TABLE, _HUGGINGFACE = "folder:", "table:", "hf:"
 
 NAMES = {name: task.about for name, task in _BUILT_IN.items()} | {
-    "folder:PATH": "your own images, a folder for each class, in one set or in train/, val/ and test/",
+    "folder:PATH": "your own images, a folder for each class, in one set or in train/, val/ and test/; shards of them",
     "table:PATH": "your own images, listed in a CSV or Parquet file with columns image, label and maybe split",
     "hf:PATH": "a Hugging Face data set by its local path or its name (pip install 'bakeoff[huggingface]')",
 }
@@ -41,16 +42,18 @@ REGISTRY: Registry[Task | Builder] = Registry(
 )
 
 
-def get(task: str | Task | Builder, data: Path, skip_bad: bool = False) -> Task:
+def get(task: str | Task | Builder, data: Path | str, skip_bad: bool = False) -> Task:
     """The task of a name, in a file ("./data.py:mine"), that an object is, or that a function makes.
 
     A task from outside is known by its own name from then on. data: the data folder; a PATH is looked for from the
-    current folder and then from there. Only tasks of people's own data read images at this point. skip_bad: leave
-    files of theirs out that can't be read.
+    current folder and then from there. In a bucket (s3://BUCKET/FOLDER) it can hold image folders in shards. Only
+    tasks of people's own data read images at this point. skip_bad: leave files of theirs out that can't be read.
 
     Raises RequestError for unknown names and for folders that can't be a data set.
     """
     name = task.name if isinstance(task, Task) else task
+    if isinstance(data, str):
+        return task if isinstance(task, Task) else _in_bucket(task, data, skip_bad)
     if isinstance(name, str) and (name.startswith((_FOLDER, _TABLE, _HUGGINGFACE)) or _BUILT_IN.get(name) is task):
         return task if isinstance(task, Task) else _own(name, data, skip_bad)
     try:
@@ -78,7 +81,21 @@ def _own(name: str, data: Path, skip_bad: bool) -> Task:
             raise RequestError("hf: needs a path or a name, as in --task hf:mnist")
         below = _below(reader.path(source, "data set"), data)
         return Task.of(huggingface_source(str(below) if below.exists() else source, **asked, skip_bad=skip_bad))
-    return Task.of(folder_source(image_folder(name, data), skip_bad))
+    place = name.removeprefix(_FOLDER)
+    return Task.of(folder_source(place if is_url(place) else image_folder(name, data), skip_bad))
+
+
+def _in_bucket(task: str | Builder, data: str, skip_bad: bool) -> Task:
+    if task == IMAGENET.name:
+        return in_bucket(data)
+    if task == DIGITS.name:
+        return DIGITS
+    if not isinstance(task, str) or not task.startswith(_FOLDER):
+        raise RequestError(f"--data {data} is a bucket, which holds image folders in shards: folder:PATH and imagenet")
+    place = task.removeprefix(_FOLDER)
+    if not is_url(place) and not reader.path(place, "folder").exists():
+        place = f"{data.rstrip('/')}/{place}"
+    return Task.of(folder_source(place, skip_bad))
 
 
 def kept_in(data: Path) -> dict[str, Path | None]:
@@ -96,6 +113,8 @@ def image_folder(name: str, data: Path) -> Path:
         return imagenet_folder(data)
     if not name.startswith(_FOLDER):
         raise RequestError(f"task '{name}' isn't a folder of image files; imagenet and folder:PATH are")
+    if is_url(name.removeprefix(_FOLDER)):
+        raise RequestError(f"{name.removeprefix(_FOLDER)} is a bucket; a folder of this machine is wanted")
     path = reader.path(name.removeprefix(_FOLDER), "folder")
     if path == Path():
         raise RequestError("folder: needs the path of a folder of images, as in --task folder:photos")

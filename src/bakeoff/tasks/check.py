@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bakeoff.data.conclusions import Conclusion, about_classes, about_repeats, about_report, about_sizes, repeats
-from bakeoff.data.contents import read_contents
-from bakeoff.data.dataset import Dataset, Files, Images, Resident
+from bakeoff.data.contents import Contents, read_contents
+from bakeoff.data.dataset import Files, Images, Resident
+from bakeoff.data.members import Members
 from bakeoff.data.scan import scan
 from bakeoff.task import Task
 
@@ -57,7 +58,8 @@ def check(task: Task, data: Path) -> Report:
         sizes = np.array([size])
     else:
         channels = train.channels
-        sizes = _look(dataset, bad)
+        files = [images for images in dataset.splits.values() if isinstance(images, Files)]
+        sizes = np.concatenate([_look(images, _known(images), bad) for images in files])
     looks = {split: _contents(images, dataset.classes, bad) for split, images in dataset.splits.items()}
     repeated = repeats(looks)
     splits = {name: _per_class(images, dataset.classes) for name, images in dataset.splits.items()}
@@ -88,20 +90,23 @@ def _per_class(images: Images, classes: tuple[str, ...]) -> dict[str, int]:
     return dict(zip(classes, images.labels.bincount(minlength=len(classes)).tolist(), strict=True))
 
 
-def _look(dataset: Dataset, bad: dict[str, str]) -> NDArray[np.int32]:
-    """(N, 2) heights and widths of all good images; adds to `bad`."""
-    paths = {
-        name: path
-        for images in dataset.splits.values()
-        if isinstance(images, Files)
-        for name, path in zip(images.names, images.paths, strict=True)
-    }
-    name, path = next(iter(paths.items()))
-    root = path.parents[len(Path(name).parts) - 1]
-    names = sorted({*paths, *bad})
-    seen = scan(root, names, read_contents(root, names))
-    bad.update({name: str(reason) for name, reason in zip(names, seen.reasons, strict=True) if reason})
+def _look(images: Files, contents: Contents, bad: dict[str, str]) -> NDArray[np.int32]:
+    """(N, 2) heights and widths of the good images; adds to `bad`."""
+    if images.sizes is not None:
+        return images.sizes
+    seen = scan(images.paths, contents)
+    bad.update({name: str(reason) for name, reason in zip(images.names, seen.reasons, strict=True) if reason})
     return seen.sizes[seen.good]
+
+
+def _known(images: Files) -> Contents:
+    """What is in files, also of those that a fingerprint names by their sizes."""
+    if isinstance(images.paths, Members):
+        return images.paths.contents
+    if images.contents is not None:
+        return images.contents
+    first = Path(str(images.paths[0]))
+    return read_contents(first.parents[len(Path(images.names[0]).parts) - 1], images.names)
 
 
 def _spread(values: NDArray[np.int32]) -> tuple[int, int, int]:
@@ -116,5 +121,5 @@ def _contents(images: Images, classes: tuple[str, ...], bad: Mapping[str, str]) 
         names = images.names or tuple(f"image {row}" for row in range(len(images)))
         hashes = (hashlib.sha256(image.data).digest() for image in pixels)
         return dict(zip(names, zip(hashes, labels, strict=True), strict=True))
-    good = zip(images.names, images.paths, labels, strict=True)
-    return {name: (hashlib.sha256(path.read_bytes()).digest(), label) for name, path, label in good if name not in bad}
+    good = zip(images.names, _known(images).hashes, labels, strict=True)
+    return {name: (digest.tobytes(), label) for name, digest, label in good if name not in bad}

@@ -1,6 +1,6 @@
 """Labelled image files, whoever lists them: looked at once, split, and loaded."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -13,7 +13,9 @@ from bakeoff.data.contents import Contents, read_contents
 from bakeoff.data.dataset import Dataset, Files, Images, Resident
 from bakeoff.data.fingerprint import assemble, mean_std
 from bakeoff.data.folders import Folders, Part, check_classes, counted
+from bakeoff.data.members import Members
 from bakeoff.data.scan import Scan, scan
+from bakeoff.data.shards import Index
 from bakeoff.data.sources import Source
 from bakeoff.data.splits import stratified
 from bakeoff.errors import DataChanged, RequestError
@@ -28,14 +30,27 @@ _SERVED = {SHARES: (0, 2, 1), HALVES: (1, 0)}  # in this order by a class of few
 class Listed:
     """Image files with labels.
 
-    where: the folder or table that lists them, for messages. root: what their names are relative to. rows: of a table,
-    name -> row.
+    where: the folder or table that lists them, for messages. root: what their names are relative to, or the shards that
+    they are in. rows: of a table, name -> row.
     """
 
-    where: Path
-    root: Path
+    where: Path | str
+    root: Path | Index
     found: Folders
     rows: Mapping[str, int] = field(default_factory=dict)
+
+    def contents(self, names: Sequence[str]) -> Contents:
+        """What is in files."""
+        return self.root.rows(names).contents if isinstance(self.root, Index) else read_contents(self.root, names)
+
+    def places(self, names: Sequence[str]) -> tuple[Path, ...] | Members:
+        """Where files are."""
+        return self.root.rows(names) if isinstance(self.root, Index) else tuple(self.root / name for name in names)
+
+    def scan(self, names: Sequence[str], contents: Contents) -> Scan:
+        """What they look like."""
+        beside = self.root.storage if isinstance(self.root, Index) else None
+        return scan(self.places(names), contents, beside)
 
 
 @dataclass(frozen=True)
@@ -155,13 +170,13 @@ def _look(listed: Listed) -> _Looked:
         for name, label in zip(part.names, part.labels.tolist(), strict=True)
     }
     names = sorted(places)
-    return _Looked(names, [places[name] for name in names], read_contents(listed.root, names))
+    return _Looked(names, [places[name] for name in names], listed.contents(names))
 
 
 def _open(listed: Listed, looked: _Looked, skip_bad: bool) -> _Opened:
     where, folders = listed.where, listed.found
     names, contents = looked.names, looked.contents
-    seen = scan(listed.root, names, contents)
+    seen = listed.scan(names, contents)
     row = {name: at for at, name in enumerate(names)}
     bad = {name: str(reason) for name, reason in zip(names, seen.reasons, strict=True) if reason}
     if bad and not skip_bad:
@@ -196,7 +211,6 @@ def _load(read: Callable[[], Listed], before: _Looked, skip_bad: bool, data: Pat
         if seen.pixels is not None:
             splits[key] = Resident(torch.from_numpy(seen.pixels[rows, :channels]), labels, names, contents)
         else:
-            paths = tuple(listed.root / name for name in names)
-            splits[key] = Files(paths, labels, channels, names, contents, seen.sizes[rows])
+            splits[key] = Files(listed.places(names), labels, channels, names, contents, seen.sizes[rows])
     train = [opened.row[name] for name in opened.splits["train"].names]
     return assemble(opened.classes, splits, mean_std(seen.moments[train, :channels]), opened.skipped)
