@@ -32,7 +32,7 @@ def estimate(
     quiet: options.Quiet = False,
     debug: options.Debug = False,
 ) -> None:
-    """What a training or a study takes: runs, device hours, time, memory, money.
+    """What a training or a study takes: hours, memory, money.
 
     Here, on many devices, or on hardware that isn't here; each number with a range and where it comes from. Nothing is
     run and no data are read: --dry-run and --plan-only say more, of this machine alone.
