@@ -55,7 +55,7 @@ def make(store: Path, jobs: int) -> None:
     job = api.plan_job(**REQUEST)
     found, where = factors(job), Workspace.open(store=store)
     where.store.prepare()
-    dataset = job.task.load(where.data)
+    dataset = job.task.load(where.folder)
     combinations = list(itertools.product((False, True), repeat=len(found.training)))
     trials = []
     for seed, levels in itertools.product(range(SEEDS), combinations):

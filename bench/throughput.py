@@ -85,7 +85,7 @@ def _study(task: str, model: str, length: float, data: Path) -> Ratio:
     without = ("fixres",) if model == "mlp" else ()  # its layers are of one size
     job = api.plan_job(task, "torchvision-2021", without=without, model=model, length=length, data=data)
     plans = (job.compiled.base, job.plan)
-    fingerprint = job.task.load(Workspace.open(data=data).data).fingerprint
+    fingerprint = job.task.load(Workspace.open(data=data).folder).fingerprint
     cores = os.cpu_count() or 1
 
     def runs_per_hour(jobs: int, threads: int) -> float:

@@ -83,8 +83,9 @@ def test_larger_images_are_streamed(tmp_path: Path, size: tuple[int, int]) -> No
 def test_images_of_several_sizes_are_streamed(tmp_path: Path) -> None:
     root = fill(fill(tmp_path, {"a": 5, "b": 5}), {"b/wide": 5}, (12, 13))
     dataset = get(root).load(root)
-    assert isinstance(dataset.splits["train"], Files)
-    pixels = [np.asarray(Image.open(path)) / 255 for path in dataset.splits["train"].paths]
+    train = dataset.splits["train"]
+    assert isinstance(train, Files)
+    pixels = [np.asarray(Image.open(root / name)) / 255 for name in train.names]
     assert dataset.mean == pytest.approx(np.mean([image.mean(axis=(0, 1)) for image in pixels], axis=0))
 
 

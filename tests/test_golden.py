@@ -53,7 +53,7 @@ def test_techniques_keep_their_digests(name: str) -> None:
 def test_studies_keep_their_names(kind: Kind, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Leave-one-out, add-one and ladder are others than in 0.1.0: those of then are read, and not made any more."""
     job, where = api.plan_job("digits", "torchvision-2021"), Workspace.open(store=tmp_path)
-    dataset = job.task.load(where.data)
+    dataset = job.task.load(where.folder)
 
     def found() -> list[str]:
         spec = plan_study(job, design(kind), where, dataset)

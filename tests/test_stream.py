@@ -38,6 +38,11 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
     return Files(tuple(paths), torch.arange(40), 3)
 
 
+def paths(files: Files) -> tuple[Path, ...]:
+    assert isinstance(files.paths, tuple)
+    return files.paths
+
+
 def rows(*shape: int, first: int = 0) -> Tensor:
     index = torch.arange(first, first + shape[0])
     return torch.stack([torch.full_like(index, 2), index % 40, index // 40], dim=1)
@@ -71,7 +76,7 @@ def test_workers_batches_and_threads_change_no_bit(files: Files) -> None:
 
 def test_crops_are_the_boxes_of_the_draws_resized_as_pillow_does(files: Files) -> None:
     batch = rows(40)
-    for path, row, shown in zip(files.paths, batch, crops(files, [batch])[0], strict=True):
+    for path, row, shown in zip(paths(files), batch, crops(files, [batch])[0], strict=True):
         image = Image.open(path)
         height, width = torch.tensor([image.height]), torch.tensor([image.width])
         boxes = geometry.resized_crop_boxes(ResizedCrop(), rng.Draws(5, row[None]), height, width)
@@ -107,7 +112,7 @@ def test_copies_in_a_row_are_decoded_once(files: Files, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(images, "decode", counted)
     assert torch.equal(crops(files, [repeated])[0], one_by_one)
-    assert decoded == [os.fspath(path) for path in files.paths[:6]]
+    assert decoded == [os.fspath(path) for path in paths(files)[:6]]
 
 
 def test_batches_are_finished_a_few_images_at_a_time(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,7 +169,7 @@ def test_memory_is_flat_in_passes_and_workers(files: Files) -> None:
 @pytest.mark.parametrize("op", [PadCrop(), None])
 def test_other_crops_are_those_of_images_in_memory(files: Files, op: Crop) -> None:
     batch = rows(5)
-    for path, row, shown in zip(files.paths, batch, crops(files, [batch], op=op)[0], strict=False):
+    for path, row, shown in zip(paths(files), batch, crops(files, [batch], op=op)[0], strict=False):
         image = images.read(path, 3)[None].contiguous()
         assert torch.equal(shown, augment.crop(image, op, rng.Draws(5, row[None]), 24, "bilinear")[0])
 
@@ -173,12 +178,12 @@ def test_other_crops_are_those_of_images_in_memory(files: Files, op: Crop) -> No
 def test_evaluation_shows_every_image_once_in_order(files: Files, interpolation: str) -> None:
     shown = list(stream.eval_images(files, VIEW, interpolation, 17, 0))
     assert [len(batch) for batch in shown] == [17, 17, 6]
-    expected = [augment.eval_view(images.read(path, 3)[None], VIEW, interpolation) for path in files.paths]
+    expected = [augment.eval_view(images.read(path, 3)[None], VIEW, interpolation) for path in paths(files)]
     assert torch.equal(torch.cat(shown), torch.cat(expected))
 
 
 def test_gray_images_have_one_channel(files: Files) -> None:
-    gray = Files(files.paths, files.labels, 1)
+    gray = Files(paths(files), files.labels, 1)
     assert next(stream.eval_images(gray, VIEW, "bilinear", 8, 0)).shape == (8, 1, 28, 28)
 
 
@@ -186,8 +191,8 @@ def test_gray_images_have_one_channel(files: Files) -> None:
 @pytest.mark.parametrize("workers", [0, 1])
 def test_a_broken_file_is_named_in_one_line(files: Files, tmp_path: Path, workers: int) -> None:
     broken = tmp_path / "broken.jpg"
-    broken.write_bytes(files.paths[0].read_bytes()[:200])
-    some = Files((*files.paths[:3], broken), torch.arange(4), 3)
+    broken.write_bytes(paths(files)[0].read_bytes()[:200])
+    some = Files((*paths(files)[:3], broken), torch.arange(4), 3)
     with pytest.raises(BakeoffError, match=r"can't read the image .*broken\.jpg") as failure:
         list(stream.eval_images(some, VIEW, "bilinear", 4, workers))
     assert "\n" not in str(failure.value)
@@ -226,8 +231,8 @@ def test_stopping_early_leaves_no_process_and_reads_no_further(files: Files) -> 
 
 
 def test_relative_paths_hold_in_workers_after_a_change_of_folder(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(files.paths[0].parent)
-    near = Files(tuple(Path(path.name) for path in files.paths), files.labels, 3)
+    monkeypatch.chdir(paths(files)[0].parent)
+    near = Files(tuple(Path(path.name) for path in paths(files)), files.labels, 3)
     assert len(next(stream.eval_images(near, VIEW, "bilinear", 8, 1))) == 8
 
 

@@ -197,7 +197,7 @@ def test_workers_stopped_killed_and_late_make_the_same_table(tmp_path: Path, mon
     runs = tmp_path / "runs"
     asked = api.plan_job("digits", "torchvision-2021", model="softmax", without=["fixres", "long_training"], length=0.1)
     where = Workspace.open(store=runs, device="cpu")
-    spec = plan_study(asked, Factorial(Seeds(12)), where, asked.task.load(where.data)).save(where.store)
+    spec = plan_study(asked, Factorial(Seeds(12)), where, asked.task.load(where.folder)).save(where.store)
     found = StudySpec.load(open_store(tmp_path / "whole"), "digits")
     assert spec.rows == found.rows
     trials = wanted([(row, asked) for row in spec.rows])

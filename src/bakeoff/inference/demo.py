@@ -1,6 +1,5 @@
 """Trained runs that are asked about one image at a time, and images to ask them about."""
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -82,8 +81,8 @@ class Demo:
                 pixels = split.images[index].permute(1, 2, 0).numpy()
                 Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels).save(path)
             else:
-                path = folder / f"{len(found)}{split.paths[index].suffix}"
-                shutil.copyfile(split.paths[index], path)
+                path = folder / f"{len(found)}{Path(split.names[index]).suffix}"
+                path.write_bytes(images.content(split.paths[index]))
             found.append((path, self.data.classes[label]))
         return found
 
