@@ -170,6 +170,7 @@ def _evaluate(
     margin = difficulty + quality + draw.normal(0, 0.1, len(difficulty))
     k = min(5, len(spec.classes))
     for level in spec.eval_settings:
+        assert isinstance(level, EvalSetting)
         shown = margin + 0.05 * level.ema + draw.normal(0, 0.005, len(margin)) * (level.resize_px - 8)
         hits: dict[int, Bools] = {1: shown > 0, k: shown > (-1.5 if k < len(spec.classes) else -99)}
         view = View(

@@ -12,7 +12,7 @@ import pytest
 
 from bakeoff.ablation import plan as layout
 from bakeoff.ablation.design import Design, Factorial, Runs
-from bakeoff.ablation.run import wanted
+from bakeoff.ablation.trained import wanted
 from bakeoff.api import plan_job
 from bakeoff.cli import main
 from bakeoff.errors import BakeoffError, RequestError
@@ -263,7 +263,7 @@ def test_killing_a_study_at_twenty_moments_ends_in_the_same_table(store: Path, t
 @needs("mnist", "MNIST")
 def test_two_evaluation_techniques_have_four_levels(tmp_path: Path) -> None:
     spec = planned(tmp_path, Factorial(), "mnist-5k")
-    assert [(level.ema, level.resize_px) for level in spec.eval_settings] == [
+    assert [(dict(level)["ema"], dict(level)["resize_px"]) for level in spec.eval_settings] == [
         (False, 28),
         (False, 29),
         (True, 28),

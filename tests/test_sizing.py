@@ -11,6 +11,7 @@ import pytest
 from bakeoff.ablation import size as sizing
 from bakeoff.ablation.design import Budget, Factorial, HalfWidth, least_runs
 from bakeoff.ablation.plan import plan_study
+from bakeoff.ablation.trained import Trained
 from bakeoff.api import plan_job
 from bakeoff.cli import main
 from bakeoff.errors import RequestError
@@ -41,7 +42,7 @@ def width(found: Results) -> float:
 
 def enlarged(first: Results, points: float, job: Job, store: Path) -> StudySpec | None:
     where = Workspace.open(store=store, device="cpu")
-    return sizing.enlarged(first, job, Factorial(HalfWidth(points)), where, job.task.load(store))
+    return sizing.enlarged(first, Trained(job, where), Factorial(HalfWidth(points)))
 
 
 def test_a_study_grows_until_its_intervals_are_as_narrow_as_asked_for(first: Results, tmp_path: Path) -> None:
@@ -77,7 +78,9 @@ def test_the_size_for_a_width_is_among_the_prospects(tmp_path: Path) -> None:
     spec = replace(write_study(Store(tmp_path), runs=48), device="cpu", jobs=1, threads=1)
     wanted = power.half_width("factorial", 54, job.task.noise_pp, 10) / 2.3
     where = Workspace.open(store=tmp_path, device="cpu")
-    shown = [sizing.preview(spec, job, Factorial(size), where, dataset) for size in (HalfWidth(wanted), None)]
+    subject = Trained(job, where)
+    vars(subject)["dataset"] = dataset
+    shown = [sizing.preview(spec, subject, Factorial(size)) for size in (HalfWidth(wanted), None)]
     known = {choice.runs: choice.half_width for choice in shown[0]}
     enough = [runs for runs in known if known[runs] <= wanted]
     assert enough
@@ -153,7 +156,7 @@ def test_own_data_are_never_trained_for_so_little_that_nothing_is_learned(tmp_pa
     job = replace(plan_job("digits", "torchvision-2021"), chosen=())  # type: ignore[arg-type]
     where = Workspace.open(store=tmp_path, device="cpu", jobs=1)
     data = job.task.load(tmp_path)
-    whole = sizing.preview(plan_study(job, Factorial(), where, data), job, Factorial(), where, data)[0]
+    whole = sizing.preview(plan_study(job, Factorial(), where, data), Trained(job, where), Factorial())[0]
     least = whole.seconds / whole.runs * (least_runs(10) + 6)
     for share, shortened in ((0.9, True), (0.2, False)):
         found = sizing.shortened(job, Factorial(Budget(share * least)), where, data)

@@ -11,7 +11,7 @@ import pytest
 from bakeoff import api
 from bakeoff.ablation.design import Factorial, Seeds
 from bakeoff.ablation.plan import plan_study
-from bakeoff.ablation.run import wanted
+from bakeoff.ablation.trained import wanted
 from bakeoff.cli import main
 from bakeoff.errors import RequestError
 from bakeoff.events import unobserved

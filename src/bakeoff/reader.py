@@ -14,6 +14,8 @@ from bakeoff.errors import RequestError, shown
 
 MOST_SEED = 2**53  # whole numbers up to here are the same in every program that reads JSON
 MOST_PROCESSES = 1024  # of a study, of a decoder, and threads of each
+_DURATIONS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_SIZES = {"KB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12}
 CHECKPOINTS = "BAKEOFF_CHECKPOINT_SECONDS"
 LEASES = "BAKEOFF_LEASE_SECONDS"
 LONGEST = 1e6  # times its length or its side, that a training may be asked to have
@@ -59,6 +61,28 @@ def path(given: Path | str, what: str, *, text: bool = True) -> Path:
     if text and not _is_utf8(str(found.absolute())):
         raise RequestError(f"{what} {shown(str(found.absolute()))} is not UTF-8: rename it")
     return found
+
+
+def duration(text: str) -> float:
+    """Seconds of a duration such as 90s, 30m, 1.5h. Raises RequestError."""
+    try:
+        value = float(text[:-1]) * _DURATIONS[text[-1:]]
+    except (ValueError, KeyError):
+        raise RequestError(f"'{text}' is no duration; it should read like 90s, 30m or 1.5h") from None
+    if not (value > 0 and math.isfinite(value)):
+        raise RequestError(f"'{text}' is no duration; it should be more than nothing")
+    return value
+
+
+def size(text: str) -> float:
+    """Bytes of a size such as 500MB or 2GB. Raises RequestError."""
+    try:
+        value = float(text[:-2]) * _SIZES[text[-2:].strip().upper()]
+    except (ValueError, KeyError):
+        raise RequestError(f"'{text}' is no size; it should read like 500MB or 2GB") from None
+    if not (value > 0 and math.isfinite(value)):
+        raise RequestError(f"'{text}' is no size; it should be more than nothing")
+    return value
 
 
 def environment_path(name: str) -> Path | None:

@@ -23,6 +23,7 @@ from bakeoff.ablation.design import (
     least_runs,
 )
 from bakeoff.ablation.plan import factors, plan_study
+from bakeoff.ablation.subject import Subject
 from bakeoff.data.dataset import Dataset
 from bakeoff.engine import timing
 from bakeoff.errors import RequestError
@@ -50,7 +51,7 @@ LEAST_STEPS = 100  # of a baseline: those of digits and mnist-5k get over 80 % r
 _WORTH_TIMING = 120.0  # seconds of a study: to time its processes takes about 5
 
 
-def sized(job: Job, design: Design, where: Workspace, dataset: Dataset) -> StudySpec:
+def sized(subject: Subject, design: Design) -> StudySpec:
     """A study laid out, of the size that was asked for; for a width, its first stage, which `enlarged` goes on from.
 
     Raises RequestError if not even the smallest factorial fits the budget.
@@ -59,21 +60,21 @@ def sized(job: Job, design: Design, where: Workspace, dataset: Dataset) -> Study
     if isinstance(size, HalfWidth) and not 0 < size.points < math.inf:
         raise RequestError(f"--half-width takes points above 0, not {size.points:g}")
     limit = _limit(design)  # read before the machine is timed
-    spec = plan_study(job, design, where, dataset)
-    if limit is None:
-        tell(StudyEstimated(len(spec.rows), _estimated(spec, job, where, dataset)))
-    spec = arranged(spec, job, where, dataset)
+    spec = subject.laid_out(design)
+    if limit is None and (estimate := subject.estimated(spec)) is not None:
+        tell(StudyEstimated(len(spec.rows), estimate))
+    spec = subject.arranged(spec)
     if limit is None:
         return spec
-    whole = preview(spec, job, design, where, dataset)[0]
+    subject.time(spec)
+    whole = preview(spec, subject, design)[0]
     per_run = whole.seconds / whole.runs
     if (took := per_run * _least(design, len(spec.training))) > limit:
         raise RequestError(
             f"the smallest {design.kind} takes about {took / 60:.1f} minutes; give it that, leave techniques out "
-            f"(--without), {for_less(job, limit / took)}"
+            f"(--without){subject.for_less(limit / took)}"
         )
-    fitting = _fitting(design, spec, int(limit / per_run))
-    return arranged(plan_study(job, fitting, where, dataset), job, where, dataset, like=spec)
+    return subject.arranged(subject.laid_out(_fitting(design, spec, int(limit / per_run))), like=spec)
 
 
 def _limit(design: Design) -> float | None:
@@ -108,7 +109,7 @@ def for_less(job: Job, share: float) -> str:
     return f"or train for less ({length}), where techniques that need long training look worse than they are"
 
 
-def _estimated(spec: StudySpec, job: Job, where: Workspace, dataset: Dataset) -> float:
+def estimated(spec: StudySpec, job: Job, where: Workspace, dataset: Dataset) -> float:
     """Seconds that a study takes by the speed of the machine alone, before anything is timed."""
     speed, found = timing.speed(where.torch_device()), factors(job)
     training = sum(speed.seconds(found.plans(row.configuration)[0]) for row in spec.rows)
@@ -125,8 +126,7 @@ def shortened(job: Job, design: Design, where: Workspace, dataset: Dataset) -> J
     if limit is None or job.chosen is None or job.request.length != 1.0:
         return job
     spec = plan_study(job, design, where, dataset)
-    whole = preview(spec, job, design, where, dataset)[0]
-    least = whole.seconds / whole.runs * _least(design, len(spec.training))
+    least = seconds_of(spec, job, where, dataset) / len(spec.rows) * _least(design, len(spec.training))
     if least <= limit:
         return job
     length = math.floor(100 * limit / least) / 100
@@ -138,7 +138,7 @@ def shortened(job: Job, design: Design, where: Workspace, dataset: Dataset) -> J
     return replace(job.of(job.recipe, shorter), request=replace(job.request, length=length))
 
 
-def enlarged(first: Results, job: Job, design: Design, where: Workspace, dataset: Dataset) -> StudySpec | None:
+def enlarged(first: Results, subject: Subject, design: Design) -> StudySpec | None:
     """The study that goes on from a first one until its intervals are as narrow as asked for; None if they are.
 
     Its size comes from the first one's noise (`power.stein`). Raises RequestError where that takes more runs than a
@@ -160,25 +160,18 @@ def enlarged(first: Results, job: Job, design: Design, where: Workspace, dataset
             f"{most} at most, for about +-{now * math.sqrt(widest.runs / most):.2g}; "
             f"`bakeoff report {spec.name}` shows the first {len(spec.rows)}"
         )
-    larger = plan_study(job, replace(design, size=Runs(blocks * block)), where, dataset)
-    return arranged(replace(larger, first_stage=spec.name), job, where, dataset, like=spec)
+    larger = subject.laid_out(replace(design, size=Runs(blocks * block)))
+    return subject.arranged(replace(larger, first_stage=spec.name), like=spec)
 
 
-def preview(spec: StudySpec, job: Job, design: Design, where: Workspace, dataset: Dataset) -> list[SizeOption]:
+def preview(spec: StudySpec, subject: Subject, design: Design) -> list[SizeOption]:
     """What the study would take and tell at its size, and at others that the design can have.
 
-    The time comes from short runs on this machine. How large the noise is, only the study will show: the task's own is
-    taken if it is known, else effects are in units of it; where it is known and a width was asked for, the size for
-    that is there too.
+    How large the noise is, only the study will show: the subject's own is taken if it is known, else effects are in
+    units of it; where it is known and a width was asked for, the size for that is there too.
     """
-    k, device = len(spec.training), where.torch_device()
-    both = (job.compiled.base, job.plan)
-    per_image = statistics.mean(seconds_per_image(plan, dataset, device, spec.threads) for plan in both)
-    levels = [row.configuration for row in spec.rows]
-    found = factors(job)
-    shown = sum(found.plans(level)[0].examples_seen for level in levels)
-    whole = per_image * (shown + _looked_at(spec, dataset)) / spec.jobs
-    noise, sizes = noise_pp(job, design), {len(spec.rows), *_other_sizes(design, spec)}
+    k, whole = len(spec.training), subject.seconds(spec)
+    noise, sizes = subject.noise(design), {len(spec.rows), *_other_sizes(design, spec)}
     if isinstance(design, Factorial) and isinstance(design.size, HalfWidth) and noise is not None:
         block = _block(spec)
         blocks = math.ceil(runs_for("factorial", design.size.points, noise, k) / block)
@@ -187,6 +180,16 @@ def preview(spec: StudySpec, job: Job, design: Design, where: Workspace, dataset
     times = {runs: whole * runs / len(spec.rows) for runs in sorted(sizes)}
     shares = {seeds * (k + 1): share(look, len(spec.looks)) for look, seeds in enumerate(spec.looks, start=1)}
     return size_options(design.kind, times, k, noise, corners, shares)
+
+
+def seconds_of(spec: StudySpec, job: Job, where: Workspace, dataset: Dataset) -> float:
+    """How long a study of our own trainer takes here, by short runs on this machine."""
+    device, both = where.torch_device(), (job.compiled.base, job.plan)
+    per_image = statistics.mean(seconds_per_image(plan, dataset, device, spec.threads) for plan in both)
+    levels = [row.configuration for row in spec.rows]
+    found = factors(job)
+    shown = sum(found.plans(level)[0].examples_seen for level in levels)
+    return per_image * (shown + _looked_at(spec, dataset)) / spec.jobs
 
 
 def noise_pp(job: Job, design: Design) -> float | None:

@@ -22,7 +22,7 @@ from bakeoff.api.inspection import demo, inspect_run, write_inspection
 from bakeoff.api.machine import doctor
 from bakeoff.api.observed import analyse_runs, export_runs, write_next
 from bakeoff.api.results import check_report, hand_in, open_study, recipe_file, report_file, verify, write_report
-from bakeoff.api.studies import ablate, derive, estimate, plan_ablation, plan_derivation, work
+from bakeoff.api.studies import ablate, derive, estimate, open_command, plan_ablation, plan_derivation, work
 from bakeoff.api.training import evaluate, forecast, load_model, lr_find, plan_job, predict, train
 
 __all__ = [
@@ -43,6 +43,7 @@ __all__ = [
     "load_data",
     "load_model",
     "lr_find",
+    "open_command",
     "open_study",
     "package",
     "plan_ablation",

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack, cast
 
 from bakeoff.api.asked import PUBLISHED, Asked, Where, shown, understood, workspace
@@ -13,6 +14,8 @@ from bakeoff.study.analyse import Results
 
 if TYPE_CHECKING:
     from bakeoff.ablation.design import Design
+    from bakeoff.ablation.subject import Subject
+    from bakeoff.commands.study_file import CommandStudy
     from bakeoff.derivation.plan import SearchOptions
     from bakeoff.launch.worker import Worked
     from bakeoff.models import Builder
@@ -39,7 +42,7 @@ class Sought(Asked, total=False):
 @shown
 @observed
 def ablate(
-    task: "AnyTask | Request" = "digits",
+    task: "AnyTask | Request | CommandStudy" = "digits",
     recipe: "str | Recipe | None" = None,
     *,
     design: "Design | Kind" = "factorial",
@@ -50,7 +53,8 @@ def ablate(
 ) -> Results:
     """Measure what each technique of a recipe buys; runs that the store has are not made again.
 
-    design: `Factorial`, `LeaveOneOut`, `AddOne` or `Ladder`, each with its size, or its name;
+    task: or a study of any command, as `open_command` reads it from a file; only `design`, `options` and where it
+    happens go with that. design: `Factorial`, `LeaveOneOut`, `AddOne` or `Ladder`, each with its size, or its name;
     `LeaveOneOut(Settled())` asks whether each technique should be in this recipe. seeds: with a name, fold pairs of a
     factorial, replicates of a toggle, repeats of a ladder. options: level of the intervals, and how small a
     gain isn't worth having. The report is in the store: `studies/NAME/report.html`, NAME being `results.spec.name`.
@@ -58,16 +62,16 @@ def ablate(
     from bakeoff.ablation import run
     from bakeoff.ablation.tracked import tracked
 
-    job, where = understood(task, recipe, asked, PUBLISHED)
-    with tracked(where, observer) as told:
-        found = run.ablate(job, _design(design, seeds), where, options, told)
-    write_report(found, store=where.store)
+    subject = _subject(task, recipe, asked)
+    with tracked(subject.where, observer) as told:
+        found = run.ablate(subject, _design(design, seeds), options, told)
+    write_report(found, store=subject.where.store)
     return found
 
 
 @observed
 def plan_ablation(
-    task: "AnyTask | Request" = "digits",
+    task: "AnyTask | Request | CommandStudy" = "digits",
     recipe: "str | Recipe | None" = None,
     *,
     design: "Design | Kind" = "factorial",
@@ -78,8 +82,31 @@ def plan_ablation(
     """What `ablate` would run, how long that takes and what it can tell; arguments as there. Nothing is run."""
     from bakeoff.ablation import run
 
-    job, where = understood(task, recipe, asked, PUBLISHED)
-    return run.plan(job, _design(design, seeds), where)
+    return run.plan(_subject(task, recipe, asked), _design(design, seeds))
+
+
+def open_command(path: Path | str) -> "CommandStudy":
+    """A study of any command, from the file that describes it. Raises RequestError, naming key and line."""
+    from bakeoff.commands import study_file
+
+    return study_file.read(path)
+
+
+def _subject(task: "AnyTask | Request | CommandStudy", recipe: "str | Recipe | None", asked: Asked) -> "Subject":
+    from bakeoff.commands.study_file import CommandStudy
+
+    if not isinstance(task, CommandStudy):
+        from bakeoff.ablation.trained import Trained
+
+        job, where = understood(task, recipe, asked, PUBLISHED)
+        return Trained(job, where)
+    from bakeoff.ablation.commanded import Commanded
+
+    beside = [name for name in asked if name not in Where.__annotations__]
+    if beside or recipe is not None:
+        raise RequestError(f"{', '.join(['recipe'] * (recipe is not None) + beside)}: a command's own file says that")
+    place = cast(Where, {name: value for name, value in asked.items() if name in Where.__annotations__})
+    return Commanded(task, workspace(place))
 
 
 @shown

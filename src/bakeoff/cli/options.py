@@ -170,3 +170,11 @@ def jobs(text: str) -> int | None:
     if text.isdecimal() and text.isascii() and len(text) < 10 and int(text) > 0:
         return int(text)
     raise RequestError(f"--jobs takes a number of processes or auto, not {shown(text)}")
+
+
+def only_without(context: typer.Context, parameters: Sequence[str], why: str) -> None:
+    """Raise RequestError where one of these was typed. why: they go with something else."""
+    for parameter in context.command.params:
+        source = context.get_parameter_source(parameter.name or "")
+        if parameter.name in parameters and source is not None and source.name == "COMMANDLINE":
+            raise RequestError(f"{parameter.opts[-1]}: {why}; leave it out")

@@ -93,12 +93,13 @@ def show(
         print_json({**record.as_json(), "studies": studies})
         return
     out, _ = consoles(False)
-    plan = kept.plan(record)
+    plan = None if record.command else kept.plan(record)
     runs.show_record(out, record, kept.folder(record.run_id))
     if studies:
         say(out, f"part of {', '.join(studies)}")
-    out.print()
-    runs.show_plan(out, plan, {}, {})
+    if plan is not None:
+        out.print()
+        runs.show_plan(out, plan, {}, {})
 
 
 @app.command("rm")

@@ -8,9 +8,14 @@ import typer
 from bakeoff.cli import options
 from bakeoff.cli.output import consoles, observer, print_json
 
+_OF_OUR_TRAINER = ("task", "recipe", "with_", "without", "settings", "model", "px", "length", "skip_bad", "data")
+
 
 def ablate(
     context: typer.Context,
+    study_file: Annotated[
+        Path | None, typer.Argument(metavar="[STUDY.yaml]", help="A study of any command; see bakeoff init.")
+    ] = None,
     task: options.TaskName = "digits",
     recipe: options.RecipeName = "torchvision-2021",
     with_: options.With = None,
@@ -54,19 +59,23 @@ def ablate(
 ) -> None:
     """Measure what each technique of a recipe buys on your data.
 
-    With intervals, beside what post and papers claim.
+    With intervals, beside what post and papers claim. Or what each factor of a command of yours does to its result.
     """
     from bakeoff import api
+    from bakeoff.commands.study_file import CommandStudy
     from bakeoff.recipes.request import Request
     from bakeoff.report.console import preview, study
     from bakeoff.runs.workspace import Workspace
     from bakeoff.stats.table import AnalysisOptions
 
     out, _ = consoles(as_json)
-    request = Request(
+    request: Request | CommandStudy = Request(
         task=task, recipe=recipe, with_=options.names(with_), without=options.names(without), settings=settings or (),
         model=model, length=length, px=px, skip_bad=skip_bad, command=context.obj,
     )  # fmt: skip
+    if study_file is not None:
+        options.only_without(context, _OF_OUR_TRAINER, "a study's file says what is run and varied")
+        request = api.open_command(study_file).model_copy(update={"typed": tuple(context.obj or ())})
     where = Workspace.open(
         store=store, data=data, device=device, jobs=options.jobs(jobs), threads=threads, track=track or (), on=on
     )

@@ -115,8 +115,10 @@ def make(workers: Launcher, queue: Queue, batch: Batch) -> Iterator[tuple[Outcom
     queue.remove(wanted)
 
 
-def stays_here(task: Task, where: Workspace) -> str:
+def stays_here(task: Task | None, where: Workspace) -> str:
     """What of a request lives in this process alone, so that no other can make its runs; nothing where all can."""
+    if task is None:
+        return ""
     for extension in registry.extensions():
         if not extension.portable and extension.group in ("technique", "model"):
             return f"{extension.group} {extension.name}"
@@ -126,11 +128,14 @@ def stays_here(task: Task, where: Workspace) -> str:
 
 
 @contextmanager
-def setup(task: Task, where: Workspace, device: str) -> Iterator[Setup]:
-    """What another process must know before it makes runs: where everything is, what was named, data that is here."""
+def setup(task: Task | None, where: Workspace, device: str) -> Iterator[Setup]:
+    """What another process must know before it makes runs: where everything is, what was named, data that is here.
+
+    task: None for commands.
+    """
     with tempfile.TemporaryDirectory(prefix="bakeoff-") as folder:
         datasets = {}
-        if _object(task):
+        if task is not None and _object(task):
             datasets[task.name] = f"{folder}/data.safetensors"
             saved.save(task.load(where.folder), Path(datasets[task.name]))
         yield Setup(

@@ -70,8 +70,11 @@ class Others:
 
 
 @contextmanager
-def launcher(task: Task, where: Workspace, *, device: str, jobs: int, threads: int) -> Iterator[Launcher]:
-    """What makes runs of a task. It ends with its context. device, jobs, threads: of processes here."""
+def launcher(task: Task | None, where: Workspace, *, device: str, jobs: int, threads: int) -> Iterator[Launcher]:
+    """What makes runs of a task, or of commands (None); it ends with its context.
+
+    device, jobs, threads: of processes here.
+    """
     engine, here = Engine.parse(where.on), stays_here(task, where)
     if here and engine.kind != LOCAL:
         raise RequestError(f"only this process has {here}, so no other can make runs with it: put it into a file")

@@ -71,7 +71,7 @@ class Worker:
     def _start(self) -> subprocess.Popen[str]:
         threads = {name: str(self.threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
         process = subprocess.Popen(
-            [sys.executable, "-m", "bakeoff.launch.worker", str(self.threads)],
+            [sys.executable, "-m", "bakeoff.launch.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -9,11 +9,12 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
+from bakeoff.commands.command import Command, Text
 from bakeoff.encoding import Value
 from bakeoff.plan import Average, EvalView, Plan
 from bakeoff.registry import Extension, extensions
 from bakeoff.runs.lease import Leases
-from bakeoff.runs.record import EvalSetting
+from bakeoff.runs.record import EvalSetting, Reading
 from bakeoff.runs.store import Store
 from bakeoff.study.gather import read_row
 from bakeoff.study.spec import DesignPoint, StudySpec
@@ -63,23 +64,52 @@ class Trial(Value):
         return (self.plan, *others)
 
     @property
+    def views(self) -> list[str]:
+        """Names of the evaluations that it is to have."""
+        return [EvalSetting.of(plan).view for plan in self.plans]
+
+    @property
     def name(self) -> str:
         """What tells it from other trials: its first run's id."""
         return self.tries[0].run
 
 
+class CommandTrial(Value):
+    """A run of a command that is wanted; as `Trial`. texts: of its factors, to be filled in. task: of the record."""
+
+    command: Command
+    texts: dict[str, Text]
+    task: str
+    recipe: list[dict[str, Any]]
+    tries: tuple[Try, ...]
+    cost: float = 1.0
+
+    @property
+    def views(self) -> list[str]:
+        """Names of the evaluations that it is to have."""
+        return [Reading(reading=each.name).view for each in self.command.readings]
+
+    @property
+    def name(self) -> str:
+        """What tells it from other trials: its first run's id."""
+        return self.tries[0].run
+
+
+AnyTrial = Trial | CommandTrial
+
+
 class Batch(Value):
     """Runs that a study wants at once, with what any worker must know of them.
 
-    data_fingerprint: of the data that they are of. threads: that each is made with. extensions: what has to be known
-    from outside; a worker that doesn't know it can't make them.
+    task: of our own trainer's runs; commands have none. data_fingerprint: of the data that they are of. threads: that
+    each is made with. extensions: what has to be known from outside; a worker that doesn't know it can't make them.
     """
 
     task: str
     data_fingerprint: str
     threads: int
     extensions: tuple[Extension, ...]
-    trials: tuple[Trial, ...]
+    trials: tuple[AnyTrial, ...]
 
     @property
     def name(self) -> str:
@@ -128,7 +158,7 @@ class Queue:
         """Say that all of it has come to an end."""
         self.store.remove_work(self.study, batch.name)
 
-    def open(self) -> Iterator[tuple[Batch, Trial]]:
+    def open(self) -> Iterator[tuple[Batch, AnyTrial]]:
         """What isn't known to be settled, the longest first; of equals any, so that workers don't go for the same."""
         wanted = []
         for batch in self._read():
@@ -136,9 +166,9 @@ class Queue:
         self._draw.shuffle(wanted)
         yield from sorted(wanted, key=lambda each: -each[1].cost)
 
-    def look(self, trial: Trial) -> Outcome:
+    def look(self, trial: AnyTrial) -> Outcome:
         """How far a trial is."""
-        views = [EvalSetting.of(plan).view for plan in trial.plans]
+        views = trial.views
         found = Outcome("open", "", left=trial.tries[0])
         for each in trial.tries:
             record = self.store.read(each.run, views)

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,15 +19,21 @@ from bakeoff import registry
 from bakeoff.errors import BakeoffError, DataChanged, RequestError, unknown
 from bakeoff.events import Doing, Observer, WorkerNews
 from bakeoff.launch.messages import WORK, Answer, MakeRun, Setup, TimePlans
-from bakeoff.launch.queue import Batch, Queue, Trial, Try, complete
+from bakeoff.launch.queue import AnyTrial, Batch, CommandTrial, Queue, Trial, Try, complete
 from bakeoff.runs.lease import Failed, Held, LeaseLost
 from bakeoff.runs.store import open_store
 from bakeoff.runs.workspace import Workspace
 
 if TYPE_CHECKING:
     from bakeoff.data.dataset import Dataset
+    from bakeoff.runs.record import RunRecord
 
+Hold = Callable[[str], AbstractContextManager[None]]
 _PAUSE = 1.0  # seconds between two looks for something to do
+
+
+class _Unable(BakeoffError):
+    """This worker can't make a run, however often it tries."""
 
 
 class Handler:
@@ -63,38 +69,21 @@ class Handler:
                 continue
         return Answer(status="nothing")
 
-    def _make(self, wanted: Queue, batch: Batch, trial: Trial, due: Try) -> Answer:
-        import torch
-
-        from bakeoff.runs.record import run_id
-        from bakeoff.runs.runner import run_plan
-
-        if (run := run_id(trial.plan, due.seed, batch.data_fingerprint)) != due.run:
-            reason = f"run {due.run} would be {run} here: another version of bakeoff asked for it"
-            return Answer(status="unable", reason=reason)
-
+    def _make(self, wanted: Queue, batch: Batch, trial: AnyTrial, due: Try) -> Answer:
         @contextmanager
         def hold(run: str) -> Iterator[None]:
             with wanted.leases.claim(run):
                 self._begun(Answer(status="begun", run=run))
                 yield
 
-        plan, *others = trial.plans
-        torch.set_num_threads(batch.threads)
         try:
-            record = run_plan(
-                batch.task,
-                plan,
-                trial.recipe,
-                due.seed,
-                self._dataset(batch.task),
-                self.where,
-                extra_evaluations=others,
-                hold=hold,
-            )
+            if isinstance(trial, CommandTrial):
+                record = self._run(batch, trial, due, hold)
+            else:
+                record = self._train(batch, trial, due, hold)
         except (Held, Failed):
             raise
-        except DataChanged as error:
+        except (DataChanged, _Unable) as error:
             return Answer(status="unable", reason=str(error))
         except RequestError as error:
             return Answer(status="refused", run=due.run, reason=str(error))
@@ -104,10 +93,57 @@ class Handler:
             return Answer(status="crashed", run=due.run, reason=_told(error))
         return Answer(status=record.status, run=due.run, reason=record.reason, seconds=record.seconds)
 
+    def _train(self, batch: Batch, trial: Trial, due: Try, hold: Hold) -> "RunRecord":
+        import torch
+
+        from bakeoff.runs.record import run_id
+        from bakeoff.runs.runner import run_plan
+
+        if (run := run_id(trial.plan, due.seed, batch.data_fingerprint)) != due.run:
+            raise _Unable(f"run {due.run} would be {run} here: another version of bakeoff asked for it")
+        plan, *others = trial.plans
+        torch.set_num_threads(batch.threads)
+        return run_plan(
+            batch.task,
+            plan,
+            trial.recipe,
+            due.seed,
+            self._dataset(batch.task),
+            self.where,
+            extra_evaluations=others,
+            hold=hold,
+        )
+
+    def _run(self, batch: Batch, trial: CommandTrial, due: Try, hold: Hold) -> "RunRecord":
+        from bakeoff.commands.depends import Invocation
+        from bakeoff.commands.run import run_command
+
+        try:
+            invocation = Invocation.of(trial.command, trial.texts)
+        except RequestError as error:
+            raise _Unable(str(error)) from None
+        if (run := invocation.run_id(due.seed)) != due.run:
+            raise _Unable(
+                f"run {due.run} would be {run} here: what the command in {trial.command.folder} depends on isn't what "
+                "it was when the study was planned"
+            )
+        return run_command(
+            invocation,
+            due.seed,
+            self.where.store,
+            task=trial.task,
+            recipe=trial.recipe,
+            threads=batch.threads,
+            device=self.where.device,
+            hold=hold,
+        )
+
     def _cannot(self, batch: Batch) -> str:
         """Why this worker can't make runs of a batch; nothing where it can."""
         if self.unmet:
             return self.unmet
+        if not batch.task:  # commands, which know their data themselves
+            return ""
         for extension in batch.extensions:
             if extension.group == "task" and extension.name in self._files:
                 continue
@@ -209,14 +245,11 @@ def work(setup: Setup, study: str, idle: float, observer: Observer) -> Worked:
     return did
 
 
-def serve(threads: int) -> None:
-    """Answer messages until standard input ends, the first being the setup. threads: for each run."""
+def serve() -> None:
+    """Answer messages until standard input ends, the first being the setup."""
     lines: queue.SimpleQueue[str] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(lines,), daemon=True).start()
 
-    import torch  # after the thread has started: a parent that dies meanwhile is noticed
-
-    torch.set_num_threads(threads)
     handler = Handler(Setup.model_validate_json(lines.get()), _say)
     while True:
         _say(handler.answer(lines.get()))
@@ -247,4 +280,4 @@ def _listen(lines: "queue.SimpleQueue[str]") -> None:
 
 
 if __name__ == "__main__":
-    serve(int(sys.argv[1]))
+    serve()

@@ -5,6 +5,7 @@ Of YAML 1.1 there are plain values, sequences and mappings. What it also has mak
 """
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,12 @@ _LARGEST = 2**20  # bytes of a file
 
 def value(text: str) -> Any:
     """The value that a text in YAML is. Raises RequestError, saying why it is none."""
+    return _parsed(lambda: _Loader(text).get_single_data())
+
+
+def _parsed(read: Callable[[], Any]) -> Any:
     try:
-        loader = _Loader(text)
-        return loader.get_single_data()
+        return read()
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         why = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)
@@ -32,17 +36,48 @@ def value(text: str) -> Any:
 
 def document(path: Path) -> Any:
     """The value that a file in YAML holds. Raises RequestError, saying why it holds none."""
+    return value(_content(path))
+
+
+def located(path: Path) -> tuple[Any, dict[tuple[str | int, ...], int]]:
+    """The value that a file in YAML holds, every plain value as the text that it is, and the line of each place in it.
+
+    Raises RequestError, saying why it holds none.
+    """
+    lines: dict[tuple[str | int, ...], int] = {}
+
+    def walk(node: yaml.Node, place: tuple[str | int, ...]) -> None:
+        lines.setdefault(place, node.start_mark.line + 1)
+        if isinstance(node, yaml.MappingNode):
+            for key, inner in node.value:
+                lines[(*place, key.value)] = key.start_mark.line + 1
+                walk(inner, (*place, key.value))
+        elif isinstance(node, yaml.SequenceNode):
+            for index, inner in enumerate(node.value):
+                walk(inner, (*place, index))
+
+    def read(loader: _Words) -> Any:
+        node = loader.get_single_node()
+        if node is None:
+            return {}
+        found = loader.construct_document(node)
+        walk(node, ())
+        return found
+
+    return _parsed(lambda: read(_Words(_content(path)))), lines
+
+
+def _content(path: Path) -> str:
     try:
         if path.exists() and not path.is_file():
             raise RequestError("it is no file")
         if path.stat().st_size > _LARGEST:
             raise RequestError(f"it has more than {_LARGEST:,} bytes")
-        text = path.read_text("utf-8")
+        return path.read_text("utf-8")
     except OSError as error:
         raise RequestError((error.strerror or str(error)).lower()) from None
     except UnicodeDecodeError as error:
         raise RequestError(f"it is not text in UTF-8 (byte {error.start})") from None
-    return value(text)
 
 
 class _Loader(yaml.SafeLoader):
@@ -107,3 +142,10 @@ for _kind, _make in (
     ("map", _Loader.mapping),
 ):
     _Loader.add_constructor(_PREFIX + _kind, _make)
+
+
+class _Words(_Loader):
+    """Every plain value as the text that it is."""
+
+
+_Words.yaml_implicit_resolvers = {}

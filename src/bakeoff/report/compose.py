@@ -4,7 +4,7 @@ from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 from bakeoff.files import printable
-from bakeoff.report import words
+from bakeoff.report import commanded, words
 from bakeoff.report.page import Page, Section
 from bakeoff.report.rows import rows
 from bakeoff.report.sections import contrasts, derivation, diagnostics, effects, numbers
@@ -15,6 +15,9 @@ from bakeoff.study.analyse import Results
 
 def page(results: Results) -> Page:
     """The whole report as data."""
+    if results.spec.program:
+        printed: Page = _printed(commanded.page(results))
+        return printed
     table = rows(results)
     sections: list[Section | None] = [effects.effects(results, table)]
     if len(results.runs):
@@ -43,7 +46,7 @@ def page(results: Results) -> Page:
         headline=headline(results, table),
         sections=tuple(section for section in sections if section),
     )
-    printed: Page = _printed(whole)
+    printed = _printed(whole)
     return printed
 
 

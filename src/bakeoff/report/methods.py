@@ -20,6 +20,8 @@ _KINDS = {
 
 def methods(results: Results) -> str:
     """Design, seeds, splits, training, intervals, hardware and versions, in sentences."""
+    if results.spec.program:
+        return " ".join([_command(results), _design(results), _intervals(results)]).replace("\u00a0", " ")
     return " ".join(
         [_data(results), _training(results), _design(results), _intervals(results), _machine(results)]
     ).replace("\u00a0", " ")
@@ -31,6 +33,16 @@ def _data(results: Results) -> str:
     return (
         f"Data: {words.dataset(spec.task)}, {len(spec.classes)} classes; {splits} images, split once (fingerprint "
         f"{spec.data_fingerprint}). Accuracy is Acc@1 on the report images, on which nothing was tuned."
+    )
+
+
+def _command(results: Results) -> str:
+    spec = results.spec
+    assert spec.program is not None
+    better = "" if spec.sign > 0 else ", of which less is better"
+    return (
+        f"Each run is one of the command `{spec.program.command.command}` with its own seed; the metric is "
+        f"{spec.measures[0]}, as the command states it{better}."
     )
 
 

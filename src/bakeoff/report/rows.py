@@ -25,7 +25,7 @@ class EffectRow:
     effect: None if the task rules it out, for `reason`. claims: published gains, by its authors or read at a source.
     cost: training time with / without. worth: times the training length that buy as much. evaluation: read from every
     run at both levels. waiting: runs are still to come. judged: whether a verdict follows from such runs. dropped: a
-    derived recipe leaves it out.
+    derived recipe leaves it out. plain: a factor of a command, called as its file does.
     """
 
     technique: str
@@ -40,11 +40,12 @@ class EffectRow:
     judged: bool = True
     dropped: bool = False
     reason: str = ""
+    plain: bool = False
 
     @cached_property
     def title(self) -> str:
         """Its name."""
-        return words.title(self.technique)
+        return self.technique if self.plain else words.title(self.technique)
 
     @property
     def measured(self) -> bool:
@@ -136,8 +137,8 @@ def rows(results: Results) -> list[EffectRow]:
         EffectRow(
             technique=name,
             effect=effects.get(name),
-            post=increment(name),
-            claims=_claims(name),
+            post=None if spec.program else increment(name),
+            claims=() if spec.program else _claims(name),
             cost=results.cost.get(name),
             worth=results.worth.get(name),
             evaluation=name in spec.evaluation,
@@ -146,6 +147,7 @@ def rows(results: Results) -> list[EffectRow]:
             judged=results.judged,
             dropped=name in effects and not spec.recipe_levels[spec.names.index(name)],
             reason=spec.not_applicable.get(name, ""),
+            plain=spec.program is not None,
         )
         for name in names
     ]

@@ -97,6 +97,8 @@ def counted(count: int, noun: str) -> str:
 
 def duration(seconds: float) -> str:
     """Seconds in words: 0.8 s, 12 s, 3 min 5 s, 2 h 10 min."""
+    if not math.isfinite(seconds):
+        return UNKNOWN
     if seconds < 9.95:
         return f"{seconds:.1f} s"
     whole = round(seconds)

@@ -13,13 +13,13 @@ from bakeoff.stats.interactions import Interaction, interactions
 from bakeoff.stats.log_error import LogError
 from bakeoff.stats.noise import Noise, measure
 from bakeoff.stats.outcomes import Bools, Hits, Runs
-from bakeoff.stats.table import DEFAULT, AnalysisOptions, Effect, worth_having
+from bakeoff.stats.table import DEFAULT, AnalysisOptions, Effect
 from bakeoff.study.found import Found, found_by
 from bakeoff.study.gather import Gathered, Records, outcomes
-from bakeoff.study.health import Finding, MissingRuns, NothingLearned, health
+from bakeoff.study.health import Finding, MissingRuns, NothingLearned, SeedIgnored, health
 from bakeoff.study.health import as_json as finding_as_json
 from bakeoff.study.preview import training_time
-from bakeoff.study.sequential import as_far_as_it_went
+from bakeoff.study.sequential import as_far_as_it_went, tolerance
 from bakeoff.study.spec import DesignPoint, StudySpec
 from bakeoff.study.training_time import worth
 from bakeoff.techniques.published import claims, increment
@@ -73,8 +73,8 @@ class Results:
 
     @property
     def judged(self) -> bool:
-        """Whether a verdict on techniques follows: not from models that haven't learned."""
-        return not any(isinstance(finding, NothingLearned) for finding in self.health)
+        """Whether a verdict on techniques follows: not from models that haven't learned, or runs that never scatter."""
+        return not any(isinstance(finding, NothingLearned | SeedIgnored) for finding in self.health)
 
     @property
     def lost(self) -> dict[str, int]:
@@ -101,7 +101,7 @@ class Results:
             "noise": _finite(asdict(self.noise)),
             "baseline": _finite(asdict(self.baseline)),
             "recipe": _finite(asdict(self.recipe)),
-            "total_gain": {"acc1": self.total.as_json(), f"acc{self.top_k}": self.total_k.as_json()},
+            "total_gain": dict(zip(self.spec.measures, (self.total.as_json(), self.total_k.as_json()), strict=True)),
             "effects": [self._effect(effect) for effect in (*self.main, *self.in_recipe)]
             + [
                 {"technique": name, "verdict": "not_applicable", "reason": reason, **_published(name)}
@@ -115,10 +115,10 @@ class Results:
         return {
             **effect.as_json(),
             **({} if self.judged else {"verdict": None, "decision": None}),
-            "metric": "acc1",
+            "metric": self.spec.measures[0],
             "cost_ratio": None if math.isnan(cost) else cost,
             "worth_length": self.worth.get(effect.technique) if effect in self.main else None,
-            **_published(effect.technique),
+            **({} if self.spec.program else _published(effect.technique)),
         }
 
 
@@ -143,8 +143,10 @@ def analyse(gathered: Gathered, options: AnalysisOptions = DEFAULT) -> Results:
     corners = _corner(spec, nothing, runs, runs_k), _corner(spec, recipe, runs, runs_k)
     asked = options
     if options.delta is None:
-        error = next((100 - corner.acc["acc1"] for corner in reversed(corners) if corner.runs), math.nan)
-        options = replace(options, delta=worth_having(error, spec.splits.get("report")))
+        options = replace(
+            options,
+            delta=tolerance(spec, runs, [each.acc[spec.measures[0]] for each in reversed(corners) if each.runs]),
+        )
     at_recipe = runs.view_at(recipe[k:])
     noise = _noise(spec, runs)
     stage = gathered.first_stage
@@ -154,7 +156,8 @@ def analyse(gathered: Gathered, options: AnalysisOptions = DEFAULT) -> Results:
     pairs: list[Interaction] = []
     main = _main(spec, runs, options, first_stage)
     if spec.design in ("factorial", "proof") and len(known):
-        fitted = effects.surface(known, at_recipe, LogError.near_the_best((known.acc * at_recipe).sum(axis=1)))
+        scale = LogError.near_the_best((known.acc * at_recipe).sum(axis=1)) if spec.percent else None
+        fitted = effects.surface(known, at_recipe, scale)
         direct = main if spec.design == "proof" else ()
         if not spec.tuned:
             in_recipe = effects.modelled(known, names, recipe, fitted, options=options, direct=direct)
@@ -244,7 +247,7 @@ def _main(spec: StudySpec, runs: Runs, options: AnalysisOptions, first_stage: Ru
     names, recipe = list(spec.names), spec.recipe_levels
     match spec.design:
         case "factorial":
-            return effects.averaged(runs, names, options, first_stage)
+            return effects.averaged(runs, names, options, first_stage, percent=spec.percent)
         case "leave-one-out" | "proof":
             return effects.switched(runs, names, recipe, "leave_one_out", options)
         case "add-one":
@@ -256,8 +259,8 @@ def _main(spec: StudySpec, runs: Runs, options: AnalysisOptions, first_stage: Ru
 def _corner(spec: StudySpec, levels: Bools, runs: Runs, runs_k: Runs) -> Corner:
     k = len(spec.training)
     found = {}
-    for name, table in ((f"acc{spec.top_k}", runs_k), ("acc1", runs)):
-        values = table.acc[table.rows(levels[:k])] @ table.view_at(levels[k:])
+    for name, table in zip(reversed(spec.measures), (runs_k, runs), strict=True):
+        values = spec.sign * (table.acc[table.rows(levels[:k])] @ table.view_at(levels[k:]))
         found[name] = float(values.mean()) if len(values) else math.nan
     sd = float(values.std(ddof=1)) if len(values) > 1 else math.nan
     return Corner(found, sd, len(values))

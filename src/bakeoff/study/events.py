@@ -1,5 +1,6 @@
 """What happens in studies and derivations, beside the runs that end."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -54,8 +55,22 @@ class StudyPlanned(Event):
             "evaluation": self.spec.evaluation,
             "not_applicable": self.spec.not_applicable,
             "looks": self.spec.looks,
-            "choices": [vars(size) for size in self.sizes],
+            "choices": [
+                {name: None if math.isnan(value) else value for name, value in vars(size).items()}
+                for size in self.sizes
+            ],
         }
+
+
+@dataclass(frozen=True)
+class CommandChanged(Event):
+    """A study of a command isn't the one that there was, since files that it depends on aren't what they were.
+
+    earlier: that study. files: those that were changed, came or went.
+    """
+
+    earlier: str
+    files: tuple[str, ...]
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bakeoff.errors import BakeoffError
 from bakeoff.runs.record import RunRecord
 from bakeoff.runs.store import Store
 from bakeoff.stats.outcomes import Hits, Runs
@@ -115,7 +116,11 @@ def _diverged(store: Store, row: DesignPoint, record: RunRecord | None) -> bool:
 def outcomes(
     spec: StudySpec, rows: Sequence[DesignPoint], records: Sequence[RunRecord | None], k: int = 1, split: str = SPLIT
 ) -> Runs:
-    """The results so far at Acc@k, given the record behind every row."""
+    """The results so far at Acc@k, given the record behind every row; what a command says, so that more is better.
+
+    Raises BakeoffError where commands say right or wrong of different numbers of images.
+    """
+    measure = spec.measures[0] if spec.program else f"acc{k}"
     names = [level.view_of(split) for level in spec.eval_settings]
     acc = np.full((len(records), len(names)), np.nan)
     packed, images = np.zeros((len(records), len(names), 0), np.uint8), 0
@@ -124,14 +129,22 @@ def outcomes(
             known = {view.name: view for view in record.views}
             there = [known[name] for name in names if name in known]
             if len(there) == len(names):
+                acc[index] = [spec.sign * view.acc[measure] for view in there]
+                if spec.program and not spec.program.command.examples:
+                    continue
                 if not images:
                     images = there[0].n
                     packed = np.zeros((len(records), len(names), -(-images // 8)), np.uint8)
-                acc[index] = [view.acc[f"acc{k}"] for view in there]
+                if any(view.n != images for view in there):
+                    raise BakeoffError(
+                        f"run {record.run_id} says right or wrong of {there[0].n} examples, others of {images}: they "
+                        "can't be paired; leave examples out of the study's file, or make them the same"
+                    )
                 packed[index] = [view.packed_hits(k) for view in there]
     levels = np.array([row.configuration for row in rows], bool).reshape(len(rows), len(spec.training))
     shape = (len(records), *(2,) * len(spec.evaluation))
-    return Runs.collect(levels, acc.reshape(shape), [row.block for row in rows], Hits(packed, images))
+    hits = Hits(packed, images) if images or not spec.program else None
+    return Runs.collect(levels, acc.reshape(shape), [row.block for row in rows], hits)
 
 
 def _grown_from(store: Store, spec: StudySpec) -> tuple[str, ...]:

@@ -108,7 +108,15 @@ class OneClass:
     share: float
 
 
-Finding = NothingLearned | Diverged | MissingRuns | NoChange | Drift | OneClass
+@dataclass(frozen=True)
+class SeedIgnored:
+    """A command whose runs of one configuration are all the same, whatever their seed: `groups` of configurations."""
+
+    check: ClassVar = "seed_ignored"
+    groups: int
+
+
+Finding = NothingLearned | SeedIgnored | Diverged | MissingRuns | NoChange | Drift | OneClass
 
 
 def as_json(finding: Finding) -> dict[str, Any]:
@@ -124,7 +132,8 @@ def health(gathered: Gathered, effects: Sequence[Effect]) -> tuple[Finding, ...]
     ]
     found: list[Finding] = []
     for check in (
-        _nothing_learned(spec, done, _chance(gathered)),
+        None if spec.program else _nothing_learned(spec, done, _chance(gathered)),
+        _seed_ignored(spec, done) if spec.program else None,
         _diverged(spec, gathered),
         _missing_runs(spec, gathered.records),
         *_no_change(spec, done),
@@ -158,6 +167,17 @@ def _nothing_learned(spec: StudySpec, records: Sequence[RunRecord | None], chanc
     least = chance + max(min(chance, LEARNED * (100 - chance)), 3 * of_guessing)
     failed = tuple(end.end for end in ends if end.acc1 < least)
     return NothingLearned(chance, failed, tuple(ends)) if failed else None
+
+
+def _seed_ignored(spec: StudySpec, records: Sequence[RunRecord | None]) -> SeedIgnored | None:
+    found: dict[tuple[bool, ...], list[tuple[int, list[Any]]]] = {}
+    for row, record in zip(spec.rows, records, strict=True):
+        if record:
+            said = [(view.acc, view.hits) for view in _views(spec, record)]
+            found.setdefault(row.configuration, []).append((record.seed, said))
+    groups = [each for each in found.values() if len({seed for seed, _ in each}) > 1]
+    alike = all(said == each[0][1] for each in groups for _, said in each)
+    return SeedIgnored(len(groups)) if groups and alike else None
 
 
 def _trained(spec: StudySpec, records: Sequence[RunRecord | None], on: bool) -> Trained | None:
@@ -222,10 +242,10 @@ def _no_change(spec: StudySpec, records: Sequence[RunRecord | None]) -> Iterator
     Of training techniques there are such pairs where the design switches one alone, and of evaluation techniques in
     every run. Two pairs at least.
     """
-    seen: dict[tuple[int, tuple[bool, ...]], list[tuple[float, dict[str, str]]]] = {}
+    seen: dict[tuple[int, tuple[bool, ...]], list[tuple[dict[str, float], float, dict[str, str]]]] = {}
     for row, record in zip(spec.rows, records, strict=True):
         if record:
-            answers = [(view.cross_entropy, view.hits) for view in _views(spec, record)]
+            answers = [(view.acc, view.cross_entropy, view.hits) for view in _views(spec, record)]
             seen[row.block, row.configuration] = answers
     equal: dict[str, list[bool]] = {name: [] for name in spec.names}
     for (block, on), answers in seen.items():
@@ -252,7 +272,7 @@ def _drift(spec: StudySpec, records: Sequence[RunRecord | None]) -> Drift | None
     if len(blocks) < _DRIFT_DF + 2:
         return None
     levels = np.array([row.configuration for row, _ in there], bool).reshape(len(there), -1)
-    y = np.array([np.mean([view.acc["acc1"] for view in _views(spec, r)]) for _, r in there])
+    y = np.array([np.mean([view.acc[spec.measures[0]] for view in _views(spec, r)]) for _, r in there])
     x = np.column_stack([np.ones(len(there)), levels])
     rest = y - x @ np.linalg.lstsq(x, y, rcond=None)[0]
     order = np.argsort(np.argsort([r.started for _, r in there], kind="stable"), kind="stable") / (len(there) - 1)

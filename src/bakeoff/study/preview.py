@@ -1,18 +1,15 @@
 """Before a study runs: how long it takes and what it can tell, for more and for fewer runs."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
 
-from bakeoff.errors import RequestError
+from bakeoff import reader
 from bakeoff.runs.record import RunRecord
 from bakeoff.stats.outcomes import Bools, Floats
 from bakeoff.stats.power import Kind, half_width, least_detectable
-
-_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 @dataclass(frozen=True)
@@ -53,14 +50,7 @@ def size_options(
 
 def seconds(text: str) -> float:
     """A duration such as 90s, 30m, 1.5h. Raises RequestError."""
-    number, unit = text[:-1], text[-1:]
-    try:
-        value = float(number) * _UNITS[unit]
-    except (ValueError, KeyError):
-        raise RequestError(f"'{text}' is no duration; it should read like 90s, 30m or 1.5h") from None
-    if not (value > 0 and math.isfinite(value)):
-        raise RequestError(f"'{text}' is no duration; it should be more than nothing")
-    return value
+    return reader.duration(text)
 
 
 def training_time(levels: Bools, records: Sequence[RunRecord | None]) -> Floats | None:

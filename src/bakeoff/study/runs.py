@@ -101,7 +101,7 @@ def as_rows(spec: StudySpec, records: Sequence[RunRecord | None]) -> list[dict[s
                     "seed": point.block,
                     **dict(zip(spec.training, point.configuration, strict=True)),
                     **dict(zip(spec.evaluation, on, strict=True)),
-                    **(dict(view.acc) if view else dict.fromkeys(("acc1", f"acc{spec.top_k}"))),
+                    **(dict(view.acc) if view else dict.fromkeys(spec.measures)),
                     "status": record.status if record else None,
                     "seconds": record.seconds if record else None,
                     "started": record.started if record else None,

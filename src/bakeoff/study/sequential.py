@@ -15,6 +15,7 @@ from bakeoff.study.gather import Gathered, Records, outcomes
 from bakeoff.study.spec import StudySpec
 
 T = TypeVar("T")
+_WORTH = 0.02  # share of a metric that is no accuracy below which a change isn't worth having
 
 
 @dataclass(frozen=True)
@@ -42,10 +43,10 @@ def reached(spec: StudySpec, records: Records) -> Reached:
         if any(record is None or record.status == "interrupted" for record in there):
             return None
         runs = outcomes(spec, [spec.rows[row] for row in rows], there)
-        tolerance = _tolerance(spec, runs)
-        options = AnalysisOptions(delta=tolerance, share=sequential.share(look, len(spec.looks)))
+        within = _tolerance(spec, runs)
+        options = AnalysisOptions(delta=within, share=sequential.share(look, len(spec.looks)))
         table = effects.switched(runs, spec.names, spec.recipe_levels, options=options)
-        return sequential.unsettled(table, tolerance)
+        return sequential.unsettled(table, within)
 
     block = np.array([row.block for row in spec.rows])
     recipe = spec.recipe_levels[: len(spec.training)]
@@ -59,7 +60,19 @@ def _tolerance(spec: StudySpec, runs: Runs) -> float:
         return spec.tolerance
     k, recipe = len(spec.training), spec.recipe_levels
     acc = runs.acc[runs.rows(recipe[:k])] @ runs.view_at(recipe[k:])
-    return worth_having(100 - float(acc.mean()) if len(acc) else math.nan, spec.splits.get("report"))
+    return tolerance(spec, runs, [float(acc.mean())] if len(acc) else [])
+
+
+def tolerance(spec: StudySpec, runs: Runs, measured: Sequence[float]) -> float:
+    """What is worth having, where nobody says it: 2 % of the errors and one image at least; of another metric 2 %.
+
+    measured: of the recipe, or else of the baseline, the first that there is.
+    """
+    if not spec.percent:
+        size = abs(measured[0]) if measured else 0.0
+        return float(f"{_WORTH * size:.2g}") or AnalysisOptions().tolerance
+    images = spec.splits.get("report") or (runs.hits.n if spec.program and runs.hits else None)
+    return worth_having(100 - measured[0] if measured else math.nan, images)
 
 
 def as_far_as_it_went(gathered: Gathered, options: AnalysisOptions) -> tuple[Gathered, AnalysisOptions]:

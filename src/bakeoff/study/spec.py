@@ -12,9 +12,10 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import ConfigDict, Field, TypeAdapter
 
+from bakeoff.commands.command import Command, Metric, Text
 from bakeoff.errors import RequestError, unknown
 from bakeoff.plan import Plan
-from bakeoff.runs.record import EvalSetting
+from bakeoff.runs.record import EvalSetting, Reading
 from bakeoff.runs.store import Store
 from bakeoff.stats.outcomes import Bools
 from bakeoff.stats.power import Kind
@@ -56,6 +57,33 @@ class SweepPoint:
 
 
 @dataclass(frozen=True)
+class Program:
+    """A command whose runs a study is made of.
+
+    texts: factor -> its texts, off and on. files: what its runs depend on, with the hash of each.
+    """
+
+    command: Command
+    texts: dict[str, tuple[Text, Text]]
+    files: dict[str, str]
+
+    @property
+    def metric(self) -> Metric:
+        """What its runs say of themselves."""
+        return self.command.metric
+
+    @property
+    def accuracy(self) -> bool:
+        """Whether effects are points of an accuracy, which has errors."""
+        return self.metric.accuracy and self.metric.higher
+
+    @property
+    def unit(self) -> str:
+        """Of effects."""
+        return "points" if self.metric.accuracy else self.metric.unit or self.metric.called
+
+
+@dataclass(frozen=True)
 class StudySpec:
     """A study. Stored under the names that 0.1 gave its fields, the aliases.
 
@@ -64,8 +92,9 @@ class StudySpec:
     the evaluation techniques, off before on, the last one running fastest. command: what to type to get it again.
     arrangement: why so many jobs and threads. first_stage: the study whose noise said how large this one is to be.
     looks: of a study that ends as soon as it is settled, after how many seeds it may, the last one in any case; its
-    rows are then those that there are at most (`study.sequential`). tolerance: the expected loss, in points, at which a
-    technique is settled; None for what the recipe's errors make of that (`worth_having`).
+    rows are then those that there are at most (`study.sequential`). program: the command whose runs these are, where
+    they aren't our own trainer's; of plans, data and classes nothing is known then. tolerance: the expected loss, in
+    points, at which a technique is settled; None for what the recipe's errors make of that (`worth_having`).
 
     Of a recipe that was derived: reference, its levels, (k + E,); search, the runs that led to it, which say nothing
     of it but through the model; published_baseline, runs of the recipe as published, if that is another one, and
@@ -85,7 +114,7 @@ class StudySpec:
     not_applicable: dict[str, str]
     order: tuple[str, ...]
     rows: tuple[DesignPoint, ...]
-    eval_settings: Annotated[tuple[EvalSetting, ...], Field(alias="levels")]
+    eval_settings: Annotated[tuple[EvalSetting | Reading, ...], Field(alias="levels")]
     base_plan: dict[str, Any]
     recipe_plan: dict[str, Any]
     data_fingerprint: str
@@ -109,6 +138,23 @@ class StudySpec:
     first_stage: str = ""
     looks: tuple[int, ...] = ()
     tolerance: float | None = None
+    program: Program | None = None
+
+    @property
+    def measures(self) -> tuple[str, str]:
+        """What effects are of, by the name that a run has for it, and what is told beside."""
+        name = self.program.metric.called if self.program else ""
+        return (name, name) if name else ("acc1", f"acc{self.top_k}")
+
+    @property
+    def percent(self) -> bool:
+        """Whether what effects are of is an accuracy in percent."""
+        return self.program is None or self.program.accuracy
+
+    @property
+    def sign(self) -> int:
+        """What makes more be better."""
+        return 1 if self.program is None or self.program.metric.higher else -1
 
     @property
     def tuned(self) -> bool:
@@ -130,7 +176,7 @@ class StudySpec:
         """(N, k) which training techniques each row has on."""
         return np.array([row.configuration for row in self.rows], bool).reshape(len(self.rows), len(self.training))
 
-    def level_at(self, levels: Bools) -> EvalSetting:
+    def level_at(self, levels: Bools) -> EvalSetting | Reading:
         """How the configuration `levels` (k + E,) is evaluated."""
         return self.eval_settings[int("0" + "".join(str(int(on)) for on in levels[len(self.training) :]), 2)]
 
@@ -155,7 +201,7 @@ class StudySpec:
             raise unknown(f"study in {store.url}", prefix, names)
         try:
             spec = _STORED.validate_python(store.read_study(found[0]))
-            for plan in (spec.base_plan, spec.recipe_plan):
+            for plan in () if spec.program else (spec.base_plan, spec.recipe_plan):
                 Plan.model_validate(plan)
         except (KeyError, TypeError, ValueError) as error:
             raise RequestError(
@@ -174,8 +220,8 @@ class StudySpec:
 
     @property
     def top_k(self) -> int:
-        """The K of Acc@K beside Acc@1: 5, or the number of classes if that is less."""
-        return min(5, len(self.classes))
+        """The K of Acc@K beside Acc@1: 5, or the number of classes if that is less; of a command 1."""
+        return min(5, len(self.classes)) or 1
 
 
 _STORED = TypeAdapter(StudySpec)

@@ -18,7 +18,7 @@ def worth(spec: StudySpec, effects: Sequence[Effect]) -> dict[str, float]:
     seen; nothing at all where L isn't beyond doubt, or the study has no long training.
     """
     slope = next((effect for effect in effects if effect.technique == _LENGTH), None)
-    if slope is None or not slope.sim_low > 0 or slope.method == "model" or spec.tuned:
+    if slope is None or spec.program or not slope.sim_low > 0 or slope.method == "model" or spec.tuned:
         return {}
     longer, usual = (Plan.model_validate(plan).examples_seen for plan in (spec.recipe_plan, spec.base_plan))
     if longer <= usual:

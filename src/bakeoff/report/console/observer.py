@@ -31,6 +31,7 @@ from bakeoff.runs.store import Store
 from bakeoff.study.analyse import so_far
 from bakeoff.study.decide import SearchState
 from bakeoff.study.events import (
+    CommandChanged,
     SearchPlanned,
     SearchStage,
     StudyEnlarged,
@@ -110,6 +111,12 @@ class Progress:
             case StudyPlanned():
                 self.display.table(lambda console: show_preview(console, event))
                 self._begin("runs", _Interim(event.spec, event.store))
+            case CommandChanged():
+                self.display.say(
+                    f"{words.listed(event.files[:5])} {'is' if len(event.files) == 1 else 'are'} not what "
+                    f"{'it was' if len(event.files) == 1 else 'they were'} in {event.earlier}: this is another study, "
+                    "with runs of its own"
+                )
             case StudyGoesOn():
                 self.display.say(
                     f"after {event.seeds} seeds {words.listed(event.open)} {'is' if len(event.open) == 1 else 'are'} "

@@ -12,7 +12,8 @@ def show_preview(console: Console, planned: StudyPlanned) -> None:
     spec, noise = planned.spec, planned.noise
     seeds = len({row.block for row in spec.rows})
     say(console, plain(spec.name, style="bold"), f": {len(spec.rows)} runs with {seeds} seeds, {spec.design} design")
-    say(console, f"techniques that are trained with and without: {', '.join(spec.training)}")
+    what = "factors that are on and off" if spec.program else "techniques that are trained with and without"
+    say(console, f"{what}: {', '.join(spec.training)}")
     if spec.looks:
         loss = "2 % of the errors" if spec.tolerance is None else f"{spec.tolerance:g} points"
         say(
@@ -24,6 +25,7 @@ def show_preview(console: Console, planned: StudyPlanned) -> None:
         say(console, f"read from every run at both levels: {', '.join(spec.evaluation)}")
     for name, reason in spec.not_applicable.items():
         say(console, f"not applicable: {name}, {reason}")
+    usual = "" if spec.program else "; 0.1 to 0.5 points are usual"
     unit = "points" if noise is not None else "sd"
     headings = ("runs", "about", f"interval +- {unit}", f"found if at least {unit}")
     rows = []
@@ -37,7 +39,7 @@ def show_preview(console: Console, planned: StudyPlanned) -> None:
     known = (
         f"with the run-to-run sd of {noise:g} points that was measured on this task at its own length"
         if noise is not None
-        else "in units of the run-to-run sd, which isn't known yet; 0.1 to 0.5 points are usual"
+        else f"in units of the run-to-run sd, which isn't known yet{usual}"
     )
     say(console, f"Intervals of 95 % for each technique, and the gain found with probability 0.8, {known}.")
     processes = "1 process" if spec.jobs == 1 else f"{spec.jobs} processes"

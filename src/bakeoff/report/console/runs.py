@@ -6,6 +6,7 @@ from typing import Any
 
 from rich.console import Console
 
+from bakeoff.commands.command import typed
 from bakeoff.encoding import Value
 from bakeoff.plan import SLOTS, Plan, leaves
 from bakeoff.report import words
@@ -15,6 +16,9 @@ from bakeoff.runs.record import EvalSetting, RunRecord, View
 
 def show_record(console: Console, record: RunRecord, folder: str) -> None:
     """One run: how it ended, how good it is, and where everything is."""
+    if record.command:
+        _show_command(console, record, folder)
+        return
     names = [name for item in record.recipe for name in item]
     title = plain(record.task, style="bold")
     say(console, title, f", {', '.join(names) or 'no techniques'}, seed {record.seed}")
@@ -31,6 +35,20 @@ def show_record(console: Console, record: RunRecord, folder: str) -> None:
             f"on {place}, {words.counted(record.threads, 'thread')}",
         )
     say_path(console, f"run {record.run_id}", folder)
+
+
+def _show_command(console: Console, record: RunRecord, folder: str) -> None:
+    """One run of a command."""
+    say(console, plain(record.task, style="bold"), f", seed {record.seed}, {record.status}")
+    say(console, typed(record.command["words"]))
+    for view in record.views:
+        said = ", ".join(f"{name} {value:.6g}" for name, value in view.acc.items())
+        of = f" of {words.counted(view.n, 'example')}" if view.n else ""
+        say(console, f"{said}{of}{f' ({view.reading})' if view.reading else ''}")
+    if record.status != "done":
+        say(console, record.reason)
+    say(console, f"in {words.duration(record.seconds)}, {words.counted(record.threads, 'thread')}")
+    say_path(console, f"run {record.run_id}, log.txt", folder)
 
 
 def show_views(console: Console, views: Sequence[View], plan: Plan) -> None:
@@ -89,10 +107,10 @@ def show_runs(console: Console, records: Iterable[RunRecord]) -> None:
                 record.run_id,
                 record.status,
                 words.dataset(record.task),
-                record.plan["model"]["name"],
+                "a command" if record.command else record.plan["model"]["name"],
                 _techniques(record.recipe),
                 str(record.seed),
-                f"{report['acc1']:.2f}" if report else "-",
+                _metric(record, report) if report else "-",
                 words.duration(record.seconds) if record.seconds else "-",
             ]
         )
@@ -113,6 +131,13 @@ def show_plan(console: Console, plan: Plan, set_by: Mapping[str, Sequence[str]],
         say(console, f"from outside: {', '.join(f'{name} {digest}' for name, digest in plan.sources.items())}")
     for name, reason in skipped.items():
         say(console, f"left out: {name}, {reason}")
+
+
+def _metric(record: RunRecord, report: Mapping[str, Any]) -> str:
+    """Acc@1, or what a command said, by its name."""
+    if not record.command:
+        return f"{report['acc1']:.2f}"
+    return ", ".join(f"{name} {value:.5g}" for name, value in report.items() if name != "n")
 
 
 def _techniques(recipe: Sequence[Mapping[str, Any]]) -> str:

@@ -5,7 +5,7 @@ import math
 from rich.console import Console
 from rich.text import Text
 
-from bakeoff.report import words
+from bakeoff.report import commanded, words
 from bakeoff.report.console.text import Column, plain, say, show_table
 from bakeoff.report.rows import EffectRow, rows
 from bakeoff.report.sections.health import notices
@@ -22,6 +22,9 @@ def show(console: Console, results: Results) -> None:
     for notice in notices(results):
         _say(console, notice.plain, "bold yellow")
     table = rows(results)
+    if results.spec.program:
+        _show_command(console, table, results)
+        return
     for index, text in enumerate(headline(results, table)):
         _say(console, text.plain, "bold" if not index else "")
     console.print()
@@ -48,6 +51,46 @@ def show(console: Console, results: Results) -> None:
         _say(console, f"{words.counted(more, 'pair')} that may work with or against each other in the report.")
     if math.isfinite(results.noise.sigma):
         _say(console, words.noise(results.noise))
+
+
+def _show_command(console: Console, table: list[EffectRow], results: Results) -> None:
+    """A study of somebody's command, in its own metric."""
+    unit, many = commanded.unit(results), commanded.digits(results)
+    for index, text in enumerate(commanded.headline(results, table)):
+        _say(console, text.plain, "bold" if not index else "")
+    console.print()
+    on_errors = any(effect.errors for effect in results.main)
+    columns = [
+        Column("factor"),
+        Column(unit, right=True, rank=2 if on_errors else 0),
+        *([Column("errors", right=True)] if on_errors else []),
+        Column("interval", right=True),
+        Column("time", right=True, rank=1),
+        Column("what to do"),
+    ]
+    shown = []
+    for row in table:
+        effect, star = row.effect, "*" if row.flagged else " "
+        gain, errors, interval = "-", "-", ""
+        if effect is not None and row.measured:
+            gain = words.signed(effect.gain_pp, many) + ("" if on_errors else star)
+            interval = words.span(effect.sim_low, effect.sim_high, many)
+            if effect.errors:
+                errors, interval = words.errors(effect.errors.removed) + star, words.errors_span(effect.errors)
+        cells = [row.title, gain, *([errors] if on_errors else []), interval, row.time or "-"]
+        shown.append([*map(_text, cells), _text(_advice(row), _STYLES.get(row.tone, "") if row.established else "")])
+    show_table(console, columns, shown, rule=True)
+    console.print()
+    level, of = words.percent(results.total.level), "the errors" if on_errors else unit
+    _say(
+        console,
+        f"{results.spec.measures[0]}, more is better: " * (results.spec.sign > 0)
+        + f"{results.spec.measures[0]}, less is better, + is better: " * (results.spec.sign < 0)
+        + f"{commanded.GAINS[results.spec.design]}. interval: {level}, of {of}, for all rows at once; * leaves out 0.",
+    )
+    for pair in (pair for pair in results.interactions if pair.established):
+        gain = words.signed(pair.gain_pp, many)
+        _say(console, f"{pair.first} {pair.relation} {pair.second}: {gain} {unit} where both are on.")
 
 
 def _show_effects(console: Console, table: list[EffectRow], results: Results) -> None:

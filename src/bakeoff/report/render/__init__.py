@@ -64,6 +64,8 @@ def write(results: "Results", format: Format, path: Path) -> Path:
                 case _:
                     whole = page(results)
                     first = next((picture for picture in whole.pictures() if picture.name == "effects"), None)
+                    if first is None and results.spec.program:
+                        raise RequestError("the report of a command has no charts yet: take html, md or csv")
                     if first is None:
                         raise RequestError(f"study {results.spec.name} has no finished run yet: nothing can be drawn")
                     file.write(_drawn(first, format))

@@ -4,7 +4,17 @@ from bakeoff.report import words
 from bakeoff.report.page import Text, strong
 from bakeoff.report.rows import waiting
 from bakeoff.study.analyse import Results
-from bakeoff.study.health import Diverged, Drift, Finding, MissingRuns, NoChange, NothingLearned, OneClass, Trained
+from bakeoff.study.health import (
+    Diverged,
+    Drift,
+    Finding,
+    MissingRuns,
+    NoChange,
+    NothingLearned,
+    OneClass,
+    SeedIgnored,
+    Trained,
+)
 
 
 def notices(results: Results) -> tuple[Text, ...]:
@@ -36,6 +46,12 @@ def _line(finding: Finding) -> Text:
     match finding:
         case NothingLearned():
             return _nothing_learned(finding)
+        case SeedIgnored(groups):
+            return Text.of(
+                strong("The seed changes nothing, so nothing can be said."),
+                f" In {words.counted(groups, 'configuration')} all runs are the same, whatever their seed: how much "
+                "runs differ by chance isn't known. Let the command take {seed}, or read $BAKEOFF_SEED.",
+            )
         case Diverged():
             return _diverged(finding)
         case MissingRuns(runs, of, statuses, seeds, of_seeds):
