@@ -31,7 +31,7 @@ FLOORS = (
     ("runs",),
     ("commands",),
     ("study", "inference", "observed"),
-    ("launch",),
+    ("launch", "judging"),
     ("ablation", "report"),
     ("derivation", "teach"),
     ("api",),

@@ -51,6 +51,7 @@ OPTIONS = re.compile(r"(<!-- options: ([a-z ]+) -->\n).*?(<!-- end of options --
 RUN = re.compile(r"\b[0-9a-f]{12}\b")
 DRY = {
     "train": ("--dry-run",),
+    "judge": ("--pairs 1", "--accept undecided"),
     **dict.fromkeys(("ablate", "derive"), ("--plan-only", "--threads 1")),
     **dict.fromkeys(("demo", "watch"), ("--port 0",)),
 }

@@ -21,8 +21,10 @@ from bakeoff.cli import (
     export,
     handin,
     inspection,
+    judge,
     lr_find,
     runs,
+    skill,
     store,
     studies,
     suggest,
@@ -62,6 +64,8 @@ app.command()(demo.demo)
 app.command()(export.export)
 app.command()(export.package)
 app.command()(analyse.analyse)
+app.command()(judge.judge)
+app.command()(skill.skill)
 app.command()(handin.handin)
 app.command()(watch.watch)
 app.command()(verify.verify)

@@ -6,10 +6,10 @@ import shlex
 from collections.abc import Iterable, Mapping
 from typing import Annotated
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from bakeoff.encoding import Value
-from bakeoff.errors import RequestError, shown, unknown
+from bakeoff.errors import RequestError, explain_validation, shown, unknown
 
 Text = str | tuple[str, ...]  # of a factor at a level: as it is typed, or its words
 SEED, OUT = "seed", "out"
@@ -56,6 +56,25 @@ class Metric(Value):
         if not (self.file or self.stdout or self.key):
             raise ValueError("it needs a file, an expression for standard output, or the key of a line of JSON there")
         return self
+
+    @classmethod
+    def written(cls, text: str, *, higher: bool = True, unit: str = "") -> "Metric":
+        """A metric as people write it in one word. Raises RequestError.
+
+        KEY of the last JSON on standard output, FILE, FILE:KEY, or an expression with one group for standard output.
+        """
+        if "(" in text:
+            named = re.match(r"\W*([\w/]+)\W*\(", text)
+            where = {"stdout": text, "name": named[1] if named else ""}
+        elif ":" in text or "/" in text or text.endswith((".json", ".jsonl", ".txt")):
+            file, _, key = text.partition(":")
+            where = {"file": file, "key": key}
+        else:
+            where = {"key": text}
+        try:
+            return cls(**where, higher=higher, unit=unit)
+        except ValidationError as error:
+            raise RequestError(f"--metric {shown(text)}: {explain_validation(error)}") from None
 
     @property
     def called(self) -> str:

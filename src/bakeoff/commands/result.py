@@ -16,6 +16,7 @@ from bakeoff.commands.command import Metric, filled
 from bakeoff.errors import RequestError, shown
 
 _MOST = 2**28  # bytes of a file of results
+_LINES = 100_000  # of an object on standard output
 _AGREE = 0.01  # points by which the metric and the examples' mean may differ, for a metric that was rounded
 
 
@@ -29,7 +30,7 @@ class Listener:
 
     metric: Metric
     found: Any = None
-    _line: str = ""
+    _open: list[str] = field(default_factory=list)  # lines of an object that isn't complete yet
     _expression: re.Pattern[str] | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
@@ -40,13 +41,26 @@ class Listener:
         if self._expression is not None:
             for match in self._expression.finditer(line):
                 self.found = match[1]
-        elif not self.metric.file and line.lstrip().startswith("{"):
+        elif not self.metric.file:
+            self._json(line)
+
+    def _json(self, line: str) -> None:
+        """An object in one line, or from a line "{" to a line "}"."""
+        if line.rstrip() == "{":
+            self._open = [line]
+            return
+        if self._open:
+            self._open.append(line)
+            if line.rstrip() != "}":
+                if len(self._open) > _LINES:
+                    self._open = []
+                return
+            line, self._open = "\n".join(self._open), []
+        if line.lstrip().startswith("{"):
             try:
-                data = json.loads(line)
-                value = _at(data, self.metric.key)
+                self.found = _at(json.loads(line), self.metric.key)
             except (ValueError, LookupError, RecursionError):
                 return
-            self.found = value
 
 
 def metric(of: Metric, seed: int, out: str, heard: Listener, folder: str) -> float:

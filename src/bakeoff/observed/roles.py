@@ -124,7 +124,7 @@ def roles(
         why = "; ".join(f"{name}: {reason}" for name, reason in list(ignored.items())[:8])
         raise RequestError(f"no column of {table.source} was set differently between runs{f' ({why})' if why else ''}")
     if lower is None:
-        lower = bool(_LOWER.search(metric.lower()))
+        lower = smaller_is_better(metric)
     known = [value for value in values if isinstance(value, float)]
     return Roles(
         metric, lower, 0.0 if lower else _percent(metric, known), tuple(found), seed, run, time, state, ignored
@@ -159,6 +159,11 @@ def _metric(table: RunTable) -> str:
     raise RequestError(
         f"which column of {table.source} is the metric? Say it with --metric; numbers are in: {some(numbers) or 'none'}"
     )
+
+
+def smaller_is_better(metric: str) -> bool:
+    """Whether a metric is one of those, by its name."""
+    return bool(_LOWER.search(metric.lower()))
 
 
 def _tail(name: str) -> str:

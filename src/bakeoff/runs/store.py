@@ -12,6 +12,7 @@
     studies/NAME/search.json     what was asked of a derivation
     studies/NAME/work-ID.json    runs that are to be made, for workers to find: see bakeoff.launch.queue
     studies/NAME/recipe.yaml, report.*   what came out
+    ledgers/NAME/N.json          what was proposed, and how it was judged: see bakeoff.judging.ledger
 
 Nothing outside this file knows where things are.
 """
@@ -307,6 +308,23 @@ class Store:
     def remove_work(self, study: str, name: str) -> None:
         """Remove what was made."""
         self.storage.delete(f"studies/{study}/work-{name}.json")
+
+    def ledgers(self) -> list[str]:
+        """Names of all ledgers."""
+        return sorted({entry.key.split("/")[1] for entry in self.storage.glob("ledgers/*/*.json")})
+
+    def ledger(self, name: str) -> list[tuple[str, dict[str, Any]]]:
+        """What a ledger has, in the order in which it was entered, each with its key."""
+        keys = sorted(entry.key for entry in self.storage.glob(f"ledgers/{name}/*.json"))
+        return [(key, data) for key in keys if (data := self._load(key)) is not None]
+
+    def add_to_ledger(self, name: str, number: int, data: dict[str, Any]) -> bool:
+        """Enter something under a number; False where that is taken."""
+        return self.storage.create(f"ledgers/{name}/{number:06}.json", json_bytes(data))
+
+    def write_to_ledger(self, name: str, number: int, data: dict[str, Any]) -> None:
+        """Keep what became of it."""
+        self._save(f"ledgers/{name}/{number:06}.json", data)
 
     def study_file(self, name: str, filename: str) -> Path | str:
         """Where a study keeps a file that came out of it, such as "report.html": a path, or a URL in a bucket."""

@@ -20,6 +20,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from bakeoff.stats.intervals import t_quantile
 from bakeoff.stats.outcomes import Floats
 
 STAKE = 0.9  # share of the capital that a pair may lose: with all of it one bad run ends everything
@@ -168,6 +169,46 @@ def more_pairs(
         middle = (low + high) // 2
         low, high = (low, middle) if settled(middle) else (middle, high)
     return high - n
+
+
+def interval(values: Floats, level: float = 0.95) -> tuple[float, float, float]:
+    """Mean of (n,) values that nobody looked at before all were there, and its t interval."""
+    n, mean = len(values), float(values.mean())
+    half = t_quantile(level, n - 1) * float(values.std(ddof=1)) / math.sqrt(n)
+    return mean, mean - half, mean + half
+
+
+@dataclass(frozen=True)
+class Steadiness:
+    """What a command's runs do when nothing is changed, in pairs of one seed each; intervals of 95 %.
+
+    same: share of pairs whose runs came to the same. noise: sd from seed to seed. repeat: sd of runs of one seed.
+    second: what running second does, with its interval. drift: per run, with its interval.
+    """
+
+    same: float
+    noise: float
+    repeat: float
+    second: tuple[float, float, float]
+    drift: tuple[float, float, float]
+
+
+def steadiness(first: Floats, second: Floats) -> Steadiness:
+    """first, second: (n,) of each pair in the order in which they were made; n is 3 at least."""
+    n, mean = len(first), (first + second) / 2
+    slot = interval(second - first)
+    at = np.arange(n) - (n - 1) / 2
+    squares = float(at @ at)
+    slope = float(at @ mean) / squares
+    rest = mean - mean.mean() - slope * at
+    half = t_quantile(0.95, n - 2) * math.sqrt(float(rest @ rest) / (n - 2) / squares)
+    return Steadiness(
+        same=float((first == second).mean()),
+        noise=math.sqrt((np.var(first, ddof=1) + np.var(second, ddof=1)) / 2),
+        repeat=float((second - first).std(ddof=1)) / math.sqrt(2),
+        second=slot,
+        drift=(slope / 2, (slope - half) / 2, (slope + half) / 2),
+    )
 
 
 def _verdict(low: float, high: float, proved: float, delta: float) -> Verdict:

@@ -35,6 +35,8 @@ def check(store: Store) -> Checked:
             faults += _studies(store, names)
         elif folder == "splits":
             faults += _splits(store, names)
+        elif folder == "ledgers":
+            faults += _ledgers(store)
         elif "run.json" in names:
             runs += 1
             faults += _run(store, folder)
@@ -87,6 +89,17 @@ def _studies(store: Store, names: list[str]) -> Iterator[str]:
                 SearchSpec.load(store, study)
         except RequestError as error:
             yield str(error)
+
+
+def _ledgers(store: Store) -> Iterator[str]:
+    for name in store.ledgers():
+        try:
+            numbers = [data.get("number") for _, data in store.ledger(name)]
+        except RequestError as error:
+            yield str(error)
+            continue
+        if numbers != list(range(1, len(numbers) + 1)):
+            yield f"{store.url}/ledgers/{name}: an entry is missing, so that its budget of error can't be trusted"
 
 
 def _splits(store: Store, names: list[str]) -> Iterator[str]:

@@ -20,8 +20,9 @@ from bakeoff.events import (
     TrainingProgress,
     WorkerNews,
 )
+from bakeoff.judging.judge import PairJudged, RunFailed
 from bakeoff.report import words
-from bakeoff.report.console import data, derivation, training
+from bakeoff.report.console import data, derivation, judged, training
 from bakeoff.report.console.bar import Bar, Known
 from bakeoff.report.console.preview import show_enlargement, show_preview
 from bakeoff.report.console.text import say
@@ -134,6 +135,10 @@ class Progress:
                 self._begin(event.stage, None)
             case RunEnded():
                 self._run(event)
+            case PairJudged():
+                self.display.bar(judged.bar(event))
+            case RunFailed():
+                self.display.say(judged.failure(event))
             case TrackingStopped():
                 self.display.say(f"warning: tracking by {event.tracker} stopped: {event.reason}")
             case WorkerNews():
