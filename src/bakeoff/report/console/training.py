@@ -21,7 +21,7 @@ def planned(event: TrainingPlanned) -> Iterator[str]:
     yield (
         f"{event.model} at {event.px} px: {event.steps:,} steps of {event.batch_size} images, "
         f"{event.passes:.3g} passes, about {words.duration(event.seconds)} on {event.device}, "
-        f"at least {event.bytes / 2**30:.1g} GiB of memory"
+        f"at least {_gib(event.bytes)} GiB of memory"
     )
     for note in event.notes:
         yield f"note: {note}"
@@ -41,3 +41,9 @@ def show(console: Console, event: TrainingPlanned) -> None:
     """What a training takes, below its plan."""
     for line in planned(event):
         say(console, line)
+
+
+def _gib(count: int) -> str:
+    """Of one digit below 1."""
+    amount = count / 2**30
+    return f"{amount:.1g}" if amount < 1 else f"{amount:.0f}"

@@ -22,6 +22,8 @@ def headline(results: Results, table: list[EffectRow]) -> tuple[Text, ...]:
             interval = f"too few runs for a {words.percent(total.level)} interval"
         verb, points = words.change(total.gain_pp, digits)
         what = f"Together, the {len(names)} techniques {verb} "
+        if len(names) == 1:
+            what = f"{words.title(names[0])} {verb}s "
         if results.found:
             listed = words.listed([words.title(name) for name in names])
             what = f"The recipe of {words.counted(len(names), 'technique')} ({listed}) {verb}s "
