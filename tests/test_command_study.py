@@ -1,7 +1,12 @@
 """Studies of any command, from the file to the report."""
 
 import json
+import os
+import signal
+import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -224,6 +229,164 @@ def test_nothing_in_a_text_is_executed(here: Path, capsys: pytest.CaptureFixture
         assert main(["ablate", "study.yaml", "--store", f"runs{bool(shell)}", "--quiet"]) == 1
         assert "unrecognized arguments" in capsys.readouterr().err
         assert not (here / "bad").exists()
+
+
+# a draft
+
+
+def test_a_draft_is_tried_out(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = [
+        "--from",
+        f"{sys.executable} train.py --seed 7 --out=x",
+        "--factor",
+        "mixup=--mixup 1",
+        "--factor",
+        "ema=--ema",
+    ]
+    assert main(["init", "mine.yaml", *asked, "--quiet"]) == 0
+    out = capsys.readouterr().out
+    assert "metric: acc1, the key 'acc1' of {out}/metrics.json" in out
+    assert "the same seed gives the same number, another seed another one" in out
+    assert count(here) == 3
+    found, written = study_file.read("mine.yaml"), study_file.read("study.yaml")
+    assert found.command.command == f"{sys.executable} train.py --seed {{seed}} --out={{out}} {{mixup}} {{ema}}"
+    assert (found.factors, found.command.metric) == (written.factors, written.command.metric)
+    assert main(["init", "mine.yaml", *asked]) == 2
+    assert "mine.yaml is there already" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("script", "metric", "told"),
+    [
+        (
+            "print('epoch 1 acc: 0.5'); print('test acc: 0.75 loss 2.1')",
+            {"stdout": r"acc\s*:\s*", "unit": "fraction"},
+            "",
+        ),
+        ('print(\'{"val": {"loss": 2.5}, "epoch": 3}\')', {"key": "val.loss", "higher": False}, "SEED CHANGES NOTHING"),
+        ("import random; print('score', random.random())", {"stdout": r"score\s+"}, "another number each time"),
+    ],
+)
+def test_a_draft_finds_what_a_command_says_of_itself(
+    here: Path, capsys: pytest.CaptureFixture[str], script: str, metric: dict[str, Any], told: str
+) -> None:
+    (here / "t.py").write_text(script)
+    assert main(["init", "t.yaml", "--from", f"{sys.executable} t.py", "--factor", "x=-O", "--quiet"]) == 0
+    assert told in capsys.readouterr().out
+    found = study_file.read("t.yaml").command.metric.model_dump()
+    assert {name: str(found[name])[: len(str(value))] for name, value in metric.items()} == {
+        name: str(value) for name, value in metric.items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        ("echo hello", "the command says no number that could be its metric"),
+        ("cat nothing", "the command fails: it ended with status 1: cat: nothing: No such file"),
+        ("pythn x.py", "there is no program 'pythn' to run"),
+        ("echo 'x", "no closing quotation"),
+        ("echo acc 1 {foo}", "unknown place to fill in '{foo}'"),
+    ],
+)
+def test_a_draft_that_cannot_be_is_one_line(
+    here: Path, capsys: pytest.CaptureFixture[str], command: str, told: str
+) -> None:
+    assert main(["init", "new.yaml", "--from", command, "--quiet"]) in (1, 2)
+    assert told in capsys.readouterr().err
+    assert not (here / "new.yaml").exists()
+
+
+# on several workers, and beside our own trainer
+
+
+@pytest.mark.slow
+def test_a_study_killed_and_resumed_on_two_workers_is_the_same(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    whole = ablate(capsys, "--runs", "16", "--store", "whole")
+    (here / "count").unlink()
+    environment = {**os.environ, "SLEEP": "0.5", "BAKEOFF_LEASE_SECONDS": "2"}
+
+    def start(*words: str) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            [sys.executable, "-m", "bakeoff", *words, "--store", "runs"],
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment, start_new_session=True,
+        )  # fmt: skip
+
+    def study() -> "subprocess.Popen[str]":
+        return start("ablate", "study.yaml", "--runs", "16", "--on", "workers", "--json")
+
+    there = [study(), *(start("worker", "--idle", "60s") for _ in range(2))]
+    until(lambda: count(here) >= 6)
+    for process in there[:2]:
+        process.send_signal(signal.SIGKILL)
+    until(lambda: count(here) >= 9)
+    there += [study(), start("worker", "--idle", "60s")]
+    found = json.loads(there[3].communicate(timeout=240)[0])
+    for process in there:
+        process.kill()
+        process.communicate()
+    left_out = {"cost_ratio": None}
+    assert [{**effect, **left_out} for effect in found["effects"]] == [
+        {**effect, **left_out} for effect in whole["effects"]
+    ]
+    assert 22 <= count(here) <= 24  # what was killed in its middle was begun again
+
+
+def until(so: Callable[[], bool], seconds: float = 120.0) -> None:
+    end = time.monotonic() + seconds
+    while not so():
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
+LOOKUP = """
+import base64, json, os, sys
+import numpy as np
+kept = json.load(open("kept.json"))
+on = ",".join(sorted(set(sys.argv[1:]) & {"mixup", "label_smoothing"}))
+run = kept[on + " " + os.environ["BAKEOFF_SEED"]]
+out = os.environ["BAKEOFF_OUT"]
+np.save(out + "/correct.npy", np.array(run["hits"]))
+np.save(out + "/correct_ema.npy", np.array(run["hits_ema"]))
+print(json.dumps({"acc1": run["acc1"], "acc1_ema": run["acc1_ema"]}))
+"""
+
+
+@pytest.mark.slow
+def test_a_command_with_the_runs_of_our_trainer_has_its_numbers(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ours = ["--recipe", "baseline", "--with", "mixup,label_smoothing,ema", "--model", "softmax", "--length", "0.05"]
+    assert main(["ablate", *ours, "--runs", "16", "--jobs", "2", "--store", "own", "--json"]) == 0
+    own = json.loads(capsys.readouterr().out)
+    store, kept = open_store("own"), {}
+    for run in store.ids():
+        record = store.get(run)
+        on = ",".join(sorted(name for item in record.recipe for name in item if name != "ema"))
+        views = {("_ema" if view.ema else ""): view for view in record.views if view.split == "report"}
+        kept[f"{on} {record.seed}"] = {
+            **{f"acc1{which}": view.acc["acc1"] for which, view in views.items()},
+            **{f"hits{which}": store.hits(run, view.name).astype(int).tolist() for which, view in views.items()},
+        }
+    (here / "kept.json").write_text(json.dumps(kept))
+    (here / "train.py").write_text(LOOKUP)
+    (here / "study.yaml").write_text(
+        f"""
+command: {sys.executable} train.py {{mixup}} {{label_smoothing}}
+factors: {{mixup: {{on: mixup}}, label_smoothing: {{on: label_smoothing}}}}
+metric: {{key: "acc1{{ema}}", unit: points}}
+examples: "{{out}}/correct{{ema}}.npy"
+evaluate: {{ema: {{off: "", on: _ema}}}}
+depends: kept.json
+"""
+    )
+    found = ablate(capsys, "--runs", "16")
+    ignored = {"cost_ratio", "worth_length", "blog_pp", "paper"}
+    for ours_, theirs in zip(own["effects"], found["effects"], strict=True):
+        assert {key: value for key, value in ours_.items() if key not in ignored} == {
+            key: value for key, value in theirs.items() if key not in ignored
+        }
+    for key in ("noise", "tolerance_pp", "runs", "interactions"):
+        assert found[key] == own[key]
+    assert found["total_gain"]["acc1"] == own["total_gain"]["acc1"]
 
 
 @pytest.mark.slow

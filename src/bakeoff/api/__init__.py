@@ -23,7 +23,16 @@ from bakeoff.api.judging import judge, self_test, skill
 from bakeoff.api.machine import doctor
 from bakeoff.api.observed import analyse_runs, export_runs, write_next
 from bakeoff.api.results import check_report, hand_in, open_study, recipe_file, report_file, verify, write_report
-from bakeoff.api.studies import ablate, derive, estimate, open_command, plan_ablation, plan_derivation, work
+from bakeoff.api.studies import (
+    ablate,
+    derive,
+    draft_study,
+    estimate,
+    open_command,
+    plan_ablation,
+    plan_derivation,
+    work,
+)
 from bakeoff.api.training import evaluate, forecast, load_model, lr_find, plan_job, predict, train
 
 __all__ = [
@@ -34,6 +43,7 @@ __all__ = [
     "demo",
     "derive",
     "doctor",
+    "draft_study",
     "estimate",
     "evaluate",
     "export_model",

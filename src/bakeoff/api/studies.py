@@ -1,10 +1,12 @@
 """Measure what each technique buys, and derive a recipe."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Unpack, cast
 
+from bakeoff import reader
 from bakeoff.api.asked import PUBLISHED, Asked, Where, shown, understood, workspace
 from bakeoff.api.results import write_report
 from bakeoff.errors import RequestError
@@ -15,6 +17,7 @@ from bakeoff.study.analyse import Results
 if TYPE_CHECKING:
     from bakeoff.ablation.design import Design
     from bakeoff.ablation.subject import Subject
+    from bakeoff.commands.draft import Draft
     from bakeoff.commands.study_file import CommandStudy
     from bakeoff.derivation.plan import SearchOptions
     from bakeoff.launch.worker import Worked
@@ -90,6 +93,26 @@ def open_command(path: Path | str) -> "CommandStudy":
     from bakeoff.commands import study_file
 
     return study_file.read(path)
+
+
+@observed
+def draft_study(
+    path: Path | str,
+    command: str,
+    factors: Mapping[str, str] = MappingProxyType({}),
+    *,
+    shell: bool = False,
+    time: float = 3600.0,
+    observer: Observer = unobserved,
+) -> "Draft":
+    """Draft the file of a study of a command, and try the command: three runs, two of them with one seed.
+
+    factors: name -> the text that is added to the command where it is on. shell: /bin/sh runs it. time: seconds that a
+    run may take. Raises RequestError where the file is there already, and BakeoffError where the command fails.
+    """
+    from bakeoff.commands import draft
+
+    return draft.draft(reader.path(path, "the study's file"), command, factors, shell=shell, time=time)
 
 
 def _subject(task: "AnyTask | Request | CommandStudy", recipe: "str | Recipe | None", asked: Asked) -> "Subject":

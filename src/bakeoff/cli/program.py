@@ -20,6 +20,7 @@ from bakeoff.cli import (
     estimate,
     export,
     handin,
+    init,
     inspection,
     judge,
     lr_find,
@@ -67,6 +68,7 @@ app.command()(analyse.analyse)
 app.command()(judge.judge)
 app.command()(skill.skill)
 app.command()(handin.handin)
+app.command()(init.init)
 app.command()(watch.watch)
 app.command()(verify.verify)
 app.command()(worker.worker)

@@ -90,7 +90,7 @@ class Metric(Value):
     def place(self) -> str:
         """Where it is looked for, in words."""
         if self.stdout:
-            return f"standard output, by {self.stdout!r}"
+            return f"standard output, by {self.stdout}"
         key = f"the key {self.key!r} of " if self.key else ""
         return f"{key}{self.file}" if self.file else f"{key}the last line of JSON on standard output"
 

@@ -94,6 +94,7 @@ def run_command(
 def environment(invocation: Invocation, seed: int, out: str, threads: int, device: str) -> dict[str, str]:
     """The variables that a command sees: ours, then its own."""
     found = {**os.environ, **dict.fromkeys(_THREADS, str(threads)), "PYTHONUNBUFFERED": "1"}
+    found["PATH"] = search_path(found)
     if device == "cpu":
         found["CUDA_VISIBLE_DEVICES"] = ""
     elif device.startswith("cuda:"):
@@ -203,16 +204,20 @@ def _folder(run: str) -> Iterator[str]:
         shutil.rmtree(out, ignore_errors=True)
 
 
+def search_path(env: Mapping[str, str]) -> str:
+    """Where programs are looked for: as the user does, and last beside this Python, so that there is a `python`."""
+    return os.pathsep.join(part for part in (env.get("PATH", os.defpath), str(Path(sys.executable).parent)) if part)
+
+
 def program(words: Sequence[str], folder: str, env: Mapping[str, str]) -> None:
     """Raise RequestError where there is no such program as the first word of a command."""
     name = words[0]
     if os.sep in name:
         found = os.access(Path(folder, name), os.X_OK) and Path(folder, name).is_file()
     else:
-        found = shutil.which(name, path=env.get("PATH")) is not None
+        found = shutil.which(name, path=search_path(env)) is not None
     if not found:
-        here = f"; did you mean {sys.executable}?" if name == "python" else ""
-        raise RequestError(f"there is no program '{printable(name)}' to run{here}")
+        raise RequestError(f"there is no program '{printable(name)}' to run")
 
 
 def _now() -> str:
