@@ -480,6 +480,15 @@ def test_exit_statuses_words_and_json(
     out, _ = run(capsys, *asked("--nan"), "--fail-fast", status=6)
     assert out.startswith("failed")
     run(capsys, *asked("--gain=0"), "--accept", "better,no_difference")
+    out, _ = run(capsys, "ledger")
+    lines = out.splitlines()
+    assert [words[:2] for line in lines[1:-1] if (words := line.split())[0].isdigit()] == [
+        ["1", "kept"], ["2", "no"], ["3", "worse"], ["4", "undecided"], ["5", "failed"],
+    ]  # fmt: skip
+    assert lines[-1].startswith("4.2 % of the 5 % of error is left")
+    out, _ = run(capsys, "ledger", "--json")
+    assert [each["kept"] for each in json.loads(out)["proposals"]] == [True, False, False, False, False]
+    assert "unknown ledger in" in complaint(capsys, "ledger", "nights")
     out, err = run(capsys, *asked("--gain=-3"), "--json", "--quiet", status=4)
     assert json.loads(out)["verdict"] == "worse"
     assert err == ""

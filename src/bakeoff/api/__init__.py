@@ -19,7 +19,7 @@ a line or two.
 from bakeoff.api.data import check_data, load_data, prepare_data, write_shards
 from bakeoff.api.export import export_model, package
 from bakeoff.api.inspection import demo, inspect_run, write_inspection
-from bakeoff.api.judging import judge, self_test, skill
+from bakeoff.api.judging import judge, ledger, self_test, skill
 from bakeoff.api.machine import doctor
 from bakeoff.api.observed import analyse_runs, export_runs, write_next
 from bakeoff.api.results import check_report, hand_in, open_study, recipe_file, report_file, verify, write_report
@@ -52,6 +52,7 @@ __all__ = [
     "hand_in",
     "inspect_run",
     "judge",
+    "ledger",
     "load_data",
     "load_model",
     "lr_find",

@@ -16,6 +16,7 @@ from bakeoff.events import Observer, observed, unobserved
 if TYPE_CHECKING:
     from bakeoff.commands.command import Command, Metric
     from bakeoff.judging.judge import Judgement
+    from bakeoff.judging.ledger import Ledger
     from bakeoff.judging.selftest import SelfTest
     from bakeoff.judging.worktrees import Checkout
     from bakeoff.runs.store import Store
@@ -113,6 +114,20 @@ def self_test(command: str, *, observer: Observer = unobserved, **asked: Unpack[
     )  # fmt: skip
 
 
+def ledger(name: str = "default", *, store: "Store | Path | str | None" = None) -> "Ledger":
+    """What was proposed to a ledger, how it ended, and what is left of its error. Raises RequestError for none."""
+    from bakeoff.errors import unknown
+    from bakeoff.judging.ledger import Ledger
+    from bakeoff.runs.store import open_store
+
+    found = Ledger(open_store(store), name)
+    if name not in (there := found.store.ledgers()):
+        if not there:
+            raise RequestError(f"no ledger in {found.store.url}: bakeoff judge begins one")
+        raise unknown(f"ledger in {found.store.url}", name, there)
+    return found
+
+
 def skill() -> str:
     """The skill file (SKILL.md) that tells an agent how to plan, judge and report with bakeoff."""
     return (resources.files("bakeoff.teach") / "SKILL.md").read_text("utf-8")
@@ -142,7 +157,7 @@ class _How:
             pairs=reader.whole(asked.get("pairs", PAIRS), "--pairs", 1, MOST),
             seconds=_seconds(asked.get("budget")),
             limit=_seconds(asked.get("limit")),
-            threads=reader.whole(threads, "--threads", 1, reader.MOST_PROCESSES) if threads else os.cpu_count() or 1,
+            threads=_threads() if threads is None else reader.whole(threads, "--threads", 1, reader.MOST_PROCESSES),
             folder=reader.path(asked.get("folder") or Path.cwd(), "folder").absolute(),
         )
 
@@ -224,6 +239,12 @@ def _uncommitted(files: Sequence[str]) -> list[str]:
         return []
     more = f" and {len(files) - 3} more" if len(files) > 3 else ""
     return [f"not judged, since it isn't committed: {', '.join(files[:3])}{more}"]
+
+
+def _threads() -> int:
+    """As the environment has it, else all cores: one run at a time has the machine."""
+    given = os.environ.get("OMP_NUM_THREADS", "")
+    return int(given) if given.isdecimal() and 0 < int(given) <= reader.MOST_PROCESSES else os.cpu_count() or 1
 
 
 def _seconds(given: str | float | None) -> float | None:

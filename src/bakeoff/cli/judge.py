@@ -105,3 +105,22 @@ def judge(
         )  # fmt: skip
     print_json(found.as_json()) if as_json else judged.show(out, found)
     return 0 if found.verdict in verdicts else found.status
+
+
+def ledger(
+    name: Annotated[str, typer.Argument(help="Which one.")] = "default",
+    store: options.StoreDir = None,
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
+    debug: options.Debug = False,
+) -> None:
+    """What was proposed to a ledger of judge, how it ended, and what is left of its error."""
+    from bakeoff import api
+    from bakeoff.report.console import judged
+
+    out, _ = consoles(as_json)
+    found = api.ledger(name, store=store)
+    if as_json:
+        print_json(found.as_json())
+    else:
+        judged.show_ledger(out, found)

@@ -10,7 +10,7 @@ that is made again goes on with its share and its seeds.
 
 import re
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import ValidationError
 
@@ -104,6 +104,15 @@ class Ledger:
     def save(self, entry: Entry) -> None:
         """Keep how far a proposal is."""
         self.store.write_to_ledger(self.name, entry.number, entry.model_dump(mode="json"))
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return {
+            "name": self.name,
+            "budget": spending.BUDGET,
+            "left": self.left,
+            "proposals": [{**entry.model_dump(mode="json"), "kept": entry.kept} for entry in self.entries()],
+        }
 
     @property
     def left(self) -> float:

@@ -7,11 +7,11 @@ from rich.console import Console
 
 from bakeoff.commands.command import Metric
 from bakeoff.judging.judge import Judgement, PairJudged, RunFailed
-from bakeoff.judging.ledger import Verdict
+from bakeoff.judging.ledger import Ledger, Verdict
 from bakeoff.judging.selftest import SelfTest
 from bakeoff.report import words
 from bakeoff.report.console.bar import Bar
-from bakeoff.report.console.text import plain, say, say_path
+from bakeoff.report.console.text import Column, plain, say, say_path, show_table
 from bakeoff.stats.paired import Standing
 from bakeoff.stats.spending import BUDGET
 
@@ -93,6 +93,22 @@ def _more(found: Judgement) -> str:
         return "Nobody can tell yet how many runs that takes."
     total = len(found.pairs) + found.more
     return f"If runs go on like these, that takes about {2 * found.more} more: --pairs {total} goes on."
+
+
+def show_ledger(console: Console, found: Ledger) -> None:
+    """A row for each proposal, and what is left."""
+    columns = [
+        *(Column("", right=True), Column("verdict"), Column("gain", right=True), Column("pairs", right=True)),
+        *(Column("share", right=True, rank=1), Column("candidate")),
+    ]
+    rows = []
+    for entry in found.entries():
+        verdict = "kept" if entry.kept else "not judged yet" if entry.verdict is None else _SAID[entry.verdict]
+        gain = "-" if entry.gain is None else f"{entry.gain:+.3g}"
+        share = f"{100 * entry.share:.2g} %"
+        rows.append([str(entry.number), verdict, gain, str(entry.pairs), share, entry.candidate])
+    show_table(console, columns, rows)
+    say(console, f"{100 * found.left:.2g} % of the {100 * BUDGET:g} % of error is left; a share that was kept is back.")
 
 
 def show_self_test(console: Console, found: SelfTest) -> None:
