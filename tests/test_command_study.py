@@ -133,6 +133,10 @@ def test_a_study_of_a_command_from_its_file_to_its_report(here: Path, capsys: py
     assert main(["runs", "list", "--store", "runs"]) == 0
     assert main(["runs", "show", "last", "--store", "runs"]) == 0
     assert "acc1" in capsys.readouterr().out
+    assert main(["verify", "--store", "runs"]) == 2
+    assert "is of a command, whose runs verify doesn't make" in capsys.readouterr().err
+    assert main(["derive", "study.yaml", "--runs", "80"]) == 2
+    assert "of a command, bakeoff ablate study.yaml --question recipe says" in capsys.readouterr().err
     assert main(["evaluate", "last", "--store", "runs"]) == 2
     assert "is of a command" in capsys.readouterr().err
     assert main(["ablate", "study.yaml", "--plan-only", "--json", "--store", "new"]) == 0

@@ -16,7 +16,7 @@ from bakeoff.commands import process
 from bakeoff.commands.command import Command, Metric, filled, typed
 from bakeoff.commands.depends import Invocation
 from bakeoff.commands.result import NoResult
-from bakeoff.commands.run import CommandFailed, CommandRefused, program, run_command
+from bakeoff.commands.run import CommandFailed, CommandRefused, environment, program, run_command
 from bakeoff.engine import interrupt
 from bakeoff.errors import DataChanged, RequestError
 from bakeoff.runs.lease import Leases
@@ -223,6 +223,18 @@ def test_it_is_told_what_it_needs(here: Path, tmp_path: Path) -> None:
     assert said["out"] == []
     assert not Path(said["BAKEOFF_OUT"]).exists()
     assert "BAKEOFF_GUARD" not in said
+
+
+def test_several_workers_have_a_gpu_each(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,GPU-x")
+    made = python(here)
+    shown = {
+        device: environment(made, 0, "/o", 1, device)["CUDA_VISIBLE_DEVICES"] for device in ("auto", "cpu", "cuda:1")
+    }
+    assert shown == {"auto": "3,GPU-x", "cpu": "", "cuda:1": "GPU-x"}
+    for slot, gpu in (("0", "3"), ("1", "GPU-x"), ("2", "3")):
+        monkeypatch.setenv("BAKEOFF_SLOT", slot)
+        assert environment(made, 0, "/o", 1, "auto")["CUDA_VISIBLE_DEVICES"] == gpu
 
 
 def test_metrics_come_from_files_expressions_and_lines(here: Path, tmp_path: Path) -> None:

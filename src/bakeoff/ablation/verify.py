@@ -10,7 +10,7 @@ from importlib.metadata import version
 import numpy as np
 import torch
 
-from bakeoff.errors import BakeoffError
+from bakeoff.errors import BakeoffError, RequestError
 from bakeoff.events import Doing, Observer
 from bakeoff.inference.evaluate import data_of
 from bakeoff.plan import Plan
@@ -39,6 +39,11 @@ def verify(
 
     Raises BakeoffError for a study without a finished run, and as `data_of` where its data aren't here.
     """
+    if results.spec.program:
+        raise RequestError(
+            f"study {results.spec.name} is of a command, whose runs verify doesn't make; in a store of its own "
+            f"(--store), {results.spec.command or 'the same bakeoff ablate'} makes all of them again"
+        )
     done = [record for record in results.records if record and record.status == "done"]
     if not done:
         raise BakeoffError(f"study {results.spec.name} has no finished run that could be made again")

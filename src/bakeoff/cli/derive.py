@@ -54,6 +54,11 @@ def derive(
     from bakeoff.study.preview import seconds
     from bakeoff.study.search import OBJECTIVES
 
+    if context.args:
+        raise RequestError(
+            "derive searches recipes of our own trainer, and takes options alone; of a command, bakeoff ablate "
+            f"{context.args[0]} --question recipe says which factors should be on"
+        )
     if (budget is None) == (runs is None):
         raise RequestError("a derivation needs a budget: --budget 1h, or --runs 80")
     out, _ = consoles(as_json)

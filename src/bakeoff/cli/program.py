@@ -59,7 +59,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for command in (training.train, studies.ablate, derive.derive, studies.report, training.evaluate, training.predict):
-    app.command()(command)
+    more = {"allow_extra_args": True} if command is derive.derive else {}  # it says itself what doesn't go
+    app.command(context_settings=more)(command)
 app.command("inspect")(inspection.inspect)
 app.command()(demo.demo)
 app.command()(export.export)

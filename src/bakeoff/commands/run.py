@@ -60,7 +60,8 @@ def run_command(
     """Run a command once, or take its run from the store: nothing is made twice.
 
     task, recipe: what it is a run of, and the texts of its factors, for the record. threads: that it is told to take.
-    device: as in `Workspace`: cpu, cuda:N, or auto, which shows it all that we see. hold: how to hold the run alone
+    device: as in `Workspace`: cpu, cuda:N, or auto, which shows it all GPUs that we see, or one to each of several
+    workers. hold: how to hold the run alone
     while it is made (None: as soon as nobody else makes it).
 
     The record is `done`, with its value in `record.metrics["report"][metric.called]` and its examples in
@@ -95,13 +96,16 @@ def environment(invocation: Invocation, seed: int, out: str, threads: int, devic
     """The variables that a command sees: ours, then its own."""
     found = {**os.environ, **dict.fromkeys(_THREADS, str(threads)), "PYTHONUNBUFFERED": "1"}
     found["PATH"] = search_path(found)
+    found.pop("BAKEOFF_SLOT", None)
+    gpus, slot = _gpus(), os.environ.get("BAKEOFF_SLOT", "")
     if device == "cpu":
         found["CUDA_VISIBLE_DEVICES"] = ""
     elif device.startswith("cuda:"):
-        visible = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
         index = device.removeprefix("cuda:")
-        in_range = index.isdecimal() and int(index) < len(visible)
-        found["CUDA_VISIBLE_DEVICES"] = visible[int(index)] if in_range else index
+        in_range = index.isdecimal() and int(index) < len(gpus)
+        found["CUDA_VISIBLE_DEVICES"] = gpus[int(index)] if in_range else index
+    elif slot.isdecimal() and len(gpus) > 1:  # each of several workers has its own, in turn
+        found["CUDA_VISIBLE_DEVICES"] = gpus[int(slot) % len(gpus)]
     found |= {"BAKEOFF_SEED": str(seed), **invocation.command.env}
     return found | {"BAKEOFF_OUT": out}  # by which what it starts is found
 
@@ -202,6 +206,14 @@ def _folder(run: str) -> Iterator[str]:
         yield out
     finally:
         shutil.rmtree(out, ignore_errors=True)
+
+
+def _gpus() -> list[str]:
+    """The GPUs that we see, by what CUDA_VISIBLE_DEVICES calls them."""
+    if (visible := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:
+        return [name for name in visible.split(",") if name]
+    there = Path("/proc/driver/nvidia/gpus")
+    return [str(index) for index, _ in enumerate(there.iterdir())] if there.is_dir() else []
 
 
 def search_path(env: Mapping[str, str]) -> str:

@@ -28,8 +28,9 @@ _LAST_LOOK = 1.0  # seconds that a process may take to find nothing
 class Worker:
     """A process of `bakeoff.launch.worker`, started anew when it has died."""
 
-    def __init__(self, setup: Setup, threads: int) -> None:
-        self.setup, self.threads = setup, threads
+    def __init__(self, setup: Setup, threads: int, slot: int = 0) -> None:
+        """slot: which of several it is, by which commands share GPUs."""
+        self.setup, self.threads, self.slot = setup, threads, slot
         self._process: subprocess.Popen[str] | None = None
         self._lock = Lock()  # a process is stopped by another thread than the one that starts it and asks
 
@@ -70,6 +71,7 @@ class Worker:
 
     def _start(self) -> subprocess.Popen[str]:
         threads = {name: str(self.threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
+        threads["BAKEOFF_SLOT"] = str(self.slot)
         process = subprocess.Popen(
             [sys.executable, "-m", "bakeoff.launch.worker"],
             stdin=subprocess.PIPE,
@@ -87,7 +89,7 @@ class WorkerPool:
     """Worker processes that stay from one batch of runs to the next; `stop` ends them at once."""
 
     def __init__(self, setup: Setup, *, jobs: int, threads: int) -> None:
-        self._all = [Worker(setup, threads) for _ in range(jobs)]
+        self._all = [Worker(setup, threads, slot) for slot in range(jobs)]
         self._free: SimpleQueue[Worker] = SimpleQueue()
         self._busy: set[Worker] = set()
         for worker in self._all:

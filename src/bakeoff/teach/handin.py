@@ -60,6 +60,8 @@ def hand_in(notebook: Path, results: Results, folder: Path, technique: str | Non
     note = _executed(cells, notebook)
     technique = technique or _drawn(cells, notebook)
     techniques.get(technique)
+    if results.spec.program:
+        raise RequestError(f"study {results.spec.name} is of a command: what is handed in is about techniques")
     if not len(results.runs):
         raise RequestError(f"study {results.spec.name} has no finished run, so there is nothing to state yet")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
