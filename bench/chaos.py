@@ -3,10 +3,10 @@
     python -m bench.chaos --minutes 30        the counts go to bench/results/chaos and docs/reliability.md
 
 A scene is a store in which a run is trained and evaluated, a study and a derivation are made and a report is written;
-and a folder of images that is prepared. Each command is started, and after a time drawn with a mean (--between, as a
-share of what it takes undisturbed) SIGKILL, SIGTERM, SIGHUP or SIGINT is sent; the same command follows, until one is
-done. Then everything is compared with a scene in which nothing was killed: weights, evaluations, effects,
-the recipe, the copies.
+and a folder of images that is prepared. The store is a folder, or (--on disk,s3: by turns) in a bucket of moto's
+server. Each command is started, and after a time drawn with a mean (--between, as a share of what it takes undisturbed)
+SIGKILL, SIGTERM, SIGHUP or SIGINT is sent; the same command follows, until one is done. Then everything is compared
+with a scene on a disk in which nothing was killed: weights, evaluations, effects, the recipe, the copies.
 """
 
 import argparse
@@ -22,6 +22,8 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,7 @@ import numpy as np
 from PIL import Image
 
 from bakeoff.files import write_text
+from bakeoff.storage import open_storage
 from bench.compare import ROOT, machine
 
 KEPT = ROOT / "bench" / "results" / "chaos" / "counts.json"
@@ -36,13 +39,26 @@ PAGE = ROOT / "docs" / "reliability.md"
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 GRACE = 20.0  # seconds, after which a command ends by itself
 _SLOW = 20.0  # and so many for a busy machine to notice that
+BUCKET = "chaos"
 _TECHNIQUES = "label_smoothing,ema,mixup"
 
 COMMANDS: dict[str, tuple[str, ...]] = {
     "train": ("train", "--length", "0.6"),
     "evaluate": ("evaluate", "last", "--resize", "10"),
     "ablate": ("ablate", "--recipe", "baseline", "--with", _TECHNIQUES, "--length", "0.1", "--jobs", "2"),
-    "derive": ("derive", "--recipe", "baseline", "--include", _TECHNIQUES, "--length", "0.05", "--runs", "30"),
+    "derive": (
+        "derive",
+        "--recipe",
+        "baseline",
+        "--include",
+        _TECHNIQUES,
+        "--length",
+        "0.05",
+        "--runs",
+        "30",
+        "--jobs",
+        "2",
+    ),
     "report": ("report", "--format", "html"),
     "prepare": ("data", "prepare", "--px", "32", "--format", "ppm"),
 }
@@ -68,30 +84,52 @@ class Unsound(AssertionError):
     """A command that was killed left what an undisturbed one doesn't."""
 
 
-def command(name: str, folder: Path) -> list[str]:
-    """The words of a command in a scene."""
-    words = [sys.executable, "-m", "bakeoff", *COMMANDS[name], "--store", str(folder / "runs")]
-    if name == "prepare":
-        words = [*words[:-2], "--task", f"folder:{folder.parent / 'images'}", "--output", str(folder / "copies")]
-    if name == "report":
-        words.insert(4, next((folder / "runs" / "studies").glob("*factorial*")).name)
-    if name == "derive":
-        words += ["--jobs", "2"]
-    return words
+@dataclass(frozen=True)
+class Scene:
+    """Where one takes place. folder: of its files. store: in it, or in a bucket."""
+
+    folder: Path
+    store: str
+
+    @classmethod
+    def on(cls, place: str, folder: Path) -> "Scene":
+        """A scene on a "disk", or in a bucket of "s3"."""
+        return cls(folder, f"s3://{BUCKET}/{folder.name}" if place == "s3" else str(folder / "runs"))
+
+    def command(self, name: str) -> list[str]:
+        """The words of a command."""
+        words = [sys.executable, "-m", "bakeoff", *COMMANDS[name], "--store", self.store]
+        if name == "prepare":
+            images = self.folder.parent / "images"
+            words = [*words[:-2], "--task", f"folder:{images}", "--output", str(self.folder / "copies")]
+        if name == "report":
+            (study,) = open_storage(self.store).glob("studies/*factorial*/study.json")
+            words.insert(4, study.key.split("/")[1])
+        return words
+
+    def started(self, name: str) -> subprocess.Popen[str]:
+        """A command that runs."""
+        environment = {**os.environ, "BAKEOFF_CHECKPOINT_SECONDS": "0.2", "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
+        return subprocess.Popen(
+            self.command(name), text=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment
+        )
+
+    def runs(self) -> Path:
+        """The store as files on a disk."""
+        if "://" in self.store:
+            storage = open_storage(self.store)
+            for entry in storage.everything():
+                path = self.folder / "runs" / entry.key
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(storage.read(entry.key) or b"")
+        return self.folder / "runs"
 
 
-def started(name: str, folder: Path) -> subprocess.Popen[str]:
-    """A command, in a group of its own processes."""
-    environment = {**os.environ, "BAKEOFF_CHECKPOINT_SECONDS": "0.2", "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
-    return subprocess.Popen(
-        command(name, folder), text=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment
-    )
-
-
-def disturb(name: str, folder: Path, draw: random.Random, mean: float, counts: Counts) -> None:
+def disturb(scene: Scene, name: str, draw: random.Random, mean: float, counts: Counts) -> None:
     """Start a command until one ends, with a signal after a time of this mean in seconds. Raises Unsound."""
+    label = f"{name}, S3" if "://" in scene.store else name
     while True:
-        process = started(name, folder)
+        process = scene.started(name)
         number, sent = draw.choice(SIGNALS), False
         try:
             process.wait(draw.expovariate(1 / mean))
@@ -109,9 +147,9 @@ def disturb(name: str, folder: Path, draw: random.Random, mean: float, counts: C
             if status:
                 raise Unsound(f"{name} ended with status {status}: {told[-2000:]}")
             if sent:
-                counts[name, number.name, "had ended"] += 1
+                counts[label, number.name, "had ended"] += 1
             return
-        counts[name, number.name, _judged(name, number, status, told, took)] += 1
+        counts[label, number.name, _judged(name, number, status, told, took)] += 1
 
 
 def _judged(name: str, number: signal.Signals, status: int, told: str, took: float) -> str:
@@ -120,15 +158,15 @@ def _judged(name: str, number: signal.Signals, status: int, told: str, took: flo
     lines = [line for line in told.splitlines() if line.startswith("bakeoff:")]
     if status == 130 and len(lines) == 1 and "go on with: bakeoff" in lines[0] and "Traceback" not in told:
         return "130 and a line"
-    starting = "Traceback" in told and ", in main" not in told  # of the interpreter, before it knew of bakeoff
-    if status in (-number, -signal.SIGINT) and (starting or not told.strip()):
+    starting = told.rstrip().endswith("KeyboardInterrupt") and ", in main" not in told  # it knew nothing of bakeoff
+    if (starting and status in (-signal.SIGINT, 1)) or (not told.strip() and status == -number):
         return "before it could answer"
     raise Unsound(f"{name}, {number.name}, status {status} after {took:.1f} s: {told[-3000:]}")
 
 
-def left(folder: Path) -> dict[str, Any]:
+def left(scene: Scene) -> dict[str, Any]:
     """What a scene left that has to be the same bits: times and dates aside."""
-    store, found = folder / "runs", dict[str, Any]()
+    folder, store, found = scene.folder, scene.runs(), dict[str, Any]()
     for path in sorted(store.glob("*/run.json")):
         run = json.loads(path.read_text())
         found[path.parent.name] = (run["status"], run["weights_digest"], run["losses"])
@@ -154,6 +192,17 @@ def left(folder: Path) -> dict[str, Any]:
     return found
 
 
+@contextmanager
+def bucket() -> Iterator[None]:
+    """A bucket on loopback."""
+    from tests.buckets import CREDENTIALS, make_bucket, s3_server
+
+    with s3_server() as address:
+        os.environ |= {**CREDENTIALS, "AWS_ENDPOINT_URL": address}
+        make_bucket(address, BUCKET)
+        yield
+
+
 def images(folder: Path) -> None:
     """Some photographs' worth of files in two classes."""
     draw = np.random.default_rng(0)
@@ -163,12 +212,12 @@ def images(folder: Path) -> None:
             Image.fromarray(draw.integers(0, 255, (160, 200, 3), np.uint8)).save(folder / name / f"{at}.png")
 
 
-def undisturbed(names: Sequence[str], folder: Path) -> dict[str, float]:
+def undisturbed(names: Sequence[str], scene: Scene) -> dict[str, float]:
     """A scene without kills. Returns the seconds that each command took."""
     took = {}
     for name in names:
         at = time.monotonic()
-        process = started(name, folder)
+        process = scene.started(name)
         _, told = process.communicate()
         if process.returncode:
             raise Unsound(f"{name} ended with status {process.returncode} undisturbed: {told[-2000:]}")
@@ -176,24 +225,40 @@ def undisturbed(names: Sequence[str], folder: Path) -> dict[str, float]:
     return took
 
 
-def campaign(names: Sequence[str], seed: int, mean: float) -> Iterator[Counts]:
-    """Scene after scene; yields the counts so far after each command, forever. mean: as a share of a command's time."""
+def campaign(
+    names: Sequence[str], seed: int, mean: float, places: Sequence[str] = ("disk",), failed: list[str] | None = None
+) -> Iterator[Counts]:
+    """Scene after scene; yields the counts so far after each command, forever.
+
+    mean: as a share of a command's time. failed: where to note what is unsound, and go on (None: it is raised).
+    """
     counts: Counts = Counter()
-    with tempfile.TemporaryDirectory(prefix="bakeoff-chaos-") as place:
-        images(Path(place) / "images")
-        whole = Path(place) / "whole"
+    with tempfile.TemporaryDirectory(prefix="bakeoff-chaos-") as where:
+        images(Path(where) / "images")
+        whole = Scene.on("disk", Path(where) / "whole")
         took = undisturbed(names, whole)
         expected = left(whole)
-        for scene in range(10**6):
-            draw, folder = random.Random(f"{seed} {scene}"), Path(place) / f"scene{scene}"
-            for name in names:
-                disturb(name, folder, draw, mean * took[name], counts)
-                yield counts
-            found = left(folder)
-            if different := sorted(key for key in {*expected, *found} if expected.get(key) != found.get(key)):
-                raise Unsound(f"scene {scene} of seed {seed} left another {', '.join(different[:5])}")
-            counts["", "", SAME] += 1
-            shutil.rmtree(folder)
+        for at in range(10**6):
+            place, draw = places[at % len(places)], random.Random(f"{seed} {at}")
+            scene = Scene.on(place, Path(where) / f"scene{at}")
+            scene.folder.mkdir()
+            try:
+                there = [name for name in names if name != "prepare" or place == "disk"]
+                for name in there:
+                    disturb(scene, name, draw, mean * took[name], counts)
+                    yield counts
+                found = left(scene)
+                kept = {key: value for key, value in expected.items() if place == "disk" or "copies" not in key}
+                if different := sorted(key for key in {*kept, *found} if kept.get(key) != found.get(key)):
+                    raise Unsound(f"scene {at} of seed {seed} left another {', '.join(different[:5])}")
+                counts["", "", SAME] += 1
+            except Unsound as error:
+                if failed is None:
+                    raise
+                failed.append(str(error))
+                print(f"UNSOUND: {error}", flush=True)
+            open_storage(scene.store).delete_folder("")
+            shutil.rmtree(scene.folder)
             yield counts
 
 
@@ -205,8 +270,9 @@ def page(kept: Mapping[str, Any]) -> str:
     where = kept["machine"]
     lines = [
         HEAD,
-        f"**{kills} kills, {scenes} scenes compared, 0 differences.** {where['processor']}, {where['cores']} cores, "
-        f"Python {where['python']}, {kept['minutes']:.0f} minutes, commit {where['commit']}; digits, on a local disk.",
+        f"**{kills} kills, {scenes} scenes compared, {len(kept['failed'])} unsound.** {where['processor']}, "
+        f"{where['cores']} cores, Python {where['python']}, {kept['minutes']:.0f} minutes, commit {where['commit']}; "
+        "digits, on a local disk and in a bucket (S3: moto's server on loopback).",
         "",
         "| command | signal | killed | 130 and a line | before it could answer | had ended |",
         "|---|---|---:|---:|---:|---:|",
@@ -215,7 +281,7 @@ def page(kept: Mapping[str, Any]) -> str:
     for name, number in dict.fromkeys((name, number) for name, number, _ in sorted(counts) if name):
         cells = " | ".join(str(counts.get((name, number, kind), 0)) for kind in kinds)
         lines.append(f"| {name} | {number} | {cells} |")
-    lines.append(FOOT)
+    lines += ["", *(f"Unsound: {each.splitlines()[0]}" for each in kept["failed"]), FOOT]
     return "\n".join(lines)
 
 
@@ -224,29 +290,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.chaos", description=__doc__.partition("\n")[0])
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--between", type=float, default=0.7, help="mean time to a kill, as a share of a command's")
+    parser.add_argument("--between", type=float, default=0.3, help="mean time to a kill, as a share of a command's")
     parser.add_argument("--commands", default=",".join(COMMANDS))
+    parser.add_argument("--on", default="disk", help="disk, s3, or disk,s3 by turns")
     options = parser.parse_args()
     for number in SIGNALS[1:]:  # a shell starts what is in its background with SIGINT ignored, nohup with SIGHUP
         signal.signal(number, signal.SIG_DFL)
-    about, began, counts = machine(), time.monotonic(), Counts()
-    for counts in campaign(options.commands.split(","), options.seed, options.between):
-        spent = (time.monotonic() - began) / 60
-        kept = {
-            "machine": about,
-            "minutes": spent,
-            "seed": options.seed,
-            "counts": sorted(([*k], n) for k, n in counts.items()),
-        }
-        KEPT.parent.mkdir(parents=True, exist_ok=True)
-        write_text(KEPT, json.dumps(kept, indent=1) + "\n")
-        write_text(PAGE, page(kept))
-        print(
-            f"{spent:5.1f} min: {sum(counts.values())} events, {counts['', '', 'scenes with the same bits']} scenes",
-            flush=True,
-        )
-        if spent > options.minutes:
-            break
+    about, began, failed = machine(), time.monotonic(), list[str]()
+    places = options.on.split(",")
+    with bucket() if "s3" in places else nullcontext():
+        for counts in campaign(options.commands.split(","), options.seed, options.between, places, failed):
+            spent = (time.monotonic() - began) / 60
+            events = sorted(([*key], number) for key, number in counts.items())
+            kept = {"machine": about, "minutes": spent, "seed": options.seed, "failed": failed, "counts": events}
+            KEPT.parent.mkdir(parents=True, exist_ok=True)
+            write_text(KEPT, json.dumps(kept, indent=1) + "\n")
+            write_text(PAGE, page(kept))
+            print(f"{spent:5.1f} min: {sum(counts.values())} events, {counts['', '', SAME]} scenes", flush=True)
+            if spent > options.minutes:
+                break
 
 
 if __name__ == "__main__":
