@@ -29,6 +29,7 @@ from bakeoff.engine import timing
 from bakeoff.errors import RequestError
 from bakeoff.events import Doing, tell
 from bakeoff.launch.base import stays_here
+from bakeoff.launch.engines import Engine
 from bakeoff.launch.parallel import fastest
 from bakeoff.plan import Plan
 from bakeoff.recipes.request import Job
@@ -236,7 +237,8 @@ def arranged(spec: StudySpec, job: Job, where: Workspace, dataset: Dataset, like
         begun = StudySpec.load(where.store, spec.name)
         return replace(spec, jobs=begun.jobs, threads=begun.threads, arrangement=begun.arrangement)
     if where.on != LOCAL:
-        return replace(spec, jobs=1, threads=1, arrangement=f"by workers on {where.on}")
+        jobs = Engine.parse(where.on).at_once()
+        return replace(spec, jobs=jobs, threads=1, arrangement=f"workers on {where.on}: --jobs says how many")
     if like:
         return replace(spec, jobs=like.jobs, threads=like.threads, arrangement=like.arrangement)
     device = where.torch_device()

@@ -28,7 +28,7 @@ Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")]
 Workers = Annotated[int | None, typer.Option(min=0, help="Processes that decode files [one per core].")]
 On = Annotated[
     str,
-    typer.Option(help="What makes the runs: local, ray, an address of a Ray cluster, or workers (that you start)."),
+    typer.Option(help="What makes the runs: local, ray, an address of Ray, slurm, or workers (that you start)."),
 ]
 TaskName = Annotated[
     str,

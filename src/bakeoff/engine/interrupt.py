@@ -120,10 +120,11 @@ def set_grace(seconds: float) -> None:
         _program.grace = seconds
 
 
-def ask() -> None:
-    """Ask what is going on in this process to stop between two steps, as a signal does; for other threads."""
+def ask() -> bool:
+    """Ask what is going on in this process to stop between two steps, as a signal does. Returns whether anything is."""
     for event in tuple(_going_on):
         event.set()
+    return bool(_going_on)
 
 
 @contextmanager

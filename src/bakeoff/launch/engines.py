@@ -1,11 +1,13 @@
-"""Which workers make the runs of a study: processes here, tasks of Ray, or those that others start."""
+"""Which workers make the runs of a study: processes here, tasks of Ray, jobs of Slurm, or those that others start."""
 
+import math
 import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from bakeoff import reader
 from bakeoff.errors import RequestError, shown, unknown
@@ -14,18 +16,27 @@ from bakeoff.launch.local import InProcess, WorkerPool
 from bakeoff.launch.messages import Answer, Setup
 from bakeoff.runs.workspace import LOCAL, Workspace
 from bakeoff.storage import is_url
+from bakeoff.study.preview import seconds
 from bakeoff.task import Task
 
 if TYPE_CHECKING:
     from bakeoff.launch.ray import RayLauncher
+    from bakeoff.launch.slurm import SlurmLauncher
 
-_KNOBS = {LOCAL: (), "ray": ("cpus", "gpus"), "workers": ()}
+_OF_SLURM = ("partition", "account", "qos", "constraint")  # words for it
+_KNOBS = {
+    LOCAL: (),
+    "ray": ("cpus", "gpus"),
+    "slurm": ("time", "runs", "cpus", "gpus", "mem", *_OF_SLURM),
+    "workers": (),
+}
+_JOBS = 4  # of Slurm, where --jobs doesn't say how many runs are made at once
 _PAUSE = 1.0  # seconds between two looks at what others make
 
 
 @dataclass(frozen=True)
 class Engine:
-    """What `--on` says: "local", "ray", "ray://HOST:10001,gpus=0.5", "HOST:6379" of a Ray cluster, "workers"."""
+    """What `--on` says: "local", "ray", "ray://HOST:10001,gpus=0.5", "HOST:6379" of Ray, "slurm,time=4h", "workers"."""
 
     kind: str
     address: str | None = None
@@ -54,6 +65,10 @@ class Engine:
         except ValueError:
             raise RequestError(f"{what} is a number, not {shown(text)}") from None
         return value if value == usual else reader.number(value, what, 1e3)
+
+    def at_once(self) -> int:
+        """Runs that are made at once, as far as that is known."""
+        return _JOBS * int(self.number("runs", 1)) if self.kind == "slurm" else 1
 
 
 class Others:
@@ -89,7 +104,9 @@ def launcher(task: Task | None, where: Workspace, *, device: str, jobs: int, thr
             workers.stop()
 
 
-def _started(engine: Engine, told: Setup, jobs: int, threads: int) -> "WorkerPool | Others | RayLauncher":
+def _started(
+    engine: Engine, told: Setup, jobs: int, threads: int
+) -> "WorkerPool | Others | RayLauncher | SlurmLauncher":
     if engine.kind == LOCAL:
         return WorkerPool(told, jobs=jobs, threads=threads)
     if told.datasets:
@@ -99,9 +116,35 @@ def _started(engine: Engine, told: Setup, jobs: int, threads: int) -> "WorkerPoo
     told = told.model_copy(update={"data": told.data if is_url(told.data) else os.path.abspath(told.data)})
     if engine.kind == "workers":
         return Others()
+    if engine.kind == "slurm":
+        return _slurm(engine, told, jobs, threads)
     try:
         from bakeoff.launch.ray import RayLauncher
     except ImportError:
         raise RequestError("--on ray needs Ray: pip install 'bakeoff[ray]'") from None
     cpus, gpus = engine.number("cpus", threads), engine.number("gpus", 0)
     return RayLauncher(told, address=engine.address, cpus=cpus, gpus=gpus)
+
+
+def _slurm(engine: Engine, told: Setup, jobs: int, threads: int) -> "SlurmLauncher":
+    try:
+        from bakeoff.launch.slurm import FOLDER, SlurmLauncher
+    except ImportError:
+        raise RequestError("--on slurm needs submitit: pip install 'bakeoff[slurm]'") from None
+    runs, gpus = int(engine.number("runs", 1)), int(engine.number("gpus", 0))
+    if gpus > 1:
+        raise RequestError("gpus of --on slurm is of a job, whose runs share one: 0 or 1")
+    asked: dict[str, Any] = {f"slurm_{name}": engine.knobs[name] for name in _OF_SLURM if name in engine.knobs}
+    if "mem" in engine.knobs:
+        asked["mem_gb"] = engine.number("mem", 0)
+    if gpus:
+        asked["gpus_per_node"] = gpus
+    return SlurmLauncher(
+        told,
+        jobs=math.ceil(jobs / runs),
+        runs=runs,
+        minutes=seconds(engine.knobs.get("time", "1h")) / 60,
+        folder=Path(FOLDER).absolute(),
+        cpus_per_task=math.ceil(engine.number("cpus", threads)),
+        **asked,
+    )
