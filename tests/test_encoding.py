@@ -9,6 +9,7 @@ import pytest
 
 from bakeoff.encoding import Value
 from bakeoff.plan import Cutmix, Loss, RandomErasing
+from bakeoff.runs.store import Store
 from tests.helpers import small_plan
 
 ROOT = Path(__file__).parent.parent
@@ -56,7 +57,7 @@ def test_fields_added_to_loss_an_operation_and_the_plan_orphan_no_kept_run(tmp_p
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert int(done.stdout) == sum(1 for _ in (ROOT / "studies").glob("*/*/run.json"))
+    assert int(done.stdout) == sum(len(Store(path.parent).ids()) for path in (ROOT / "studies").glob("*/store.json"))
 
 
 class Newer(Value):

@@ -11,13 +11,16 @@ import pytest
 from bakeoff.cli import main
 from bakeoff.runs.store import Store
 from bakeoff.study.check import check
+from tests.kept import unpack
 from tests.studies import write_study
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The kept store of digits: runs with evaluations, a study and splits."""
-    return Path(__file__).parents[1] / "studies" / "digits"
+    """The kept store of digits as files: runs with evaluations, a study and splits."""
+    folder = tmp_path_factory.mktemp("whole")
+    unpack("digits", folder)
+    return folder
 
 
 def put(path: Path, text: str | bytes) -> object:

@@ -1,7 +1,6 @@
 """A run's id follows what the engine computes for its plan, and no more; stores of other versions are refused."""
 
 import json
-import shutil
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -18,8 +17,8 @@ from bakeoff.runs.store import Store
 from bakeoff.runs.versions import REVISIONS, parts, revisions
 from bakeoff.study.spec import StudySpec
 from tests.helpers import small_plan
+from tests.kept import STUDIES, unpack
 
-STUDIES = Path(__file__).parents[1] / "studies"
 OPS = (TrivialAugment(), RandomErasing())
 
 
@@ -85,16 +84,16 @@ def test_every_revision_is_of_a_part_that_a_plan_can_have() -> None:
 
 
 def test_a_store_of_a_later_format_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "store.json").write_text('{"format": 2}')
-    with pytest.raises(RequestError, match=r"has format 2 and this bakeoff reads format 1: update bakeoff"):
+    (tmp_path / "store.json").write_text('{"format": 3}')
+    with pytest.raises(RequestError, match=r"has format 3 and this bakeoff reads formats 1 and 2: update bakeoff"):
         Store(tmp_path)
 
 
 def kept(folder: Path) -> tuple[Store, Path]:
     """A copy of one kept run, and its folder."""
-    run = next((STUDIES / "digits").glob("*/run.json")).parent
-    shutil.copytree(run, folder / run.name)
-    return Store(folder), folder / run.name
+    run = Store(STUDIES / "digits").ids()[0]
+    unpack("digits", folder, f"{run}/")
+    return Store(folder), folder / run
 
 
 def changed(path: Path, **fields: Any) -> None:
@@ -143,7 +142,7 @@ def test_a_plan_of_a_later_version_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("addition", [{"tracker": "x"}, {"base_plan": {}}])
 def test_a_study_of_a_later_version_is_refused(addition: dict[str, Any], tmp_path: Path) -> None:
-    shutil.copytree(STUDIES / "digits" / "studies", tmp_path / "studies")
+    unpack("digits", tmp_path, "studies/")
     store = Store(tmp_path)
     name = store.study_names()[0]
     (path,) = (p for p in (tmp_path / "studies").rglob("*.json") if name in str(p))

@@ -22,7 +22,17 @@ from bakeoff.api.inspection import demo, inspect_run, write_inspection
 from bakeoff.api.judging import judge, ledger, self_test, skill
 from bakeoff.api.machine import doctor
 from bakeoff.api.observed import analyse_runs, export_runs, write_next
-from bakeoff.api.results import check_report, hand_in, open_study, recipe_file, report_file, verify, write_report
+from bakeoff.api.results import (
+    check_report,
+    copy_store,
+    hand_in,
+    open_study,
+    pack_store,
+    recipe_file,
+    report_file,
+    verify,
+    write_report,
+)
 from bakeoff.api.studies import (
     ablate,
     derive,
@@ -40,6 +50,7 @@ __all__ = [
     "analyse_runs",
     "check_data",
     "check_report",
+    "copy_store",
     "demo",
     "derive",
     "doctor",
@@ -58,6 +69,7 @@ __all__ = [
     "lr_find",
     "open_command",
     "open_study",
+    "pack_store",
     "package",
     "plan_ablation",
     "plan_derivation",

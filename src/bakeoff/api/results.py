@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Unpack
 
 from bakeoff import reader
 from bakeoff.api.asked import Where, shown, workspace
+from bakeoff.errors import RequestError
 from bakeoff.events import Doing, Observer, observed, tell, unobserved
 from bakeoff.report.render import Format, suffix, write
 from bakeoff.runs.store import Store, open_store
@@ -17,6 +18,7 @@ from bakeoff.study.spec import StudySpec
 if TYPE_CHECKING:
     from bakeoff.recipes.request import AnyTask, AnyTechnique
     from bakeoff.report.verify import ReportCheck
+    from bakeoff.runs.moves import Moved
     from bakeoff.study.verification import Verification
     from bakeoff.teach.handin import HandIn
 
@@ -119,6 +121,31 @@ def hand_in(
 
     paths = (reader.path(notebook, "--notebook", text=False), reader.path(output, "--output", text=False))
     return handin.hand_in(paths[0], open_study(study, store=store), paths[1], technique)
+
+
+def copy_store(source: Store | Path | str, target: Store | Path | str) -> "Moved":
+    """Copy all that a store keeps to another place, a folder or a URL; what is there already and equal stays.
+
+    Raises BakeoffError where something else is there; nothing is written then.
+    """
+    from bakeoff.runs import moves
+
+    return moves.copy(_there(source), open_store(target))
+
+
+def pack_store(source: Store | Path | str, target: Store | Path | str) -> "Moved":
+    """Write a store as a few files to a place where nothing is; it is read like any other."""
+    from bakeoff.runs import moves
+
+    return moves.pack(_there(source), open_store(target))
+
+
+def _there(store: Store | Path | str) -> Store:
+    """A store that there is. Raises RequestError for one that there isn't."""
+    found = open_store(store)
+    if not found.storage.everything():
+        raise RequestError(f"no store in {found.url}")
+    return found
 
 
 def report_file(store: Store, study: str, format: Format = "html") -> Path | str:

@@ -79,7 +79,7 @@ app.command()(estimate.estimate)
 app.command()(doctor.doctor)
 app.add_typer(techniques.app, cls=_Group, name="techniques", help="The training techniques and their cards.")
 app.add_typer(runs.app, cls=_Group, name="runs", help="What is in the store.")
-app.add_typer(store.app, cls=_Group, name="store", help="The files of a store: are they whole?")
+app.add_typer(store.app, cls=_Group, name="store", help="The files of a store: check, copy, pack.")
 app.add_typer(data.app, cls=_Group, name="data", help="Look at data before training on it.")
 
 

@@ -1,9 +1,15 @@
-"""The store as files: whether they are whole."""
+"""The store as files: whether they are whole, elsewhere, and fewer."""
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bakeoff.cli import options
 from bakeoff.cli.output import consoles, print_json
+
+if TYPE_CHECKING:
+    from bakeoff.runs.moves import Moved
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
@@ -39,5 +45,53 @@ def check(
         raise typer.Exit(1)
 
 
-# With one command alone, typer would leave its name out.
-app.callback()(lambda: None)
+Source = Annotated[str, typer.Argument(help="A store: a folder or s3://BUCKET/FOLDER.")]
+Target = Annotated[str, typer.Argument(help="Where it is to be as well; the same forms.")]
+
+
+@app.command("copy")
+def copy(
+    source: Source,
+    target: Target,
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
+    debug: options.Debug = False,
+) -> None:
+    """Copy a store: to a bucket, from one, or a packed one as files.
+
+    What is there already and equal stays, so that the same command goes on after it was stopped; a file that is there
+    and differs is an error, before anything is written. Who is at work on a run is not copied.
+    """
+    from bakeoff import api
+
+    _tell(api.copy_store(source, target), "copied to", target, as_json)
+
+
+@app.command("pack")
+def pack(
+    source: Source,
+    target: Target,
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
+    debug: options.Debug = False,
+) -> None:
+    """Pack a store: thousands of small files become a few, which are read like any store.
+
+    To keep it in Git, to publish it, or to read it from a bucket at once. Reports, recipes and weights stay files.
+    `store copy` makes files of it again, with the same bytes.
+    """
+    from bakeoff import api
+
+    _tell(api.pack_store(source, target), "packed in", target, as_json)
+
+
+def _tell(moved: "Moved", how: str, target: str, as_json: bool) -> None:
+    from bakeoff.report.console.text import say
+    from bakeoff.report.words import counted
+
+    out, _ = consoles(as_json)
+    if as_json:
+        print_json(asdict(moved))
+        return
+    found = f"{counted(moved.runs, 'run')}, {counted(moved.files, 'file')}"
+    say(out, f"{found}: {how} {target}, {counted(moved.written, 'file')} written")

@@ -18,7 +18,6 @@ from bakeoff.files import size
 from bakeoff.reader import cache_folder
 from bakeoff.runs.store import Store
 from bakeoff.runs.workspace import Workspace
-from bakeoff.storage import LocalStorage
 
 State = Literal["ok", "lacking", "broken"]
 
@@ -140,9 +139,9 @@ def _limit(name: str) -> str | None:
 def _store(named: Path | str | None) -> Finding:
     store = Workspace.open(store=named).store
     asked = named is not None or "BAKEOFF_STORE" in os.environ
-    if not isinstance(store.storage, LocalStorage):
+    root = store.folder_here
+    if root is None:
         return Finding("store", _kept(store))
-    root = store.storage.root
     if not root.is_dir():
         above = next(path for path in root.absolute().parents if path.exists())
         if root.exists() or not os.access(above, os.W_OK):

@@ -40,26 +40,34 @@ from bakeoff.plan import Plan
 from bakeoff.runs import stored
 from bakeoff.runs.lease import Leases
 from bakeoff.runs.record import RunRecord, View
-from bakeoff.storage import Entry, File, LocalStorage, Storage, is_url, open_storage
+from bakeoff.storage import Entry, File, LocalStorage, PackedStorage, Storage, is_url, open_storage
 
 LAST = "last"  # instead of an id
 FORMAT = 1  # of a store; raised by whatever an older version would misread
+PACKED = 2  # of one that was packed: see bakeoff.storage.packed
 Answers = tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]  # (N,) predicted class, (N,) its probability
 Document = Literal["study", "search"]  # what is kept of a study before its first run
 _NOUNS: dict[Document, str] = {"study": "study", "search": "derivation"}
 
 
 class Store:
-    """Runs and studies in a folder. Raises RequestError for one in a later format than this version reads."""
+    """Runs and studies in a folder. Raises RequestError for one in a later format than this version reads.
+
+    folder_here: the folder, where it is on a disk.
+    """
 
     def __init__(self, storage: Storage | Path) -> None:
         self.storage: Storage = LocalStorage(storage) if isinstance(storage, Path) else storage
         self.url = self.storage.url
-        found = (self._load("store.json") or {}).get("format", FORMAT)
-        if found != FORMAT:
+        self.folder_here = self.storage.root if isinstance(self.storage, LocalStorage) else None
+        about = self._load("store.json") or {}
+        found = about.get("format", FORMAT)
+        if found == PACKED and isinstance(about.get("packed"), list):
+            self.storage = PackedStorage(self.storage, about["packed"])
+        elif found != FORMAT:
             raise RequestError(
-                f"the store {self.url} has format {found} and this bakeoff reads format {FORMAT}: update bakeoff, or "
-                "choose another store (--store)"
+                f"the store {self.url} has format {found} and this bakeoff reads formats {FORMAT} and {PACKED}: update "
+                "bakeoff, or choose another store (--store)"
             )
 
     def prepare(self) -> None:
@@ -329,13 +337,15 @@ class Store:
     def study_file(self, name: str, filename: str) -> Path | str:
         """Where a study keeps a file that came out of it, such as "report.html": a path, or a URL in a bucket."""
         place = f"{self.url}/studies/{name}/{filename}"
-        return Path(place) if isinstance(self.storage, LocalStorage) else place
+        return Path(place) if self.folder_here else place
 
     @contextmanager
     def writing(self, name: str, filename: str) -> Iterator[Path]:
         """A path to write a file of a study to, with what belongs beside it; then it is kept, in a bucket too."""
-        if isinstance(self.storage, LocalStorage):
-            yield self.storage.root / "studies" / name / filename
+        if self.folder_here:
+            path = self.folder_here / "studies" / name / filename
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield path
             return
         with tempfile.TemporaryDirectory(prefix="bakeoff-") as folder:
             yield Path(folder) / filename

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from bakeoff.storage.base import Entry, File, Storage
 from bakeoff.storage.local import LocalStorage, local_file
+from bakeoff.storage.packed import PackedStorage
 
-__all__ = ["Entry", "File", "LocalStorage", "Storage", "is_url", "local_file", "open_storage"]
+__all__ = ["Entry", "File", "LocalStorage", "PackedStorage", "Storage", "is_url", "local_file", "open_storage"]
 
 
 def is_url(place: Path | str) -> bool:
