@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from bakeoff.cli import main
+from bakeoff.launch.queue import complete
+from bakeoff.runs.store import open_store
 
 RECIPE = """
 name: mine
@@ -32,6 +34,12 @@ def test_a_recipe_is_audited_until_everything_is_settled(tmp_path: Path, capsys:
     assert {effect["seeds"] for effect in found["effects"]} == {6}
     made = sorted(tmp_path.glob("*/run.json"))
     assert len(made) == 24
+    (study,) = open_store(tmp_path).study_names()
+    assert complete(open_store(tmp_path), study)  # a worker that waits for more leaves
+    made[0].unlink()
+    assert not complete(open_store(tmp_path), study)
+    assert ask(tmp_path, "--quiet", "--delta", "50") == 0
+    capsys.readouterr()
     assert ask(tmp_path, "--json", "--delta", "0", "--seeds", "10") == 0
     told = capsys.readouterr()
     longer = json.loads(told.out)

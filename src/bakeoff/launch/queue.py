@@ -16,7 +16,8 @@ from bakeoff.registry import Extension, extensions
 from bakeoff.runs.lease import Leases
 from bakeoff.runs.record import EvalSetting, Reading
 from bakeoff.runs.store import Store
-from bakeoff.study.gather import read_row
+from bakeoff.study.gather import read, read_row
+from bakeoff.study.sequential import reached
 from bakeoff.study.spec import DesignPoint, StudySpec
 
 
@@ -210,4 +211,7 @@ def complete(store: Store, study: str) -> bool:
         record = read_row(store, row, ())
         return (record is not None and record.ended) or any(leases.failure(run) for run in row.runs)
 
-    return all(ended(row) for row in (*spec.rows, *spec.published_baseline))
+    rows = spec.rows
+    if spec.looks:  # one that ends when it is settled
+        rows = tuple(rows[row] for row in reached(spec, read(store, spec, rows)).rows)
+    return all(ended(row) for row in (*rows, *spec.published_baseline))
