@@ -1,5 +1,6 @@
 """The page on this machine: a server on the loopback interface, until it is closed."""
 
+import asyncio
 import os
 import shutil
 import socket
@@ -44,19 +45,31 @@ class ServedDemo:
         self._environment = mock.patch.dict(os.environ, {**_ENVIRONMENT, "GRADIO_TEMP_DIR": str(self._folder)})
         self._environment.start()
         self._server: uvicorn.Server | None = None
-        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._serve, args=(demo, topk), daemon=True)
         try:
-            self._server = self._made(demo, topk)
             self._thread.start()
             for _ in range(round(_STARTING / 0.05)):
-                if self._server.started or not self._thread.is_alive():
+                if (self._server is not None and self._server.started) or not self._thread.is_alive():
                     break
                 time.sleep(0.05)
-            if not self._server.started:
+            if self._error is not None:
+                raise self._error
+            if self._server is None or not self._server.started:
                 raise BakeoffError("the page's server didn't start")
         except BaseException:
             self.close()
             raise
+
+    def _serve(self, demo: "Demo", topk: int) -> None:
+        async def serve() -> None:  # Gradio would leave loops of its own where none runs
+            self._server = self._made(demo, topk)
+            await self._server.serve([self._socket])
+
+        try:
+            asyncio.run(serve())
+        except BaseException as error:
+            self._error = error
 
     def _made(self, demo: "Demo", topk: int) -> "uvicorn.Server":
         try:
@@ -83,10 +96,6 @@ class ServedDemo:
             limit_concurrency=_CONNECTIONS, timeout_graceful_shutdown=1, server_header=False, ws="none",
         )  # fmt: skip
         return uvicorn.Server(config)
-
-    def _serve(self) -> None:
-        assert self._server is not None
-        self._server.run([self._socket])
 
     def _forget(self) -> None:
         """Remove the oldest of the images that were sent, where they take too much."""
