@@ -36,6 +36,9 @@ class Recorded:
     def say(self, text: str) -> None:
         self.news.append(text)
 
+    def warn(self, text: str) -> None:
+        self.news.append(f"warning: {text}")
+
     def table(self, show: Callable[[Console], None]) -> None: ...
 
     def bar(self, bar: Bar) -> None:

@@ -94,6 +94,18 @@ def test_one_that_fails_is_warned_of_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_a_warning_reaches_whoever_asked_for_quiet(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").touch()
+    track = f"jsonl={tmp_path / 'file' / 'x.jsonl'}"
+    command = ["train", "--model", "softmax", "--length", "0.05", "--store", str(tmp_path / "runs"), "--track", track]
+    assert main([*command, "--quiet", "--json"]) == 0
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("warning: tracking by jsonl stopped: ")
+    with pytest.warns(UserWarning, match="tracking by jsonl stopped"):
+        bo.train(model="softmax", length=0.05, store=tmp_path / "runs", seed=1, track=(track,))
+
+
+@pytest.mark.slow
 def test_one_that_hangs_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its file is a pipe that nobody reads."""
     monkeypatch.setattr(tracking, "PATIENCE", 3.0)

@@ -3,11 +3,13 @@
 import http.client
 import json
 import os
+import re
 import shutil
 import signal
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 from http.server import ThreadingHTTPServer
@@ -15,14 +17,17 @@ from pathlib import Path
 
 import pytest
 
+import bakeoff as bo
 from bakeoff.cli import main
 from bakeoff.errors import RequestError
 from bakeoff.report.watch import page
 from bakeoff.report.watch.server import Looker, server, write_again
+from bakeoff.runs.lease import Leases
 from bakeoff.runs.store import Store
 from bakeoff.storage import open_storage
 from bakeoff.study.watch import Watched
 from tests.buckets import CREDENTIALS, make_bucket, network, s3_server
+from tests.kept import unpack
 from tests.studies import write_study
 from tests.test_browser import frames_of, seen_in_browser
 
@@ -63,6 +68,21 @@ def test_what_is_done_failed_and_left(tmp_path: Path) -> None:
     assert all(effect.unplanned and effect.method != "model" for effect in standing.effects)
     assert {record.status for record in standing.failures} == {"diverged", "crashed"}
     assert json.loads(json.dumps(standing.as_json()))["done"] == 38
+
+
+def test_a_run_is_running_or_was_stopped(tmp_path: Path) -> None:
+    store = half_done(tmp_path)
+    rows = Watched(store).look().spec.rows
+    first, second = (row.runs[0] for row in rows[40:42])
+    for run in (first, second):
+        store.write(replace(store.get(rows[0].runs[0]), run_id=run, status="interrupted"))
+    watched = bo.watch(store=tmp_path)
+    with Leases(store.storage).claim(first):
+        standing = watched.look()
+        assert (standing.begun, standing.running) == (2, 1)
+    assert (watched.look().begun, watched.look().running) == (2, 0)
+    text = page(watched.look(), price=None, every=5, now=NOW)
+    assert re.search(r"stopped\s*</dt>\s*<dd>\s*2\b", text)
 
 
 def test_what_ended_is_read_once_and_what_comes_is_seen(tmp_path: Path) -> None:
@@ -115,7 +135,8 @@ def test_before_the_first_run(tmp_path: Path) -> None:
 
 
 def test_a_derivation_before_its_recipe_is_fixed(tmp_path: Path) -> None:
-    store = shutil.copytree(KEPT / "mnist-5k-derived", tmp_path / "runs")
+    store = tmp_path / "runs"
+    unpack("mnist-5k-derived", store)
     (study,) = store.glob("studies/*/study.json")
     kept = study.read_text()
     study.unlink()

@@ -3,11 +3,12 @@
 import json
 import math
 import time
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from bakeoff.events import Doing, Event, Observer, RunEnded, TrainingProgress
+from bakeoff.events import Doing, Event, Observer, RunEnded, TrainingProgress, unobserved
 from bakeoff.files import printable
 from bakeoff.launch import tracking
 from bakeoff.launch.tracking import TrackerProcess
@@ -64,6 +65,8 @@ class _Told:
             if each.failure and not each.told:
                 each.told = True
                 self._observer(TrackingStopped(each.tracking.kind, each.failure))
+                if self._observer is unobserved:
+                    warnings.warn(f"tracking by {each.tracking.kind} stopped: {each.failure}", stacklevel=2)
 
     def _messages(self, event: Event) -> Iterator[Message]:
         match event:

@@ -41,6 +41,7 @@ from bakeoff.api.studies import (
     open_command,
     plan_ablation,
     plan_derivation,
+    watch,
     work,
 )
 from bakeoff.api.training import evaluate, forecast, load_model, lr_find, plan_job, predict, train
@@ -82,6 +83,7 @@ __all__ = [
     "skill",
     "train",
     "verify",
+    "watch",
     "work",
     "write_inspection",
     "write_next",

@@ -11,6 +11,7 @@ from bakeoff.api.asked import PUBLISHED, Asked, Where, shown, understood, worksp
 from bakeoff.api.results import write_report
 from bakeoff.errors import RequestError
 from bakeoff.events import Observer, observed, unobserved
+from bakeoff.runs.store import Store, open_store
 from bakeoff.stats.table import DEFAULT, AnalysisOptions
 from bakeoff.study.analyse import Results
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from bakeoff.study.estimate import Estimate, What
     from bakeoff.study.events import SearchPlanned, StudyPlanned
     from bakeoff.study.search import Objective
+    from bakeoff.study.watch import Watched
 
 
 class Sought(Asked, total=False):
@@ -70,6 +72,17 @@ def ablate(
         found = run.ablate(subject, _design(design, seeds), options, told)
     write_report(found, store=subject.where.store)
     return found
+
+
+def watch(study: str = "", *, store: Store | Path | str | None = None) -> "Watched":
+    """A study while it is made, wherever its runs are made: `look()` says where it stands, each time anew.
+
+    study: its name, or the first characters of it; "" for the only one. What it says of effects holds however often one
+    looks. Only the store is read, and nothing is written. Raises RequestError where there is no such study.
+    """
+    from bakeoff.study.watch import Watched
+
+    return Watched(open_store(store), study)
 
 
 @observed

@@ -123,6 +123,13 @@ class Leases:
         lease = self._last(run)[1]
         return lease.reason if lease and _is_spent(lease) else ""
 
+    def held(self, run: str) -> bool:
+        """Whether somebody makes a run now, as far as can be told: of another machine's process, it takes a while."""
+        number, lease, raw = self._last(run)
+        return (
+            lease is not None and not lease.ending and not _gone(lease) and not self._unchanged(run, number, raw, lease)
+        )
+
     def forgive(self, run: str) -> None:
         """Let a run that isn't to be tried again be tried again: the reason may be gone."""
         if self.failure(run):

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from bakeoff.runs.lease import Leases
 from bakeoff.runs.record import RunRecord
 from bakeoff.runs.store import Store
 from bakeoff.stats.table import Effect
@@ -17,10 +18,10 @@ class Standing:
     """Where a study stands.
 
     spec: the study, or what a derivation begins with where searching: what follows isn't decided yet. done, failed,
-    begun, left: runs; failed ones have had their second try or wait for it, begun ones are being trained or were
-    stopped. seconds: of training so far; seconds_left: that the rest takes, about, on as many processes; None where no
-    run is done. effects: in intervals that hold however often one looks. latest: runs that ended last, the last one
-    first. failures: what went wrong.
+    begun, left: runs; failed ones have had their second try or wait for it, of the begun ones `running` are being made
+    now, and the others were stopped. seconds: of training so far; seconds_left: that the rest takes, about, on as many
+    processes; None where no run is done. effects: in intervals that hold however often one looks. latest: runs that
+    ended last, the last one first. failures: what went wrong.
     """
 
     spec: StudySpec
@@ -28,6 +29,7 @@ class Standing:
     done: int
     failed: int
     begun: int
+    running: int
     left: int
     seconds: float
     seconds_left: float | None
@@ -42,7 +44,7 @@ class Standing:
 
     def as_json(self) -> dict[str, Any]:
         """Plain data."""
-        names = ("searching", "done", "failed", "begun", "left", "seconds", "seconds_left", "complete")
+        names = ("searching", "done", "failed", "begun", "running", "left", "seconds", "seconds_left", "complete")
         return {
             "study": self.spec.name,
             **{name: getattr(self, name) for name in names},
@@ -55,7 +57,7 @@ class Watched:
     """A study, or a derivation, that is looked at again and again. Raises RequestError where there is none."""
 
     def __init__(self, store: Store, name: str = "") -> None:
-        self._store, self._searches = store, ""
+        self._store, self._searches, self._leases = store, "", Leases(store.storage)
         names, searches = store.study_names(), store.study_names("search")
         matching = [each for each in searches if each.startswith(name)]
         if len(matching) == 1 and not [each for each in names if each.startswith(name)]:
@@ -79,7 +81,7 @@ class Watched:
         found = [record for record in self._records if record]
         done = [record for record in found if record.status == "done"]
         failed = [record for record in found if record.status in ("diverged", "crashed")]
-        begun = len(found) - len(done) - len(failed)
+        begun = [record for record in found if record.status not in ("done", "diverged", "crashed")]
         waiting = len(spec.rows) - len(done) - len(failed)
         mean = sum(record.seconds for record in done) / len(done) if done else None
         ended = sorted((record for record in found if record.finished), key=lambda record: record.finished)
@@ -88,8 +90,9 @@ class Watched:
             searching=bool(self._searches),
             done=len(done),
             failed=len(failed),
-            begun=begun,
-            left=waiting - begun,
+            begun=len(begun),
+            running=sum(self._leases.held(record.run_id) for record in begun),
+            left=waiting - len(begun),
             seconds=sum(record.seconds for record in found),
             seconds_left=None if mean is None else mean * waiting / max(1, spec.jobs),
             effects=() if self._searches else tuple(so_far(spec, self._records)),

@@ -86,7 +86,8 @@ class Progress:
             case TrainingPlanned():
                 self._news(training.planned(event))
             case CheckpointSetAside():
-                self._news(training.set_aside(event))
+                for line in training.set_aside(event):
+                    self.display.warn(line)
             case Doing():
                 self.display.bar(Bar(event.what))
             case TrainingProgress():
@@ -140,7 +141,7 @@ class Progress:
             case RunFailed():
                 self.display.say(judged.failure(event))
             case TrackingStopped():
-                self.display.say(f"warning: tracking by {event.tracker} stopped: {event.reason}")
+                self.display.warn(f"tracking by {event.tracker} stopped: {event.reason}")
             case WorkerNews():
                 self.display.say(_told(event))
 

@@ -28,6 +28,9 @@ class Display(Protocol):
     def say(self, text: str) -> None:
         """Show news."""
 
+    def warn(self, text: str) -> None:
+        """Show what must reach a person, also one who asked for quiet."""
+
     def table(self, show: Callable[[Console], None]) -> None:
         """Show more than a line, by a function that prints it, where there is room for it."""
 
@@ -106,6 +109,12 @@ class TerminalDisplay:
         else:
             self.console.print(plain(text), soft_wrap=True, highlight=False)
 
+    def warn(self, text: str) -> None:
+        """Show what must reach a person, also one who asked for quiet."""
+        quiet, self.console.quiet = self.console.quiet, False
+        self.say(f"warning: {text}")
+        self.console.quiet = quiet
+
     def table(self, show: Callable[[Console], None]) -> None:
         """Show more than a line."""
         show(self.console)
@@ -150,6 +159,10 @@ class NotebookDisplay:
         """Show news."""
         self._news.append(text)
         self._draw()
+
+    def warn(self, text: str) -> None:
+        """Show what must reach a person."""
+        self.say(f"warning: {text}")
 
     def table(self, show: Callable[[Console], None]) -> None:
         """Nothing: a notebook shows results, which have tables of their own."""

@@ -67,7 +67,8 @@ def _facts(standing: Standing, price: float | None) -> list[tuple[str, str]]:
     facts = [
         ("done", f"{standing.done:,}"),
         ("failed", f"{standing.failed:,}"),
-        ("begun", f"{standing.begun:,}"),
+        ("running", f"{standing.running:,}"),
+        ("stopped", f"{standing.begun - standing.running:,}"),
         ("left", f"{standing.left:,}"),
         ("training so far", words.duration(standing.seconds)),
     ]
