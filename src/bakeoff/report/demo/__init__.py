@@ -85,7 +85,7 @@ def page(demo: "Demo", folder: Path, topk: int) -> "gr.Blocks":
 
     def of_file(path: object, label: str = "") -> list[Any]:
         if not isinstance(path, str):
-            return [None, *told(None, _WAITING)]
+            return [None, *told(None, waiting)]
         try:
             return [path, *told(demo.of_file(Path(path), topk), label)]
         except BadImage as error:
@@ -100,14 +100,15 @@ def page(demo: "Demo", folder: Path, topk: int) -> "gr.Blocks":
             given = demo.of_drawing(_drawing(event._data), topk)
         except BadImage as error:
             return told(None, f"That drawing can't be read: {error.reason}.", bad=True)
-        return told(given, "" if given else _WAITING)
+        return told(given, "" if given else waiting)
 
+    waiting = f"{'Draw, or drop' if demo.draws else 'Drop'} an image, and see at once what it is taken for."
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_id": "asked"}
     found = demo.examples(folder)
     title = f"{words.dataset(demo.runs[0].record.task)}: what is it?"
     with gr.Blocks(analytics_enabled=False, title=printable(title)) as blocks:
         gr.HTML(f"<h1>{html.escape(printable(title))}</h1>")
-        said = gr.HTML(told(None, _WAITING)[0], elem_id="said")
+        said = gr.HTML(told(None, waiting)[0], elem_id="said")
         with gr.Row():
             with gr.Column(min_width=300):
                 if demo.draws:
@@ -133,9 +134,6 @@ def page(demo: "Demo", folder: Path, topk: int) -> "gr.Blocks":
     blocks.queue(max_size=32, default_concurrency_limit=1, api_open=False)
     made: gr.Blocks = blocks
     return made
-
-
-_WAITING = "Draw, or drop an image, and see at once what it is taken for."
 
 
 def _pictures(gr: Any, examples: Sequence[str], why_not: str) -> tuple[Any, Any]:
