@@ -72,7 +72,7 @@ def judge(
     quiet: options.Quiet = False,
     debug: options.Debug = False,
 ) -> int:
-    """Is this change to a training command better, beyond what chance does?
+    """Is this change to a training command better?
 
     Runs both with the same seeds, in an order that a coin draws, until it is settled. Exit status: 0 better, 3 no
     difference worth having, 4 worse, 5 undecided, 6 the candidate fails; of --self-test 0, or 7 where it finds a
@@ -114,7 +114,10 @@ def ledger(
     quiet: options.Quiet = False,
     debug: options.Debug = False,
 ) -> None:
-    """What was proposed to a ledger of judge, how it ended, and what is left of its error."""
+    """What was proposed to judge, and what error is left.
+
+    Each proposal to a ledger, how it ended, and what it spent.
+    """
     from bakeoff import api
     from bakeoff.report.console import judged
 

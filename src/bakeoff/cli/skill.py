@@ -16,7 +16,7 @@ def skill(
     quiet: options.Quiet = False,
     debug: options.Debug = False,
 ) -> None:
-    """The skill file that tells an agent how to plan, judge and report."""
+    """The skill file: how an agent plans, judges and reports."""
     from bakeoff import api, reader
     from bakeoff.files import write_text
 
