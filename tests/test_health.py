@@ -139,6 +139,7 @@ def test_what_diverges_is_told_by_technique(tmp_path: Path) -> None:
             ((False, False), True),
         )
     ]
+    crashed = analyse(_study(tmp_path / "crashed", training=FEW, failed=dict.fromkeys(with_it, "crashed")))
     results = analyse(_study(tmp_path / "lost", training=FEW, failed=dict.fromkeys(with_it, "diverged")))
     diverged, missing = results.health
     half = len(whole.spec.rows) // 2
@@ -146,6 +147,7 @@ def test_what_diverges_is_told_by_technique(tmp_path: Path) -> None:
     assert isinstance(missing, MissingRuns)
     assert (missing.runs, missing.statuses, results.lost) == (4, {"diverged": 4}, {"diverged": 4})
     assert f"It goes with Mixup (4 of {half} with it, 0 of {half} without): a result." in _told(results)
+    assert f"Crashes go with Mixup (4 of {half} with it, 0 of {half} without)." in _told(crashed)
 
 
 def test_a_run_that_diverged_and_was_made_again_counts_too(tmp_path: Path) -> None:

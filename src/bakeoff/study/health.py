@@ -19,7 +19,7 @@ from bakeoff.study.gather import Gathered
 from bakeoff.study.spec import StudySpec
 
 LEARNED = 0.1  # share of a guesser's errors that a model must do away with, or else be twice as often right
-_NO_CHANCE = 0.05  # p-value below which a technique is named for diverged runs
+_NO_CHANCE = 0.05  # p-value below which a technique is named for runs that failed
 _DRIFT = 0.001  # p-value below which a drift is told: nobody who looks at many studies wants to see it by chance
 _DRIFT_DF = 4  # without fewer a drift can't be told from seeds
 _CARRIED = 0.8  # share of an effect that one class has to make up, to be told
@@ -55,22 +55,25 @@ class NothingLearned:
     ends: tuple[Trained, ...]
 
 
+GoesWith = tuple[str, int, int, int, int]  # a technique: how many of its runs failed, of how many; then without it
+
+
 @dataclass(frozen=True)
 class Diverged:
-    """Runs that diverged, tried again or not.
-
-    techniques: those that go with it, each with how many of its runs diverged, of how many; then without it.
-    """
+    """Runs that diverged, tried again or not. techniques: those that go with it."""
 
     check: ClassVar = "diverged"
     runs: int
     of: int
-    techniques: tuple[tuple[str, int, int, int, int], ...]
+    techniques: tuple[GoesWith, ...]
 
 
 @dataclass(frozen=True)
 class MissingRuns:
-    """Runs that came to no result. statuses: how, and how often. seeds: of which one is missing, of so many."""
+    """Runs that came to no result.
+
+    statuses: how, and how often. seeds: of which one is missing, of so many. techniques: those that crashes go with.
+    """
 
     check: ClassVar = "missing_runs"
     runs: int
@@ -78,6 +81,7 @@ class MissingRuns:
     statuses: dict[str, int]
     seeds: int
     of_seeds: int
+    techniques: tuple[GoesWith, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -202,17 +206,17 @@ def _trained(spec: StudySpec, records: Sequence[RunRecord | None], on: bool) -> 
 
 def _diverged(spec: StudySpec, gathered: Gathered) -> Diverged | None:
     diverged = np.array(gathered.diverged, bool)
-    total = int(diverged.sum())
-    if not total:
-        return None
-    named = []
+    return Diverged(int(diverged.sum()), len(diverged), tuple(_go_with(spec, diverged))) if diverged.any() else None
+
+
+def _go_with(spec: StudySpec, failed: Bools) -> Iterator[GoesWith]:
+    """The techniques with which, or without which, more runs failed than chance does. failed: (N,) of all runs."""
     for technique, on in zip(spec.training, spec.matrix.T, strict=True):
-        counts = [int((diverged & side).sum()) for side in (on, ~on)]
+        counts = [int((failed & side).sum()) for side in (on, ~on)]
         sizes = [int(side.sum()) for side in (on, ~on)]
         more = 0 if counts[0] * sizes[1] >= counts[1] * sizes[0] else 1
-        if _by_chance(counts[more], sizes[more], total, len(diverged)) < _NO_CHANCE:
-            named.append((technique, counts[0], sizes[0], counts[1], sizes[1]))
-    return Diverged(total, len(diverged), tuple(named))
+        if _by_chance(counts[more], sizes[more], int(failed.sum()), len(failed)) < _NO_CHANCE:
+            yield technique, counts[0], sizes[0], counts[1], sizes[1]
 
 
 def _by_chance(marked: int, size: int, total: int, of: int) -> float:
@@ -233,6 +237,7 @@ def _missing_runs(spec: StudySpec, records: Sequence[RunRecord | None]) -> Missi
         statuses={status: failures.count(status) for status in sorted(set(failures))},
         seeds=len({row.block for row, gone in zip(spec.rows, lost, strict=True) if gone}),
         of_seeds=len({row.block for row in spec.rows}),
+        techniques=tuple(_go_with(spec, np.array([status == "crashed" for status in statuses], bool))),
     )
 
 

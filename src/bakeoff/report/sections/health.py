@@ -1,5 +1,7 @@
 """What a reader must know before any number: what is missing or wrong, each in a line, where there is something."""
 
+from collections.abc import Sequence
+
 from bakeoff.report import words
 from bakeoff.report.page import Text, strong
 from bakeoff.report.rows import waiting
@@ -8,6 +10,7 @@ from bakeoff.study.health import (
     Diverged,
     Drift,
     Finding,
+    GoesWith,
     MissingRuns,
     NoChange,
     NothingLearned,
@@ -54,13 +57,14 @@ def _line(finding: Finding) -> Text:
             )
         case Diverged():
             return _diverged(finding)
-        case MissingRuns(runs, of, statuses, seeds, of_seeds):
+        case MissingRuns(runs, of, statuses, seeds, of_seeds, techniques):
             how = words.listed([f"{count} {status}" for status, count in statuses.items()])
             return Text.of(
                 strong(f"{runs} of {words.counted(of, 'run')} gave no result ({how})."),
                 f" That leaves {seeds} of {words.counted(of_seeds, 'seed')} without one. A run that fails is tried "
                 "once more with another seed; these failed again. A failure is no accuracy of 0: they are left out, "
                 "and what they would have said is missing.",
+                f" Crashes go with {_listed(techniques)}." if techniques else "",
             )
         case NoChange(technique, pairs):
             return Text.of(
@@ -105,10 +109,14 @@ def _trained(end: Trained) -> str:
 
 
 def _diverged(finding: Diverged) -> Text:
-    with_it = [
-        f"{words.title(name)} ({on} of {on_of} with it, {off} of {off_of} without)"
-        for name, on, on_of, off, off_of in finding.techniques
-    ]
-    why = f" It goes with {'; '.join(with_it)}: a result." if with_it else " No technique stands out among them."
+    found = finding.techniques
+    why = f" It goes with {_listed(found)}: a result." if found else " No technique stands out among them."
     again = " Each was tried once more with another seed."
     return Text.of(strong(f"{finding.runs} of {words.counted(finding.of, 'run')} diverged."), why, again)
+
+
+def _listed(techniques: Sequence[GoesWith]) -> str:
+    return "; ".join(
+        f"{words.title(name)} ({on} of {on_of} with it, {off} of {off_of} without)"
+        for name, on, on_of, off, off_of in techniques
+    )
