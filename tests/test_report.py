@@ -20,7 +20,7 @@ import pytest
 from matplotlib.patches import Rectangle
 from rich.console import Console
 
-from bakeoff.errors import RequestError
+from bakeoff.errors import BakeoffError, RequestError
 from bakeoff.report import chart, display, render, words
 from bakeoff.report.compose import page
 from bakeoff.report.console import study as terminal
@@ -402,7 +402,7 @@ def test_a_full_disk_keeps_the_old_report(written: Path, results: Results, tmp_p
         path.write_text("old")
         resource.setrlimit(resource.RLIMIT_FSIZE, (4096, usual[1]))
         try:
-            with pytest.raises(RequestError, match="can't write the report to .*: File too large"):
+            with pytest.raises(BakeoffError, match="can't write the report to .*: file too large"):
                 render.write(results, format, path)
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, usual)

@@ -1,6 +1,7 @@
 """Errors that are for people: one line that says what was wrong, where, and what would be right."""
 
 import difflib
+import errno
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -23,6 +24,27 @@ class RequestError(BakeoffError):
 
 class DataChanged(BakeoffError):
     """Data aren't what they were when work on them was planned. It can't go on, and trying again doesn't help."""
+
+
+class StoreFailed(BakeoffError):
+    """A file of the store can't be written or read, as on a full disk: no fault of the run that was being made."""
+
+
+class NoMemory(BakeoffError):
+    """Memory ran out in the middle of the work."""
+
+    def __init__(self) -> None:
+        super().__init__("there was no more memory for it: take smaller batches (--set batch_size=...) or fewer --jobs")
+
+
+def lacks_memory(error: BaseException | None) -> bool:
+    """Whether memory ran out, as Python, the system, torch and CUDA say it, in an error or what caused it."""
+    if error is None:
+        return False
+    if isinstance(error, MemoryError | NoMemory) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
+        return True
+    said = str(error).lower() if isinstance(error, RuntimeError) else ""
+    return "can't allocate memory" in said or "out of memory" in said or lacks_memory(error.__cause__)
 
 
 @contextmanager

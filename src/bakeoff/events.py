@@ -107,6 +107,18 @@ class CheckpointSetAside(Event):
 
 
 @dataclass(frozen=True)
+class CheckpointNotKept(Event):
+    """The state of a run couldn't be kept, as on a full disk, and training goes on without; told once.
+
+    path: where it was to be. reason: "no space left on device". step: at which.
+    """
+
+    path: str
+    reason: str
+    step: int
+
+
+@dataclass(frozen=True)
 class DataFound(Event):
     """Labelled images were found: how they were read, what was passed over, and what is missing, a sentence each."""
 

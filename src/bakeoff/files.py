@@ -1,5 +1,6 @@
 """Writing files in one piece: whoever reads one, or kills the writer, finds the old file whole or the new one."""
 
+import errno
 import json
 import os
 import unicodedata
@@ -22,8 +23,14 @@ def replacing(path: Path, *, sync: bool = True) -> Iterator[BinaryIO]:
     path: in a folder that exists; a link stays, and what it leads to is replaced. sync: wait until the disk has it, so
     that it outlives a power cut as well as a kill.
 
-    Raises OSError where it can't be written, at once where that can be known.
+    Raises OSError where it can't be written, at once where that can be known; it names `path`.
     """
+    with named(path), _replacing(path, sync) as file:
+        yield file
+
+
+@contextmanager
+def _replacing(path: Path, sync: bool) -> Iterator[BinaryIO]:
     if path.exists() and not path.is_file():  # a pipe or a terminal can't be replaced; a folder fails here
         with open(path, "wb") as file:
             yield file
@@ -39,6 +46,17 @@ def replacing(path: Path, *, sync: bool = True) -> Iterator[BinaryIO]:
 
 
 @contextmanager
+def named(path: Path) -> Iterator[None]:
+    """Have an error name the file that is to be there: a full disk names none, others the one that isn't whole yet."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None or not (error.filename is None or is_partial(os.fspath(error.filename))):
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+@contextmanager
 def partial(path: Path) -> Iterator[Path]:
     """A hidden name beside a path, for what isn't whole yet; what is there under it when the block ends is removed."""
     place = path.with_name(f"{_PARTIAL}{os.getpid()}-{next(_counter)}")
@@ -47,6 +65,11 @@ def partial(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             place.unlink()
+
+
+def is_full(error: OSError) -> bool:
+    """Whether it says that there is no room: the disk is full, or a quota or a limit is reached."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def is_partial(name: str) -> bool:

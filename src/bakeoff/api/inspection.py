@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Unpack
 
 from bakeoff import reader
 from bakeoff.api.asked import Where, shown, workspace
-from bakeoff.errors import RequestError
+from bakeoff.errors import BakeoffError, RequestError
 from bakeoff.events import Doing, Observer, observed, unobserved
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def write_inspection(
 
     output: the file (None: RUN.html here). compared_with: another run on the same images, to show what it changes.
     """
-    from bakeoff.files import write_text
+    from bakeoff.files import is_full, write_text
     from bakeoff.inference.inspect import compare
     from bakeoff.report.inspection import page
     from bakeoff.report.render import html
@@ -55,7 +55,8 @@ def write_inspection(
         path.parent.mkdir(parents=True, exist_ok=True)
         write_text(path, html.render(page(found, both)))
     except OSError as error:
-        raise RequestError(f"can't write the page to {path}: {error.strerror}") from None
+        kind = BakeoffError if is_full(error) else RequestError
+        raise kind(f"can't write the page to {path}: {(error.strerror or str(error)).lower()}") from None
     return path
 
 

@@ -36,7 +36,7 @@ from bakeoff.cli import (
     worker,
 )
 from bakeoff.engine.interrupt import Program
-from bakeoff.errors import BakeoffError, RequestError
+from bakeoff.errors import BakeoffError, NoMemory, RequestError, lacks_memory
 
 _WORD = 400  # characters that a word of an error may have: a path does, what nobody would read doesn't
 
@@ -133,8 +133,8 @@ def _explained(error: Exception) -> int:
     if isinstance(error, BrokenPipeError):  # the reader of our output left
         _close_output()
         return 1
-    if isinstance(error, MemoryError):
-        return _complain("this machine has no more memory for it: take smaller batches, or a smaller model", 1)
+    if lacks_memory(error):
+        return _complain(str(NoMemory()), 1)
     if isinstance(error, OSError):
         where = f": {error.filename}" if error.filename else ""
         if error.errno in (errno.ENOSPC, errno.EIO, errno.EBADF, errno.EFBIG) and not where:

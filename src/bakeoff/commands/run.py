@@ -71,9 +71,10 @@ def run_command(
     isn't there, no metric, exit status 2, a time limit. DataChanged where a file isn't what it was any more.
     KeyboardInterrupt leaves it `interrupted`; it begins anew then.
     """
-    store.prepare()
     run = invocation.run_id(seed)
-    with (hold or Leases(store.storage).wait)(run):
+    with store.named_in_errors():
+        store.prepare()
+    with store.named_in_errors(), (hold or Leases(store.storage).wait)(run), store.named_in_errors():
         record = store.read(run)
         if record is not None and record.ended:
             return record

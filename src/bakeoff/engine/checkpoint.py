@@ -5,7 +5,7 @@ from pathlib import PurePath
 from bakeoff.engine import tensors
 from bakeoff.engine.state import State
 from bakeoff.engine.tensors import Damaged
-from bakeoff.events import CheckpointSetAside, tell
+from bakeoff.events import CheckpointNotKept, CheckpointSetAside, tell
 from bakeoff.storage import File
 
 
@@ -21,10 +21,22 @@ class Checkpoint:
         self.files = (file, File(file.storage, str(key.with_name(f"{key.stem}-2{key.suffix}"))))
         self.run = run
         self._next = 0  # which file is written next
+        self._told = False
 
     def save(self, state: State) -> None:
-        """Write a state in one piece, in place of the older one."""
-        self.files[self._next].write(tensors.packed(state.tensors(), {"run": self.run, **state.about()}))
+        """Write a state in one piece, in place of the older one.
+
+        Where that can't be done, as on a full disk, the older one stays, it is told once (`events.CheckpointNotKept`),
+        and training goes on: a checkpoint saves time, and is never worth a run.
+        """
+        file = self.files[self._next]
+        try:
+            file.write(tensors.packed(state.tensors(), {"run": self.run, **state.about()}))
+        except OSError as error:
+            if not self._told:
+                tell(CheckpointNotKept(str(file), (error.strerror or str(error)).lower(), state.step))
+            self._told = True
+            return
         self._next = 1 - self._next
 
     def restore(self, state: State) -> None:

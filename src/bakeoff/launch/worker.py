@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bakeoff import registry
-from bakeoff.errors import BakeoffError, DataChanged, RequestError, unknown
+from bakeoff.errors import BakeoffError, DataChanged, RequestError, StoreFailed, unknown
 from bakeoff.events import Doing, Observer, WorkerNews
 from bakeoff.launch.messages import WORK, Answer, MakeRun, Setup, TimePlans
 from bakeoff.launch.queue import AnyTrial, Batch, CommandTrial, Queue, Trial, Try, complete
@@ -83,7 +83,7 @@ class Handler:
                 record = self._train(batch, trial, due, hold)
         except (Held, Failed):
             raise
-        except (DataChanged, _Unable) as error:
+        except (DataChanged, StoreFailed, _Unable) as error:
             return Answer(status="unable", reason=str(error))
         except RequestError as error:
             return Answer(status="refused", run=due.run, reason=str(error))

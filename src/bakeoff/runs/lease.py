@@ -18,7 +18,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -29,7 +29,7 @@ from pydantic import ValidationError
 from bakeoff import reader
 from bakeoff.encoding import Value
 from bakeoff.engine import interrupt
-from bakeoff.errors import BakeoffError, DataChanged, RequestError
+from bakeoff.errors import BakeoffError, DataChanged, RequestError, StoreFailed
 from bakeoff.events import Doing, tell
 from bakeoff.storage import Storage
 
@@ -183,7 +183,7 @@ class Leases:
             ending: Ending = "crashed" if isinstance(error, Exception) else "stopped"
             if isinstance(error, RequestError):
                 ending = "refused"
-            elif isinstance(error, DataChanged):  # no fault of the run
+            elif isinstance(error, DataChanged | StoreFailed):  # no fault of the run
                 ending = "stopped"
             self._end(run, number, heart.lease, ending, str(error) or type(error).__name__)
             raise
@@ -195,8 +195,9 @@ class Leases:
         ended = lease.model_copy(update={"ending": ending, "crashes": crashes, "reason": reason})
         try:
             self._storage.write(_key(run, number), _bytes(ended))
-        except OSError:  # a full disk: the lease is lost in time, and that counts for the same
-            return
+        except OSError:  # a full disk: without the lease, whoever comes next needn't wait until it is lost
+            with suppress(OSError):
+                self._storage.delete(_key(run, number))
 
     def _last(self, run: str) -> tuple[int, Lease | None, bytes | None]:
         """Number and content of a run's last lease; 0 where there is none, and no content that can't be read."""

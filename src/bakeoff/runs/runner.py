@@ -26,7 +26,7 @@ from bakeoff.engine.device import dtype
 from bakeoff.engine.evaluate import Evaluation, evaluate
 from bakeoff.engine.memory import check_view
 from bakeoff.engine.train import Diverged, train
-from bakeoff.errors import BakeoffError, DataChanged, RequestError
+from bakeoff.errors import BakeoffError, DataChanged, NoMemory, RequestError, StoreFailed, lacks_memory
 from bakeoff.events import Observer, unobserved
 from bakeoff.plan import Plan
 from bakeoff.runs.events import RunBegan, RunKept
@@ -61,10 +61,11 @@ def run_plan(
     """
     check_sources(plan)
     store, device = where.store, where.torch_device()
-    store.prepare()
-    store.save_splits(task, described(dataset))
+    with store.named_in_errors():
+        store.prepare()
+        store.save_splits(task, described(dataset))
     run = run_id(plan, seed, dataset.fingerprint)
-    with (hold or Leases(store.storage).wait)(run):
+    with store.named_in_errors(), (hold or Leases(store.storage).wait)(run), store.named_in_errors():
         record = store.read(run)
         trained = record is None or not record.ended
         if record is None or not record.ended:
@@ -240,28 +241,29 @@ def _train(plan: Plan, dataset: Dataset, where: Workspace, start: RunRecord, obs
 
 @contextmanager
 def _failures_recorded(store: Store, start: RunRecord, before: RunRecord | None) -> Iterator[None]:
-    """Keep the reason of a crash with the run; a full disk and the like become one line.
+    """Keep the reason of a crash with the run.
 
     Of a wrong request, such as a model that doesn't exist, nothing is left but what was there before.
     """
     try:
-        yield
+        with store.named_in_errors():
+            yield
     except RequestError:
         if before is None:
             store.discard(start.run_id)
         else:
             store.write(before)
         raise
-    except OSError as error:
-        where = f" ({error.filename})" if error.filename else ""
-        _record_crash(store, start, f"{error.strerror or error}{where}")
-        raise BakeoffError(
-            f"writing to {store.url} failed: {error.strerror or error}{where}; the last checkpoint is kept, "
-            "and the same command goes on from it"
-        ) from error
     except Exception as error:
-        _record_crash(store, start, f"{type(error).__name__}: {error}")
+        if lacks_memory(error):
+            _record_crash(store, start, str(NoMemory()))
+            raise NoMemory from error
+        _record_crash(store, start, _reason(error))
         raise
+
+
+def _reason(error: Exception) -> str:
+    return str(error) if isinstance(error, StoreFailed) else f"{type(error).__name__}: {error}"
 
 
 def _record_crash(store: Store, start: RunRecord, reason: str) -> None:

@@ -34,7 +34,7 @@ from pydantic import ValidationError
 from pydantic_core import from_json
 
 from bakeoff import reader
-from bakeoff.errors import BakeoffError, RequestError, explain_validation, some, unknown
+from bakeoff.errors import BakeoffError, RequestError, StoreFailed, explain_validation, some, unknown
 from bakeoff.files import json_bytes
 from bakeoff.plan import Plan
 from bakeoff.runs import stored
@@ -69,6 +69,19 @@ class Store:
                 f"the store {self.url} has format {found} and this bakeoff reads formats {FORMAT} and {PACKED}: update "
                 "bakeoff, or choose another store (--store)"
             )
+
+    @contextmanager
+    def named_in_errors(self) -> Iterator[None]:
+        """What the system refuses of the store's files, as on a full disk, becomes StoreFailed: which one, and why."""
+        try:
+            yield
+        except OSError as error:
+            if not str(error.filename or "").startswith(self.url):
+                raise
+            why = (error.strerror or str(error)).lower()
+            raise StoreFailed(
+                f"{error.filename}: {why}; when that is mended, the same command goes on with what is kept"
+            ) from error
 
     def prepare(self) -> None:
         """Make the folder, and raise RequestError if nothing can be written there."""

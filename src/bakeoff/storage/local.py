@@ -110,7 +110,7 @@ def local_file(path: Path) -> File:
 
 def _create(path: Path, data: bytes) -> bool:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with files.partial(path) as whole:
+    with files.named(path), files.partial(path) as whole:
         whole.write_bytes(data)
         try:
             os.link(whole, path)

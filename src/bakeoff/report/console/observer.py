@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import Self
 
 from bakeoff.events import (
+    CheckpointNotKept,
     CheckpointSetAside,
     CopyPlanned,
     DataFound,
@@ -87,6 +88,9 @@ class Progress:
                 self._news(training.planned(event))
             case CheckpointSetAside():
                 for line in training.set_aside(event):
+                    self.display.warn(line)
+            case CheckpointNotKept():
+                for line in training.not_kept(event):
                     self.display.warn(line)
             case Doing():
                 self.display.bar(Bar(event.what))

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from rich.console import Console
 
-from bakeoff.events import CheckpointSetAside, Offer, PlanChosen, TrainingPlanned
+from bakeoff.events import CheckpointNotKept, CheckpointSetAside, Offer, PlanChosen, TrainingPlanned
 from bakeoff.report import words
 from bakeoff.report.console.text import say
 
@@ -31,6 +31,14 @@ def set_aside(event: CheckpointSetAside) -> Iterator[str]:
     """Why a kept state isn't gone on from, and what is done instead."""
     instead = f"going on from step {event.step:,}, which was kept before" if event.step else "training starts again"
     yield f"{event.path} can't be used, {event.reason}: it is now {event.aside}, and {instead}"
+
+
+def not_kept(event: CheckpointNotKept) -> Iterator[str]:
+    """Why the state of a run isn't kept, and what that means."""
+    yield (
+        f"{event.path} can't be written at step {event.step:,}: {event.reason}; training goes on, and if it is stopped "
+        "now, what was done since the last checkpoint that could be kept is done again"
+    )
 
 
 def _offer(offer: Offer) -> str:

@@ -4,8 +4,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from bakeoff.errors import RequestError
-from bakeoff.files import replacing
+from bakeoff.errors import BakeoffError, RequestError
+from bakeoff.files import is_full, replacing
 
 if TYPE_CHECKING:
     from bakeoff.report.page import Page, Picture
@@ -27,7 +27,7 @@ def write(results: "Results", format: Format, path: Path) -> Path:
     html is one file that needs nothing else. csv and parquet are the effects as numbers. svg and png are the chart of
     the effects, with the other charts beside it. The same results give the same bytes. A report that can't be written
     whole leaves the one that is there. Raises RequestError for a format that doesn't exist or a path that can't be
-    written.
+    written, BakeoffError where there is no room.
     """
     from bakeoff.report import data
     from bakeoff.report.compose import page
@@ -71,7 +71,8 @@ def write(results: "Results", format: Format, path: Path) -> Path:
                     file.write(_drawn(first, format))
                     _pictures(whole, path, format, all_or_none, without=first)
     except OSError as error:
-        raise RequestError(f"can't write the report to {path}: {error.strerror}") from None
+        kind = BakeoffError if is_full(error) else RequestError
+        raise kind(f"can't write the report to {path}: {(error.strerror or str(error)).lower()}") from None
     return path
 
 
