@@ -11,6 +11,8 @@ import pytest
 
 from bakeoff.cli import main
 from bakeoff.files import write_text
+from bakeoff.runs.store import Store
+from tests.studies import write_study
 from tests.test_worker import STUDY
 
 TRAIN = ("train", "--task", "digits", "--model", "cnn", "--length", "0.02", "--device", "cpu", "--json")
@@ -21,7 +23,7 @@ def disk(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "disk"
     folder.mkdir()
     mounted = sys.platform == "linux" and subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", folder], capture_output=True, check=False
+        ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", folder], capture_output=True, check=False
     )
     if not mounted or mounted.returncode:
         pytest.skip("no file system may be mounted here")
@@ -70,6 +72,28 @@ def test_a_run_outlives_a_checkpoint_that_cannot_be_kept(disk: Path, capsys: pyt
     (warned,) = [line for line in err.splitlines() if line.startswith("warning: ")]
     assert "checkpoint.safetensors can't be written at step 8: no space left on device; training goes on" in warned
     assert not list(disk.glob("runs/*/checkpoint*"))
+
+
+def test_a_store_that_cannot_be_written_can_be_read(disk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    where = ("--store", str(disk / "runs"))
+    write_study(Store(disk / "runs"), training=("mixup", "cutmix"), runs=16, corners=0)
+    assert main([*TRAIN, *where]) == 0
+    run = json.loads(capsys.readouterr().out)["run_id"]
+    subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+    there = sorted(disk.rglob("*"))
+    for refused in (["train", "--task", "digits", "--device", "cpu"], ["report"], ["runs", "rm", run, "--yes"]):
+        assert main([*refused, *where]) in (1, 2)
+        assert "read-only file system" in capsys.readouterr().err.splitlines()[-1].lower()
+    page = str(disk.parent / "page.html")
+    for read in (
+        ["report", "--output", page],
+        ["watch", "--once", "--output", page],
+        ["runs", "list"],
+        ["runs", "show", run],
+    ):
+        assert main([*read, *where]) == 0, read
+    assert run in capsys.readouterr().out
+    assert sorted(disk.rglob("*")) == there
 
 
 @pytest.mark.slow

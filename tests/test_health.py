@@ -171,7 +171,9 @@ def test_crashed_runs_are_counted_by_seed(tmp_path: Path) -> None:
         _study(tmp_path, design="leave-one-out", training=FEW, seeds=6, failed={0: "crashed", 1: "crashed"})
     )
     (found,) = results.health
-    assert found == MissingRuns(2, 30, {"crashed": 2}, 1, 6)
+    assert isinstance(found, MissingRuns)
+    assert replace(found, reason="") == MissingRuns(2, 30, {"crashed": 2}, 1, 6)
+    assert f"Crashed: {found.reason}." in _told(results)
     assert "That leaves 1 of 6 seeds without one." in _told(results)
 
 

@@ -6,7 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
+from PIL import Image
 
 from bakeoff import api
 from bakeoff.ablation.design import Factorial, Seeds
@@ -20,6 +23,7 @@ from bakeoff.launch.local import InProcess
 from bakeoff.launch.messages import Answer, Setup
 from bakeoff.launch.queue import Batch, Queue, Trial, Try, complete
 from bakeoff.launch.worker import Handler, work
+from bakeoff.runs import runner
 from bakeoff.runs.record import run_id
 from bakeoff.runs.store import open_store
 from bakeoff.runs.workspace import Workspace
@@ -132,6 +136,42 @@ def test_a_crash_is_tried_three_times_with_the_same_seed(tmp_path: Path, monkeyp
     monkeypatch.undo()
     ((ended, left),) = make(InProcess(setup(tmp_path)), queue, batch)  # the same command again: the reason may be gone
     assert ended.status == "done"
+
+
+def test_memory_that_runs_out_is_the_reason_of_one_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Torch's own allocator refuses; the other run is made."""
+    usual = runner._train
+
+    def greedy(plan, dataset, where, start, observer):
+        if start.seed == 0:
+            torch.ones(1 << 50)
+        return usual(plan, dataset, where, start, observer)
+
+    monkeypatch.setattr("bakeoff.runs.runner._train", greedy)
+    queue = Queue(open_store(tmp_path), "study")
+    ended = {outcome.run: outcome for outcome, _ in make(InProcess(setup(tmp_path)), queue, batch_of(quick()))}
+    lost, made = (ended[trial.name] for trial in batch_of(quick()).trials)
+    assert (lost.status, made.status) == ("failed", "done")
+    assert lost.reason.startswith("there was no more memory for it: take smaller batches")
+    assert queue.store.get(lost.run).reason == lost.reason
+
+
+def test_a_worker_without_the_data_takes_no_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    photos = tmp_path / "photos"
+    for name, level in (("a", 40), ("b", 200)):
+        (photos / name).mkdir(parents=True)
+        for index in range(12):
+            Image.fromarray(np.full((8, 8), level + index, np.uint8)).save(photos / name / f"{index}.png")
+    asked = api.plan_job(f"folder:{photos}", "baseline", model="softmax", settings=["examples_seen=64"])
+    put(tmp_path / "runs", batch_of(asked))
+    command = ["worker", "--store", str(tmp_path / "runs"), "--idle", "1s", "--device", "cpu"]
+    photos.rename(tmp_path / "elsewhere")
+    assert main(command) == 2
+    assert f"can't be read: {photos} is no folder" in capsys.readouterr().err
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["studies"]
+    (tmp_path / "elsewhere").rename(photos)
+    assert main(command) == 0
+    assert "2 runs made" in capsys.readouterr().out
 
 
 def test_what_diverged_is_made_with_its_second_seed(tmp_path: Path) -> None:

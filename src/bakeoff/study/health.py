@@ -4,6 +4,7 @@ Every check looks at runs that are there and finds something or nothing; a study
 """
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Literal
@@ -73,6 +74,7 @@ class MissingRuns:
     """Runs that came to no result.
 
     statuses: how, and how often. seeds: of which one is missing, of so many. techniques: those that crashes go with.
+    reason: of crashes, the most frequent one.
     """
 
     check: ClassVar = "missing_runs"
@@ -82,6 +84,7 @@ class MissingRuns:
     seeds: int
     of_seeds: int
     techniques: tuple[GoesWith, ...] = ()
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -231,6 +234,7 @@ def _missing_runs(spec: StudySpec, records: Sequence[RunRecord | None]) -> Missi
     if not any(lost):
         return None
     failures = [status for status, gone in zip(statuses, lost, strict=True) if gone]
+    reasons = Counter(record.reason for record in records if record and record.status == "crashed")
     return MissingRuns(
         runs=len(failures),
         of=len(records),
@@ -238,6 +242,7 @@ def _missing_runs(spec: StudySpec, records: Sequence[RunRecord | None]) -> Missi
         seeds=len({row.block for row, gone in zip(spec.rows, lost, strict=True) if gone}),
         of_seeds=len({row.block for row in spec.rows}),
         techniques=tuple(_go_with(spec, np.array([status == "crashed" for status in statuses], bool))),
+        reason=max(reasons, key=lambda reason: (reasons[reason], reason), default=""),
     )
 
 

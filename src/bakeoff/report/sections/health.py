@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from bakeoff.files import printable
 from bakeoff.report import words
 from bakeoff.report.page import Text, strong
 from bakeoff.report.rows import waiting
@@ -18,6 +19,8 @@ from bakeoff.study.health import (
     SeedIgnored,
     Trained,
 )
+
+_REASON = 200  # characters of why runs crashed; the rest stands below, with each of them
 
 
 def notices(results: Results) -> tuple[Text, ...]:
@@ -57,13 +60,14 @@ def _line(finding: Finding) -> Text:
             )
         case Diverged():
             return _diverged(finding)
-        case MissingRuns(runs, of, statuses, seeds, of_seeds, techniques):
+        case MissingRuns(runs, of, statuses, seeds, of_seeds, techniques, reason):
             how = words.listed([f"{count} {status}" for status, count in statuses.items()])
             return Text.of(
                 strong(f"{runs} of {words.counted(of, 'run')} gave no result ({how})."),
-                f" That leaves {seeds} of {words.counted(of_seeds, 'seed')} without one. A run that fails is tried "
-                "once more with another seed; these failed again. A failure is no accuracy of 0: they are left out, "
-                "and what they would have said is missing.",
+                f" That leaves {seeds} of {words.counted(of_seeds, 'seed')} without one. What diverges is tried once "
+                "more with another seed, and what crashes up to twice more with its own; these failed again. A failure "
+                "is no accuracy of 0: they are left out, and what they would have said is missing.",
+                f" Crashed: {_short(reason)}." if reason else "",
                 f" Crashes go with {_listed(techniques)}." if techniques else "",
             )
         case NoChange(technique, pairs):
@@ -106,6 +110,11 @@ def _trained(end: Trained) -> str:
     return (
         f"the {end.end} is for {words.number(end.acc1, 1, words.PERCENT)}, after {passes} {times} over the data{loss}"
     )
+
+
+def _short(reason: str) -> str:
+    reason = printable(" ".join(reason.split()).rstrip("."))
+    return reason if len(reason) <= _REASON else f"{reason[:_REASON]}..."
 
 
 def _diverged(finding: Diverged) -> Text:
