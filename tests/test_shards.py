@@ -64,6 +64,13 @@ def test_shards_are_the_task_that_their_folder_is(
     assert (again.images, again.shards, again.new) == (28, made.shards, False)
 
 
+@pytest.mark.slow
+def test_processes_that_decode_read_shards(photos: Path, tmp_path: Path) -> None:
+    write_shards(photos, read_folders(photos), tmp_path / "shards")
+    shards = get(tmp_path / "shards").load(NOWHERE)
+    assert torch.equal(streamed(shards, workers=2), streamed(shards))
+
+
 def test_shards_are_tar_files_that_unpack_into_the_folder(photos: Path, tmp_path: Path) -> None:
     write_shards(photos, read_folders(photos), tmp_path / "shards")
     for shard in (tmp_path / "shards").glob("*.tar"):
@@ -182,7 +189,7 @@ def test_a_bucket_gives_the_runs_that_the_folder_gives(
     monkeypatch.setenv("BAKEOFF_CACHE", str(tmp_path / "kept"))
     dataset = tasks.get("folder:s3://lab/data/photos", NOWHERE).load(NOWHERE)
     expected = streamed(get(photos).load(NOWHERE))
-    assert torch.equal(streamed(dataset, workers=2), expected)
+    assert torch.equal(streamed(dataset), expected)
     bucket.down = True
     assert torch.equal(streamed(dataset), expected)  # from this machine's disk
     shutil.rmtree(tmp_path / "kept" / "shards")

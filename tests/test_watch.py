@@ -218,18 +218,18 @@ def test_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str
 
 
 @pytest.mark.slow
-def test_in_a_bucket_what_ended_is_asked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_in_a_bucket_what_ended_is_asked_for_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in CREDENTIALS.items():
         monkeypatch.setenv(name, value)
     with s3_server() as address, network(address, share=0.0) as proxy:
         make_bucket(address, "watched")
         monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.address)
         storage = open_storage("s3://watched/digits")
-        kept = KEPT / "digits"
-        for path in kept.rglob("*.json"):
-            storage.write(path.relative_to(kept).as_posix(), path.read_bytes())
+        unpack("digits", tmp_path)
+        for path in tmp_path.rglob("*.json"):
+            storage.write(path.relative_to(tmp_path).as_posix(), path.read_bytes())
         watched = Watched(Store(storage))
-        assert watched.look().effects == Watched(Store(kept)).look().effects
+        assert watched.look().effects == Watched(Store(KEPT / "digits")).look().effects
         proxy.down = True
         assert watched.look().complete
 

@@ -85,5 +85,5 @@ def write_shards(
     from bakeoff.data.folders import read_folders
 
     root = tasks.image_folder(task, Workspace.open(data=data).folder)
-    to = output if is_url(output) else reader.path(output, "OUTPUT")
+    to = output if is_url(output) else reader.path(output, "--output").absolute()
     return shards.write_shards(root, read_folders(root), to, look=task != "imagenet")
