@@ -20,6 +20,7 @@ from bakeoff import api
 from bakeoff.cli import main
 
 def doctor(**where):
+    {before}
     print("begun", flush=True)
     {body}
 
@@ -29,10 +30,13 @@ sys.exit(main())
 """
 
 
-def interrupted(body: str, number: signal.Signals) -> tuple[int, str, float]:
-    """Interrupt a command that does this instead of its work. Returns its status, what it told, and the seconds."""
+def interrupted(body: str, number: signal.Signals, before: str = "pass") -> tuple[int, str, float]:
+    """Interrupt a command that does this instead of its work, once it did what comes before.
+
+    Returns its status, what it told, and the seconds.
+    """
     process = subprocess.Popen(
-        [sys.executable, "-c", SLEEP.format(body=body), "doctor"],
+        [sys.executable, "-c", SLEEP.format(body=body, before=before), "doctor"],
         text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
     assert process.stdout is not None
@@ -70,12 +74,12 @@ def test_whatever_becomes_of_it_on_the_way(body: str) -> None:
 @pytest.mark.slow
 def test_a_command_that_hears_nothing_is_ended_after_its_grace(tmp_path: Path) -> None:
     """As in a step that takes minutes, or code that never gives in."""
+    before = "from bakeoff.cli.options import Grace; Grace.__metadata__[0].callback('0.5s')"
     body = (
-        "\n    from bakeoff.cli.options import Grace\n    Grace.__metadata__[0].callback('0.5s')"
         "\n    while True:\n        try:"
         "\n            time.sleep(60)\n        except KeyboardInterrupt:\n            pass"
     )
-    status, told, took = interrupted(body, signal.SIGTERM)
+    status, told, took = interrupted(body, signal.SIGTERM, before)
     assert (status, told) == (130, LINE)
     assert 0.4 < took < 30
 
