@@ -151,11 +151,11 @@ def test_memory_of_a_batch_is_used_again_once_nothing_refers_to_it() -> None:
 def test_memory_is_flat_in_passes_and_workers(files: Files) -> None:
     def megabytes(workers: int) -> tuple[list[float], list[float]]:
         """Private memory of each worker after 3 and after 100 passes."""
-        seen = []
+        seen, others = [], set(multiprocessing.active_children())  # of tests before, until they are collected
         shown = stream.train_crops(files, (rows(40) for _ in range(101)), INCEPTION, 96, "bilinear", 0, workers)
         for number, _ in enumerate(shown, 1):
             if number in (3, 100):
-                children = [psutil.Process(child.pid) for child in multiprocessing.active_children()]
+                children = [psutil.Process(child.pid) for child in set(multiprocessing.active_children()) - others]
                 seen.append([child.memory_full_info().uss / 2**20 for child in children])
         return seen[0], seen[1]
 
