@@ -4,7 +4,6 @@ import errno
 import math
 import operator
 import os
-import re
 from pathlib import Path
 from typing import Any
 
@@ -111,18 +110,14 @@ def environment_seconds(name: str, usual: float) -> float:
 
 
 def environment_bytes(name: str, usual: float) -> float:
-    """The bytes that an environment variable says: 50 GB, 1e9. Raises RequestError for what is no size."""
+    """The bytes that an environment variable says: 50GB, or 0. Raises RequestError for what is no size."""
     given = os.environ.get(name)
     if not given:
         return usual
-    found = re.fullmatch(r"\s*([0-9.e+]+)\s*([kMGT]?)B?\s*", given)
     try:
-        count = float(found[1]) if found else math.nan
-    except ValueError:
-        count = math.nan
-    if not 0 <= count < math.inf:
-        raise RequestError(f"${name} is a size, such as 50 GB, not {shown(given)}")
-    return count * 1000.0 ** " kMGT".index(found[2] or " ") if found else count
+        return size(given) if given != "0" else 0.0
+    except RequestError as error:
+        raise RequestError(f"${name}: {error}") from None
 
 
 def _is_utf8(text: str) -> bool:
