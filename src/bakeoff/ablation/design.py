@@ -8,7 +8,6 @@ from bakeoff.errors import RequestError
 from bakeoff.stats import designs, sequential
 from bakeoff.stats.designs import LEAST_SEEDS
 from bakeoff.stats.power import Kind
-from bakeoff.study.preview import seconds
 
 FEWEST_SEEDS, MOST_SEEDS = 3, 24  # of a leave-one-out that ends when it is settled: at least, at most if not asked for
 LEAST_DF = 4  # of a factorial's own measure of its noise, below which its intervals are too wide to be of use
@@ -45,7 +44,7 @@ class Budget:
     @property
     def seconds(self) -> float:
         """The time in seconds. Raises RequestError if it can't be read."""
-        return seconds(self.time) if isinstance(self.time, str) else self.time
+        return reader.duration(self.time) if isinstance(self.time, str) else self.time
 
 
 @dataclass(frozen=True)

@@ -250,6 +250,5 @@ def _threads() -> int:
 def _seconds(given: str | float | None) -> float | None:
     if given is None:
         return None
-    from bakeoff.study.preview import seconds
 
-    return seconds(given) if isinstance(given, str) else reader.number(given, "a time", 1e9)
+    return reader.duration(given) if isinstance(given, str) else reader.number(given, "a time", 1e9)

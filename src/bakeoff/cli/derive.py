@@ -47,11 +47,11 @@ def derive(
     """
     from bakeoff import api
     from bakeoff.api.studies import Sought
+    from bakeoff.reader import duration
     from bakeoff.recipes.request import Request
     from bakeoff.report.console import derivation, study
     from bakeoff.runs.workspace import Workspace
     from bakeoff.stats.table import AnalysisOptions
-    from bakeoff.study.preview import seconds
     from bakeoff.study.search import OBJECTIVES
 
     if context.args:
@@ -71,7 +71,7 @@ def derive(
         "runs": runs,
         "objective": options.one_of(objective, "--objective", OBJECTIVES),
         "always": options.names(always),
-        "max_time": seconds(max_time) if max_time else None,
+        "max_time": duration(max_time) if max_time else None,
         "strengths": strengths,
         "seed": seed,
         "where": Workspace.open(

@@ -70,10 +70,10 @@ Length = Annotated[float, typer.Option("--length", help="Multiple of the trainin
 
 def _grace(value: str) -> str:
     from bakeoff.engine import interrupt
-    from bakeoff.study.preview import seconds
+    from bakeoff.reader import duration
 
     if value != GRACE:  # what it is anyway
-        interrupt.set_grace(seconds(value))
+        interrupt.set_grace(duration(value))
     return value
 
 

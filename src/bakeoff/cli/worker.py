@@ -28,11 +28,11 @@ def worker(
     Beside any number of others, on any machine that has the data; ends when there is nothing left to make.
     """
     from bakeoff import api
+    from bakeoff.reader import duration
     from bakeoff.runs.workspace import Workspace
-    from bakeoff.study.preview import seconds
 
     out, _ = consoles(as_json)
-    where, patience = Workspace.open(store=store, data=data, device=device), seconds(idle)
+    where, patience = Workspace.open(store=store, data=data, device=device), duration(idle)
     with observer(quiet) as shown:
         did = api.work(
             study, idle=patience, with_=options.names(with_), model=model, task=task, where=where, observer=shown

@@ -16,7 +16,6 @@ from bakeoff.launch.local import InProcess, WorkerPool
 from bakeoff.launch.messages import Answer, Setup
 from bakeoff.runs.workspace import LOCAL, Workspace
 from bakeoff.storage import is_url
-from bakeoff.study.preview import seconds
 from bakeoff.task import Task
 
 if TYPE_CHECKING:
@@ -143,7 +142,7 @@ def _slurm(engine: Engine, told: Setup, jobs: int, threads: int) -> "SlurmLaunch
         told,
         jobs=math.ceil(jobs / runs),
         runs=runs,
-        minutes=seconds(engine.knobs.get("time", "1h")) / 60,
+        minutes=reader.duration(engine.knobs.get("time", "1h")) / 60,
         folder=Path(FOLDER).absolute(),
         cpus_per_task=math.ceil(engine.number("cpus", threads)),
         **asked,

@@ -6,7 +6,6 @@ from types import MappingProxyType
 
 import numpy as np
 
-from bakeoff import reader
 from bakeoff.runs.record import RunRecord
 from bakeoff.stats.outcomes import Bools, Floats
 from bakeoff.stats.power import Kind, half_width, least_detectable
@@ -46,11 +45,6 @@ def size_options(
         wide = half_width(kind, counted, scale, k, level=level)
         found.append(SizeOption(runs, took, wide, least_detectable(kind, counted, scale, k, level=level)))
     return found
-
-
-def seconds(text: str) -> float:
-    """A duration such as 90s, 30m, 1.5h. Raises RequestError."""
-    return reader.duration(text)
 
 
 def training_time(levels: Bools, records: Sequence[RunRecord | None]) -> Floats | None:
