@@ -10,6 +10,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from bakeoff.errors import BakeoffError, RequestError
+
 _PARTIAL = ".partial-"  # begins the name of a file that isn't whole yet; hidden, so that nobody takes it for a result
 _ESCAPED = {"Cc", "Cs", "Zl", "Zp"}  # control characters, halves of pairs, separators of lines and of paragraphs
 _REORDERING = set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -67,9 +69,11 @@ def partial(path: Path) -> Iterator[Path]:
             place.unlink()
 
 
-def is_full(error: OSError) -> bool:
-    """Whether it says that there is no room: the disk is full, or a quota or a limit is reached."""
-    return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+def refused(error: OSError, what: str, path: Path) -> BakeoffError:
+    """The error of a file that somebody asked for: a wrong request, unless there is no room for it."""
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    kind = BakeoffError if full else RequestError
+    return kind(f"can't write {what} to {path}: {(error.strerror or str(error)).lower()}")
 
 
 def is_partial(name: str) -> bool:

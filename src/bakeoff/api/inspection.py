@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Unpack
 
 from bakeoff import reader
 from bakeoff.api.asked import Where, shown, workspace
-from bakeoff.errors import BakeoffError, RequestError
 from bakeoff.events import Doing, Observer, observed, unobserved
 
 if TYPE_CHECKING:
@@ -44,7 +43,7 @@ def write_inspection(
 
     output: the file (None: RUN.html here). compared_with: another run on the same images, to show what it changes.
     """
-    from bakeoff.files import is_full, write_text
+    from bakeoff.files import refused, write_text
     from bakeoff.inference.inspect import compare
     from bakeoff.report.inspection import page
     from bakeoff.report.render import html
@@ -55,8 +54,7 @@ def write_inspection(
         path.parent.mkdir(parents=True, exist_ok=True)
         write_text(path, html.render(page(found, both)))
     except OSError as error:
-        kind = BakeoffError if is_full(error) else RequestError
-        raise kind(f"can't write the page to {path}: {(error.strerror or str(error)).lower()}") from None
+        raise refused(error, "the page", path) from None
     return path
 
 

@@ -33,8 +33,8 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
     threading.Thread(target=_end_with_us, args=(child, mark), daemon=True).start()
     status = child.wait()
-    left = _clear_up(child.pid, mark)
-    os.write(told, json.dumps({"status": status, "left": left}).encode())
+    _clear_up(child.pid, mark)
+    os.write(told, json.dumps({"status": status}).encode())
     os._exit(0)
 
 
@@ -54,9 +54,8 @@ def _end_with_us(child: "subprocess.Popen[bytes]", mark: bytes) -> None:
     _clear_up(child.pid, mark)
 
 
-def _clear_up(group: int, mark: bytes) -> int:
-    """End what is left of a session, and what carries the mark elsewhere. How many of those there were."""
-    ended = 0
+def _clear_up(group: int, mark: bytes) -> None:
+    """End what is left of a session, and what carries the mark elsewhere."""
     for _ in range(10):  # one of them may be starting another
         there = _marked(mark)
         alive = _signal(group, signal.SIGKILL)
@@ -65,11 +64,9 @@ def _clear_up(group: int, mark: bytes) -> int:
                 os.kill(pid, signal.SIGKILL)
             except OSError:
                 continue
-        ended = max(ended, len(there))
         if not there and not alive:
             break
         time.sleep(0.02)
-    return ended
 
 
 def _marked(mark: bytes) -> list[int]:

@@ -33,14 +33,12 @@ class Ended:
     """How a process came to its end.
 
     status: exit status, or minus the signal that ended it. error: why it couldn't be started. over: which limit it went
-    over. left: processes of it that were still there then, and were ended. log: what it wrote, its middle left out
-    where it was too much. lines: of standard output, for which it was asked.
+    over. log: what it wrote, its middle left out where it was too much.
     """
 
     status: int
     error: str
     over: Over
-    left: int
     log: bytes
     seconds: float
 
@@ -55,7 +53,7 @@ class _Log:
         room = max(0, LOG - len(self._head))
         self._head += data[:room]
         self._tail += data[room:]
-        if (surplus := len(self._tail) - LOG) > 0 and surplus > LOG:
+        if (surplus := len(self._tail) - LOG) > LOG:  # now and then, since it moves all of it
             del self._tail[:surplus]
             self._dropped += surplus
 
@@ -169,7 +167,6 @@ def run(
         status=answer.get("status", 0),
         error=answer.get("error", ""),
         over=over,
-        left=answer.get("left", 0),
         log=log.bytes,
         seconds=time.monotonic() - began,
     )

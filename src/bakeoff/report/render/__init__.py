@@ -4,8 +4,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from bakeoff.errors import BakeoffError, RequestError
-from bakeoff.files import is_full, replacing
+from bakeoff.errors import RequestError
+from bakeoff.files import refused, replacing
 
 if TYPE_CHECKING:
     from bakeoff.report.page import Page, Picture
@@ -71,8 +71,7 @@ def write(results: "Results", format: Format, path: Path) -> Path:
                     file.write(_drawn(first, format))
                     _pictures(whole, path, format, all_or_none, without=first)
     except OSError as error:
-        kind = BakeoffError if is_full(error) else RequestError
-        raise kind(f"can't write the report to {path}: {(error.strerror or str(error)).lower()}") from None
+        raise refused(error, "the report", path) from None
     return path
 
 
