@@ -35,10 +35,11 @@ canvas { width: 280px; max-width: 100%; background: white; border: 1px solid var
 button { margin-top: 8px; padding: 6px 18px; border-radius: 8px; background: var(--button-secondary-background-fill);
   color: var(--button-secondary-text-color); border: 1px solid var(--border-color-primary); cursor: pointer; }
 """
-# A drawing is asked about while it grows, a few times a second, and when the pen is lifted.
+# A drawing is asked about while it grows, a few times a second, and when the pen is lifted; what was drawn before the
+# page listens, once it does.
 _DRAW = """
 const canvas = element.querySelector("canvas"), pen = canvas.getContext("2d"), side = canvas.width;
-let last = null, waiting = null;
+let last = null, waiting = null, drawn = false;
 const wipe = () => { pen.fillStyle = "white"; pen.fillRect(0, 0, side, side); };
 const ask = () => { clearTimeout(waiting); waiting = null; trigger("input", {drawing: canvas.toDataURL()}); };
 const at = (event) => {
@@ -48,14 +49,16 @@ const at = (event) => {
 const draw = (to) => {
   pen.lineWidth = side / 12; pen.lineCap = pen.lineJoin = "round"; pen.strokeStyle = "black";
   pen.beginPath(); pen.moveTo(...(last || to)); pen.lineTo(...to); pen.stroke();
-  last = to;
+  last = to; drawn = true;
 };
 canvas.onpointerdown = (event) => { canvas.setPointerCapture(event.pointerId); last = null; draw(at(event)); };
 canvas.onpointermove = (event) => { if (last) { draw(at(event)); waiting ??= setTimeout(ask, 300); } };
 canvas.onpointerup = canvas.onpointercancel = () => { if (last) { last = null; ask(); } };
 element.querySelector("button").onclick = () => { wipe(); ask(); };
+canvas.addEventListener("listening", () => { if (drawn) ask(); });
 wipe();
 """
+_LISTENING = """() => { document.querySelector("canvas").dispatchEvent(new Event("listening")); }"""
 FONTS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "Arial", "sans-serif")
 STYLE = """
 .gradio-container { max-width: 1180px !important; margin: 0 auto !important; }
@@ -127,6 +130,7 @@ def page(demo: "Demo", folder: Path, topk: int) -> "gr.Blocks":
                     outputs.append(gr.HTML(elem_classes="seen"))
         if demo.draws:
             paper.input(of_drawing, None, outputs, trigger_mode="always_last", **quiet)
+            blocks.load(None, js=_LISTENING, api_visibility="private")
         picture.upload(of_file, picture, [picture, *outputs], trigger_mode="always_last", **quiet)
         picture.clear(of_file, picture, [picture, *outputs], **quiet)
         if examples is not None:
