@@ -74,12 +74,12 @@ def test_whatever_becomes_of_it_on_the_way(body: str) -> None:
 @pytest.mark.slow
 def test_a_command_that_hears_nothing_is_ended_after_its_grace(tmp_path: Path) -> None:
     """As in a step that takes minutes, or code that never gives in."""
-    before = "from bakeoff.cli.options import Grace; Grace.__metadata__[0].callback('0.5s')"
-    body = (
-        "\n    while True:\n        try:"
+    before = (
+        "from bakeoff.cli.options import Grace; Grace.__metadata__[0].callback('0.5s')"
+        "\n    while True:\n        try:\n            print('begun', flush=True)"
         "\n            time.sleep(60)\n        except KeyboardInterrupt:\n            pass"
     )
-    status, told, took = interrupted(body, signal.SIGTERM, before)
+    status, told, took = interrupted("pass", signal.SIGTERM, before)
     assert (status, told) == (130, LINE)
     assert 0.4 < took < 30
 
@@ -87,7 +87,9 @@ def test_a_command_that_hears_nothing_is_ended_after_its_grace(tmp_path: Path) -
 @pytest.mark.slow
 def test_what_is_ignored_stays_ignored() -> None:
     """As under nohup."""
-    code = "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)" + SLEEP.format(body="time.sleep(1)")
+    code = "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)" + SLEEP.format(
+        body="time.sleep(1)", before="pass"
+    )
     process = subprocess.Popen([sys.executable, "-c", code, "doctor"], text=True, stdout=subprocess.PIPE)
     assert process.stdout is not None
     process.stdout.readline()
