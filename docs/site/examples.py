@@ -177,7 +177,7 @@ def shell(command: str, folder: Path) -> str:
 
 @contextlib.contextmanager
 def ended_when_it_serves() -> Iterator[None]:
-    """A page that is served until it is told to end gets Ctrl-C as soon as it is."""
+    """A page that is served until it is told to end gets Ctrl-C as soon as it is, and as long as it takes to end."""
     serving, over = "until_ended", threading.Event()
 
     def look() -> None:
@@ -189,7 +189,8 @@ def ended_when_it_serves() -> Iterator[None]:
     watching = threading.Thread(target=look)
     watching.start()
     try:
-        yield
+        with mock.patch("bakeoff.engine.interrupt.GRACE", 600.0):  # after which this process would be ended by force
+            yield
     finally:
         over.set()
         watching.join()
